@@ -1,0 +1,1 @@
+"""What every layer shares: errors, column glossary, seeds, provenance, progress, executors."""

@@ -1,0 +1,97 @@
+"""The one error tree. A message says what is wrong, where, and what to do."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Sequence
+
+
+class AllianceError(Exception):
+    """Root of every error that alliancekit raises on purpose."""
+
+
+class ReadError(AllianceError):
+    """A file cannot be read."""
+
+
+class SchemaError(AllianceError):
+    """The data do not have the form that was asked for."""
+
+
+class SpecError(AllianceError):
+    """A formula, model or option is wrong before any data are touched."""
+
+
+class DesignError(AllianceError):
+    """Formula and data do not fit together."""
+
+
+class FitError(AllianceError):
+    """A model cannot be estimated."""
+
+
+class ReportError(AllianceError):
+    """A report cannot be made."""
+
+
+class AllianceWarning(UserWarning):
+    """Root of every warning that alliancekit gives."""
+
+
+class ConvergenceWarning(AllianceWarning):
+    """The optimiser did not reach an optimum."""
+
+
+class BoundaryWarning(AllianceWarning):
+    """A variance is at zero or a correlation at one."""
+
+
+class SmallSampleWarning(AllianceWarning):
+    """Too few units at some level for the method."""
+
+
+class DesignWarning(AllianceWarning):
+    """The design is estimable but probably not what was meant."""
+
+
+def message(what: str, *, where: str = "", do: str = "") -> str:
+    """Join the three parts of a message: what is wrong, where, what to do."""
+    parts = [what.rstrip(". ") + (f" ({where})" if where else "") + "."]
+    if do:
+        parts.append(do.rstrip(". ") + ".")
+    return " ".join(parts)
+
+
+def nearest(word: str, choices: Iterable[str]) -> str | None:
+    """Return the choice most like ``word``, or None where none is close."""
+    options = list(choices)
+    lowered = {c.lower(): c for c in options}
+    found = difflib.get_close_matches(str(word).lower(), list(lowered), n=1, cutoff=0.5)
+    return lowered[found[0]] if found else None
+
+
+def check_option(name: str, value: object, choices: Sequence[str]) -> str:
+    """Return ``value`` if it is one of ``choices``; else raise SpecError naming the nearest right word.
+
+    Examples
+    --------
+    >>> check_option("method", "REML", ["REML", "ML"])
+    'REML'
+    """
+    if isinstance(value, str) and value in choices:
+        return value
+    close = nearest(value, choices) if isinstance(value, str) else None
+    hint = f"Did you mean {name}={close!r}? " if close else ""
+    raise SpecError(message(f"{name}={value!r} is not an option", do=f"{hint}Use one of: {', '.join(choices)}"))
+
+
+def check_columns(frame_columns: Iterable[object], wanted: Iterable[str], *, where: str) -> None:
+    """Raise DesignError listing every wanted column that is missing, each with the nearest existing name."""
+    have = [str(c) for c in frame_columns]
+    missing = [w for w in dict.fromkeys(wanted) if w not in set(have)]
+    if not missing:
+        return
+    hints = [f"'{m}'" + (f" (nearest: '{close}')" if (close := nearest(m, have)) else "") for m in missing]
+    plural = "columns are" if len(missing) > 1 else "column is"
+    shown = ", ".join(have[:30]) + (" ..." if len(have) > 30 else "")
+    raise DesignError(message(f"{plural} not in the data: {', '.join(hints)}", where=where, do=f"Columns are: {shown}"))

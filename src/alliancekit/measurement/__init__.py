@@ -1,0 +1,1 @@
+"""Measurement: how reliable the scores of a questionnaire are."""

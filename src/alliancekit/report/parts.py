@@ -1,0 +1,104 @@
+"""The presentation types: what a report is made of. They hold numbers at full precision; writers round.
+
+A layer's presenter (``report/<layer>.py``) turns a result into these; ``html.py`` and ``docx.py`` write them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure as MplFigure
+
+from alliancekit.core.columns import Kind
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table for people.
+
+    Attributes
+    ----------
+    title : APA title, in title case, without number (the document numbers tables).
+    data : one row per line, full precision; the CSV holds exactly this frame.
+    kinds : column -> how it is formatted; a column not named is formatted by the glossary, else by its dtype.
+    labels : column -> heading; a column not named takes the glossary's label. Empty string for no heading.
+    decimals : column -> digits after the point, where the kind's default does not fit.
+    stub : columns that name the row (left aligned, text).
+    group : optional column whose value is printed as a sub-heading row when it changes (then not as a column).
+    spans : heading above several columns: label -> columns.
+    marks : (row index, column) -> one of "good", "warn", "bad": coloured in HTML, spelt out in DOCX.
+    notes : sentences under the table: APA "Note.", abbreviations, methods.
+    source : the result the table was made from, for the manifest and the audit.
+    """
+
+    title: str
+    data: pd.DataFrame
+    kinds: Mapping[str, Kind] = field(default_factory=dict)
+    labels: Mapping[str, str] = field(default_factory=dict)
+    decimals: Mapping[str, int] = field(default_factory=dict)
+    stub: tuple[str, ...] = ()
+    group: str | None = None
+    spans: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    marks: Mapping[tuple[int, str], str] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+    source: Any = None
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A figure for people; ``draw`` makes a new matplotlib figure each time (under the report's style).
+
+    Attributes
+    ----------
+    title : caption's first part, in title case.
+    draw : function without arguments that returns a matplotlib Figure.
+    caption : sentences that explain what is drawn.
+    alt : what the figure shows, for readers who cannot see it.
+    data : the numbers drawn, written as CSV; no identifiable rows.
+    """
+
+    title: str
+    draw: Callable[[], MplFigure]
+    caption: str = ""
+    alt: str = ""
+    data: pd.DataFrame | None = None
+    source: Any = None
+
+
+@dataclass(frozen=True)
+class Sentence:
+    """One or more sentences ready for a manuscript, made from the same table as the numbers.
+
+    Attributes
+    ----------
+    text : plain text; statistics are written in APA style (b = 0.24, 95% CI [0.10, 0.38], t(34.2) = 2.41, p = .021).
+    headline : True where the sentence answers the report's question; withheld when the audit refuses.
+    source : the result it was made from.
+    """
+
+    text: str
+    headline: bool = False
+    source: Any = None
+
+
+@dataclass(frozen=True)
+class Equation:
+    """A model's equation (plain text with Unicode letters, one line each) and the same model as R code."""
+
+    lines: tuple[str, ...]
+    r_call: str = ""
+    python_call: str = ""
+    where: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Banner:
+    """A notice that the reader must see: unverified key, refusal, derivation not recorded."""
+
+    text: str
+    tone: str = "warn"  # "warn" | "bad" | "info"

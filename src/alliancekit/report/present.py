@@ -1,0 +1,88 @@
+"""``table``, ``figure`` and ``sentence``: any result into its presentation.
+
+A result is presented by the file of ``report/`` that is named for the layer the result's type lives in:
+``alliancekit.multilevel.*`` by ``report/multilevel.py``. Such a file defines functions ``make_table(*results)``,
+``make_figure(result, kind)``, ``make_sentence(result)`` (and ``make_equation(result)`` where a model has one).
+"""
+
+from __future__ import annotations
+
+import importlib
+from types import ModuleType
+from typing import Any
+
+from alliancekit.core.errors import ReportError, check_option, message
+from alliancekit.report.parts import Equation, Figure, Sentence, Table
+
+
+def _presenter(result: Any, wanted: str) -> Any:
+    parts = type(result).__module__.split(".")
+    layer = parts[1] if parts[0] == "alliancekit" and len(parts) > 1 else None
+    if layer is None:
+        kind = type(result).__name__
+        raise ReportError(
+            message(f"a {kind} cannot be presented", do="Hand over a result of alliancekit, such as a fit of ak.mixed")
+        )
+    try:
+        module: ModuleType = importlib.import_module(f"alliancekit.report.{layer}")
+    except ModuleNotFoundError as error:
+        raise ReportError(message(f"results of the layer '{layer}' have no presenter yet")) from error
+    function = getattr(module, wanted, None)
+    if function is None:
+        what = wanted.removeprefix("make_")
+        raise ReportError(message(f"a {type(result).__name__} has no {what}", do="Use ak.table(result)"))
+    return function
+
+
+def table(*results: Any, format: str = "apa") -> Table:
+    """Return the table of one result, or of several models side by side.
+
+    Parameters
+    ----------
+    *results : results of alliancekit; several must be of the same layer (nested models side by side).
+    format : "apa".
+
+    Returns
+    -------
+    Table with the numbers at full precision.
+
+    Raises
+    ------
+    ReportError : no result, a result without a table, or results of different layers.
+    """
+    check_option("format", format, ["apa"])
+    if not results:
+        raise ReportError(message("ak.table needs at least one result", do="Call ak.table(fit)"))
+    layers = {type(r).__module__.split(".")[1] for r in results if type(r).__module__.startswith("alliancekit.")}
+    if len(layers) > 1:
+        raise ReportError(message("results of different kinds cannot share a table", where=", ".join(sorted(layers))))
+    made: Table = _presenter(results[0], "make_table")(*results)
+    return made
+
+
+def figure(result: Any, kind: str | None = None) -> Figure:
+    """Return a figure of a result; ``kind`` names which, None takes the result's first.
+
+    Raises
+    ------
+    ReportError : the result has no figure; SpecError : no figure of that kind (the kinds are listed).
+    """
+    made: Figure = _presenter(result, "make_figure")(result, kind)
+    return made
+
+
+def sentence(result: Any) -> Sentence:
+    """Return the sentences of a result, ready for a manuscript, made from its table.
+
+    Raises
+    ------
+    ReportError : the result has no sentence.
+    """
+    made: Sentence = _presenter(result, "make_sentence")(result)
+    return made
+
+
+def equation(result: Any) -> Equation:
+    """Return the equation of a model and the same call for R."""
+    made: Equation = _presenter(result, "make_equation")(result)
+    return made
