@@ -1,1 +1,1 @@
-"""TODO."""
+"""Arrays in, arrays out: optimisers and distribution functions that the engines share."""

@@ -55,11 +55,25 @@ class Engine(Protocol):
     calls ``r2``, or the bootstrap interval belongs to another number than the one beside it.
     """
 
-    kernel: Kernel
-    r2_name: str
-    test_name: str
-    df_method: str
-    software: str
+    @property
+    def kernel(self) -> Kernel:
+        """The same R² for resamples."""
+
+    @property
+    def r2_name(self) -> str:
+        """Which R² it is."""
+
+    @property
+    def test_name(self) -> str:
+        """Which test compares steps."""
+
+    @property
+    def df_method(self) -> str:
+        """Method of the coefficients' degrees of freedom."""
+
+    @property
+    def software(self) -> str:
+        """Engine of the estimates."""
 
     def summary(self, columns: Columns) -> FitSummary:
         """Return the summary of one model."""
@@ -101,13 +115,9 @@ class LeastSquares:
     kernel = staticmethod(least_squares)
     r2_name = "R² of least squares"
     test_name = "F change"
+    software = "statsmodels OLS"
     df_method = "residual"
     _fits: dict[Columns, Any] = field(default_factory=dict, init=False, repr=False)
-
-    @property
-    def software(self) -> str:
-        """Engine of the estimates."""
-        return "statsmodels OLS"
 
     def fit(self, columns: Columns) -> Any:
         """Return the statsmodels results of the regression on some columns."""
@@ -147,12 +157,8 @@ class ClusterRobust(LeastSquares):
     """
 
     test_name = "Wald F"
+    software = "statsmodels OLS, cluster-robust covariance (CR1)"
     df_method = "number of therapists - 1"
-
-    @property
-    def software(self) -> str:
-        """Engine of the estimates."""
-        return "statsmodels OLS, cluster-robust covariance (CR1)"
 
     def robust(self, columns: Columns) -> Any:
         """Return the statsmodels results with the cluster-robust covariance."""
@@ -190,14 +196,10 @@ class RandomIntercept:
     kernel = staticmethod(random_intercept)
     r2_name = "marginal R² (Nakagawa), by ML"
     test_name = "likelihood-ratio chi-square, by ML"
+    software = "alliancekit mixed model"
     df_method = "Satterthwaite"
     messages: list[tuple[type[Warning], str]] = field(default_factory=list, init=False, repr=False)
     _fits: dict[tuple[Columns, str], Any] = field(default_factory=dict, init=False, repr=False)
-
-    @property
-    def software(self) -> str:
-        """Engine of the estimates."""
-        return "alliancekit mixed model"
 
     def names(self) -> dict[str, str]:
         """Return column -> name in the formula: its own where a formula can hold it, else a made-up one."""

@@ -188,10 +188,10 @@ def _variance_ratio(moments: ClusterMoments, weights: Floats, columns: tuple[int
         _, remainder = eliminate(plain - (shrink @ outer).reshape(-1, k, k), eliminated)
         # A resample that a model fits exactly has no likelihood; the floor keeps it finite.
         squares = np.maximum(remainder[:, -1, -1], 1e-12 * plain[:, -1, -1])
-        return rows * np.log(squares) + (weights * np.log(inflation)).sum(axis=1)
+        return np.asarray(rows * np.log(squares) + (weights * np.log(inflation)).sum(axis=1))
 
     share = _minimise(deviance, len(weights))
-    return share / ((1.0 - share) * typical)
+    return np.asarray(share / ((1.0 - share) * typical))
 
 
 def _minimise(function: Callable[[Floats], Floats], size: int) -> Floats:

@@ -31,9 +31,14 @@ class Table:
     stub : columns that name the row (left aligned, text).
     group : optional column whose value is printed as a sub-heading row when it changes (then not as a column).
     spans : heading above several columns: label -> columns.
-    marks : (row index, column) -> one of "good", "warn", "bad": coloured in HTML, spelt out in DOCX.
+    marks : (row index, column) -> one of "good", "warn", "bad": coloured in HTML, spelt out in DOCX. The row index
+        is the position of the row, counted from 0.
     notes : sentences under the table: APA "Note.", abbreviations, methods.
     source : the result the table was made from, for the manifest and the audit.
+    row_kinds : row position -> kind, for tables that are read along the row (AIC in one row, ICC in the next): it
+        replaces the kind of every numeric column in that row, and the digits are chosen along the row.
+    suppress : counts of people that must not be shown when they are 1 to 4: count column -> columns of the same row
+        that would give the count away (a percentage, a mean). Both are hidden in HTML, DOCX and CSV.
     """
 
     title: str
@@ -47,6 +52,8 @@ class Table:
     marks: Mapping[tuple[int, str], str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     source: Any = None
+    row_kinds: Mapping[int, Kind] = field(default_factory=dict)
+    suppress: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -1,1 +1,1 @@
-"""TODO."""
+"""Linear mixed models: design -> objective -> optimise -> inference -> fit."""

@@ -1,0 +1,71 @@
+"""The data of a fitted linear mixed model; no methods beyond lookups."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from alliancekit.formula.design import Design
+from alliancekit.multilevel.gaussian import inference
+from alliancekit.multilevel.gaussian.design import GaussianDesign, build, with_response
+from alliancekit.multilevel.gaussian.optimise import Optimum, optimise
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class GaussianFit:
+    """Estimates of a linear mixed model in the user's columns.
+
+    Attributes
+    ----------
+    design : the formula's design. engine : the engine's design. optimum : where the search ended.
+    reml : which criterion. beta : (p,). vcov : (p, p). sigma : residual SD.
+    covariances : per factor of ``engine.factors``, (q, q).
+    log_likelihood : restricted where ``reml``. n_parameters : fixed effects + theta + sigma.
+    """
+
+    design: Design
+    engine: GaussianDesign
+    optimum: Optimum
+    reml: bool
+    beta: Floats
+    vcov: Floats
+    sigma: float
+    covariances: tuple[Floats, ...]
+    log_likelihood: float
+    n_parameters: int
+
+
+def fit(design: Design, reml: bool) -> GaussianFit:
+    """Fit the model of a formula's design."""
+    return _finish(design, build(design), reml, None)
+
+
+def refit(old: GaussianFit, y: Floats) -> GaussianFit:
+    """Fit the same model to another response, shape (n,), from the old estimates on."""
+    from dataclasses import replace
+
+    design = replace(old.design, y=np.asarray(y, float))
+    return _finish(design, with_response(old.engine, design, np.asarray(y, float)), old.reml, None)
+
+
+def change_criterion(old: GaussianFit, reml: bool) -> GaussianFit:
+    """Fit the same model by the other criterion (REML or ML)."""
+    return _finish(old.design, old.engine, reml, None)
+
+
+def _finish(design: Design, engine: GaussianDesign, reml: bool, start: Floats | None) -> GaussianFit:
+    optimum = optimise(engine, reml, start)
+    state, products = optimum.state, engine.products
+    dof = products.n - (products.p if reml else 0)
+    sigma = float(np.sqrt(state.r2 / dof))
+    beta = engine.fixed_basis @ state.beta + engine.y_shift
+    vcov = sigma**2 * engine.fixed_basis @ state.fixed_inverse @ engine.fixed_basis.T
+    covariances = tuple(inference.factor_covariances(engine, optimum.theta, sigma))
+    return GaussianFit(
+        design, engine, optimum, reml, beta, vcov, sigma, covariances, -optimum.deviance / 2,
+        products.p + engine.n_theta + 1,
+    )

@@ -1,0 +1,108 @@
+"""Find theta: starting values, the search, and the answer at a boundary."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from alliancekit.multilevel.gaussian.design import GaussianDesign
+from alliancekit.multilevel.gaussian.objective import Elimination, deviance, eliminate, gradient, relative_factor
+from alliancekit.numerics.optimisers import Minimum, minimise
+
+Floats = NDArray[np.float64]
+SINGULAR = 1e-4  # smallest relative standard deviation (engine basis, unit residual SD) that is not called zero
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Optimum:
+    """Where the search ended.
+
+    theta : engine basis, positive diagonals. singular : per factor, True where its covariance has lost rank.
+    """
+
+    theta: Floats
+    deviance: float
+    state: Elimination
+    search: Minimum
+    singular: tuple[bool, ...]
+
+
+def criterion(design: GaussianDesign, theta: Floats, reml: bool) -> tuple[float, Floats]:
+    """Return the profiled deviance and its gradient at theta."""
+    state = eliminate(design, theta)
+    return deviance(state, design, reml), gradient(state, design, reml=reml)
+
+
+def optimise(design: GaussianDesign, reml: bool, start: Floats | None = None) -> Optimum:
+    """Minimise the profiled deviance over theta.
+
+    Parameters
+    ----------
+    design : the engine's design.
+    reml : REML criterion instead of ML deviance.
+    start : starting theta in the engine's basis; None takes the better of two cold starts.
+    """
+    if start is None:
+        trials = [_cold_start(design, size) for size in (0.3, 1.0)]
+        start = min(trials, key=lambda t: deviance(eliminate(design, t), design, reml))
+    found = minimise(lambda theta: criterion(design, theta, reml), start)
+    theta = _positive_diagonals(design, found.x)
+    theta, singular = _snap(design, theta, found.value, reml)
+    state = eliminate(design, theta)
+    return Optimum(theta, deviance(state, design, reml), state, found, singular)
+
+
+def _cold_start(design: GaussianDesign, size: float) -> Floats:
+    out = np.zeros(design.n_theta)
+    for factor, where in zip(design.factors, design.slices, strict=True):
+        out[where] = [size if i == j else 0.0 for i, j in factor.free]
+    return out
+
+
+def _positive_diagonals(design: GaussianDesign, theta: Floats) -> Floats:
+    """Flip the sign of columns whose diagonal is negative; the covariance stays the same."""
+    out = theta.copy()
+    for factor, where in zip(design.factors, design.slices, strict=True):
+        part = out[where]
+        diagonal = {j: value for value, (i, j) in zip(part, factor.free, strict=True) if i == j}
+        out[where] = [value * (-1.0 if diagonal[j] < 0 else 1.0) for value, (_, j) in zip(part, factor.free, strict=True)]
+    return out
+
+
+def _snap(design: GaussianDesign, theta: Floats, value: float, reml: bool) -> tuple[Floats, tuple[bool, ...]]:
+    """Put a relative variance that is zero for every practical purpose at zero exactly, where that costs nothing.
+
+    "Nothing" is a rise of the deviance below 1e-7: the optimum lies on the boundary and the search came close to it.
+    """
+    singular = []
+    for factor, where in zip(design.factors, design.slices, strict=True):
+        relative = relative_factor(factor, theta[where])
+        left, sizes, right = np.linalg.svd(relative)
+        small = sizes < SINGULAR
+        near = (sizes < 0.02) & ~small
+        if near.any() or small.any():
+            cut = np.where(small | near, 0.0, sizes)
+            flat = _lower(((left * cut) @ right), factor.free)
+            if flat is not None:
+                trial = theta.copy()
+                trial[where] = flat
+                if deviance(eliminate(design, trial), design, reml) <= value + 1e-7:
+                    theta, small = trial, small | near
+        singular.append(bool(small.any()))
+    return theta, tuple(singular)
+
+
+def _lower(factor: Floats, free: tuple[tuple[int, int], ...]) -> list[float] | None:
+    """Return the free entries of the lower-triangular factor with the same covariance, or None where it needs others."""
+    q = factor.shape[0]
+    triangle = np.linalg.qr(factor.T, mode="r").T
+    triangle = triangle * np.where(np.diag(triangle) < 0, -1.0, 1.0)
+    allowed = set(free)
+    top = max(float(np.abs(triangle).max()), 1e-300)
+    for i in range(q):
+        for j in range(i):
+            if (i, j) not in allowed and abs(triangle[i, j]) > 1e-8 * top:
+                return None
+    return [float(triangle[i, j]) for i, j in free]

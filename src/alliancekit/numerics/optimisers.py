@@ -1,0 +1,179 @@
+"""Quasi-Newton minimisation with an exact gradient and a finite-difference Hessian to start from.
+
+The criteria of the engines are deviances, so their natural unit is one: a change of 1e-9 cannot be seen in any
+result. Convergence is judged by the Newton decrement g'H^-1 g / 2, the decrease that a full step could still bring,
+and therefore does not depend on the scale of the parameters.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+ValueAndGradient = Callable[[Floats], tuple[float, Floats]]
+
+
+@dataclass(frozen=True, slots=True)
+class Minimum:
+    """Where the optimiser stopped: parameters, value, gradient, Hessian approximation and how it got there."""
+
+    x: Floats
+    value: float
+    gradient: Floats
+    hessian: Floats
+    evaluations: int
+    iterations: int
+    converged: bool
+    decrement: float
+
+
+def difference_hessian(gradient: Callable[[Floats], Floats], x: Floats, step: float = 1e-4) -> Floats:
+    """Return the Hessian at ``x`` from central differences of the gradient, symmetrised.
+
+    ``step`` is relative to max(|x_i|, 0.1): parameters are expected on a scale where 1 is ordinary.
+    """
+    k = x.size
+    out = np.empty((k, k))
+    for i in range(k):
+        h = step * max(abs(x[i]), 0.1)
+        up, down = x.copy(), x.copy()
+        up[i] += h
+        down[i] -= h
+        out[i] = (gradient(up) - gradient(down)) / (2 * h)
+    return (out + out.T) / 2
+
+
+def positive_definite(matrix: Floats, floor: float = 1e-8) -> Floats:
+    """Return the matrix with the absolute value of each eigenvalue, none below ``floor`` times the largest."""
+    values, vectors = np.linalg.eigh(matrix)
+    size = np.abs(values)
+    top = size.max() if size.size else 0.0
+    size = np.maximum(size, max(floor * top, 1e-300))
+    return np.asarray((vectors * size) @ vectors.T)
+
+
+def minimise(
+    function: ValueAndGradient,
+    start: Floats,
+    *,
+    tolerance: float = 1e-10,
+    max_iterations: int = 200,
+    max_step: float = 2.0,
+) -> Minimum:
+    """Minimise a smooth function by BFGS, then confirm the answer with the true curvature.
+
+    Parameters
+    ----------
+    function : returns value and gradient.
+    start : starting values, shape (k,).
+    tolerance : stop when the Newton decrement is below it (in units of the criterion; rounding is added).
+    max_iterations : over both phases.
+    max_step : longest step, in parameter units.
+
+    Notes
+    -----
+    At a stationary point the Hessian is taken by differences. Where it has a direction of negative curvature (a
+    saddle, as at a variance of zero reached by symmetry), the search goes on along it.
+    """
+    counter = _Counter(function)
+    x = np.array(start, dtype=float)
+    value, gradient = counter(x)
+    if x.size == 0:
+        return Minimum(x, value, gradient, np.zeros((0, 0)), 1, 0, True, 0.0)
+    hessian = positive_definite(difference_hessian(counter.gradient, x, 1e-3), 1e-3)
+    done, decrement = False, np.inf
+    iteration = 0
+    while iteration < max_iterations:
+        iteration += 1
+        step = -np.linalg.solve(hessian, gradient)
+        decrement = float(-gradient @ step / 2)
+        noise = 1e-15 * abs(value)
+        found = None
+        if decrement >= tolerance + noise:
+            longest = float(np.abs(step).max())
+            found = _line_search(counter, x, value, gradient, step * min(1.0, max_step / longest))
+        if found is not None:
+            hessian = _bfgs(hessian, found[0] - x, found[2] - gradient)
+            x, value, gradient = found
+            done = False
+            continue
+        if done:
+            break
+        curvature = difference_hessian(counter.gradient, x, 1e-3)
+        escape = _leave_saddle(counter, x, value, curvature)
+        if escape is not None:
+            x, value, gradient = escape
+            hessian = positive_definite(difference_hessian(counter.gradient, x, 1e-3), 1e-3)
+            continue
+        hessian = positive_definite(curvature, 1e-8)
+        done = True
+    return Minimum(x, value, gradient, hessian, counter.count, iteration, decrement < 1e-6, decrement)
+
+
+class _Counter:
+    """A function of value and gradient that counts its calls."""
+
+    def __init__(self, function: ValueAndGradient) -> None:
+        self.function = function
+        self.count = 0
+
+    def __call__(self, x: Floats) -> tuple[float, Floats]:
+        self.count += 1
+        return self.function(x)
+
+    def gradient(self, x: Floats) -> Floats:
+        return self(x)[1]
+
+
+def _leave_saddle(
+    function: ValueAndGradient, x: Floats, value: float, curvature: Floats
+) -> tuple[Floats, float, Floats] | None:
+    """Return a lower point along the direction of most negative curvature, or None where there is none."""
+    values, vectors = np.linalg.eigh(curvature)
+    if values[0] >= -1e-6 * max(float(np.abs(values).max()), 1e-12):
+        return None
+    for length in (0.3, 0.1, 0.03, 0.01):
+        for sign in (1.0, -1.0):
+            trial = x + sign * length * vectors[:, 0]
+            new_value, new_gradient = function(trial)
+            if new_value < value - 1e-9 - 1e-14 * abs(value):
+                return trial, new_value, new_gradient
+    return None
+
+
+def _line_search(
+    function: ValueAndGradient, x: Floats, value: float, gradient: Floats, step: Floats
+) -> tuple[Floats, float, Floats] | None:
+    """Backtrack from the full step by quadratic interpolation until the Armijo condition holds; None where it never does."""
+    slope = float(gradient @ step)
+    length = 1.0
+    for _ in range(30):
+        trial = x + length * step
+        new_value, new_gradient = function(trial)
+        if np.isfinite(new_value) and new_value <= value + 1e-4 * length * slope + 4e-16 * abs(value):
+            return trial, new_value, new_gradient
+        shorter = length / 2
+        if np.isfinite(new_value):
+            curvature = new_value - value - length * slope
+            if curvature > 0:
+                shorter = -slope * length**2 / (2 * curvature)
+        length = min(max(shorter, 0.1 * length), 0.5 * length)
+    return None
+
+
+def _bfgs(hessian: Floats, moved: Floats, change: Floats) -> Floats:
+    """Return the updated Hessian approximation (damped as Powell does, so that it stays positive definite)."""
+    push = hessian @ moved
+    curvature = float(moved @ push)
+    along = float(moved @ change)
+    if curvature <= 0:
+        return hessian
+    if along < 0.2 * curvature:
+        damping = 0.8 * curvature / (curvature - along)
+        change = damping * change + (1 - damping) * push
+        along = float(moved @ change)
+    return np.asarray(hessian - np.outer(push, push) / curvature + np.outer(change, change) / along)

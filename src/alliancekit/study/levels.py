@@ -1,0 +1,102 @@
+"""Units and levels: which column names the unit, one value per unit, arms, labels. Shared by the descriptive results."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from alliancekit.core.errors import SchemaError, SpecError, check_columns, message
+from alliancekit.study.types import Study, frame_of
+
+
+def column_of(data: Study | pd.DataFrame, name: str, *, where: str) -> str:
+    """Return the column called ``name``, or the one that plays the role ``name`` in a Study.
+
+    Raises
+    ------
+    DesignError : neither a column nor a role of that name.
+    """
+    frame = frame_of(data)
+    if name in frame.columns:
+        return name
+    if isinstance(data, Study):
+        played = data.role(name)
+        if played is not None and played in frame.columns:
+            return played
+    check_columns(frame.columns, [name], where=where)
+    return name
+
+
+def list_of(columns: str | Sequence[str], *, where: str, least: int = 1) -> list[str]:
+    """Return column names as a list without repetition; raise SpecError where there are fewer than ``least``."""
+    names = [columns] if isinstance(columns, str) else [str(c) for c in columns]
+    repeated = sorted({n for n in names if names.count(n) > 1})
+    if repeated:
+        raise SpecError(message(f"columns are named twice: {', '.join(repeated)}", where=where, do="Name each once"))
+    if len(names) < least:
+        need = "a column" if least == 1 else f"at least {least} columns"
+        raise SpecError(message(f"{where} needs {need}", do=f"Name {need} of the data"))
+    return names
+
+
+def require_ids(frame: pd.DataFrame, unit: str, *, where: str) -> None:
+    """Raise SchemaError naming the rows in which the unit's column is empty."""
+    empty = np.flatnonzero(frame[unit].isna().to_numpy())
+    if empty.size:
+        shown = ", ".join(str(i + 1) for i in empty[:5]) + (", ..." if empty.size > 5 else "")
+        raise SchemaError(
+            message(
+                f"{empty.size} rows have no value in '{unit}'",
+                where=f"{where}; rows {shown}",
+                do="Give each row its identifier, or leave these rows out",
+            )
+        )
+
+
+def value_per_unit(frame: pd.DataFrame, unit: str, column: str, *, do: str) -> pd.Series:
+    """Return the one value a column has in each unit (missing where a unit has none), units in order of appearance.
+
+    Raises
+    ------
+    SchemaError : the column changes inside a unit; the message names the first such unit.
+    """
+    grouped = frame.groupby(unit, sort=False, observed=True)[column]
+    counts = grouped.nunique()
+    changing = counts.index[counts.to_numpy() > 1]
+    if len(changing):
+        raise SchemaError(
+            message(
+                f"'{column}' changes inside {len(changing)} of {len(counts)} units",
+                where=f"{unit} {changing[0]}",
+                do=do,
+            )
+        )
+    first: pd.Series = grouped.first()
+    return first
+
+
+def arms_of(values: pd.Series) -> list[Any]:
+    """Return the arms that occur: category order, else numbers ascending or text by code point."""
+    if isinstance(values.dtype, pd.CategoricalDtype):
+        present = set(values.dropna().unique())
+        return [c for c in values.cat.categories if c in present]
+    present_values = values.dropna().unique().tolist()
+    try:
+        return sorted(present_values)
+    except TypeError:
+        return sorted(present_values, key=str)
+
+
+def label_of(data: Study | pd.DataFrame, column: str) -> str:
+    """Return the codebook's label of a column, or the column's name."""
+    info = column_info(data, column)
+    text = getattr(info, "label", "") if info is not None else ""
+    return text or column
+
+
+def column_info(data: Study | pd.DataFrame, column: str) -> Any:
+    """Return the codebook's entry of a column, or None where there is none."""
+    return data.codebook.get(column) if isinstance(data, Study) else None
