@@ -67,7 +67,7 @@ def minres_loadings(R: Floats) -> Floats:
                 loadings[i] = off[i] @ loadings / squares
         if np.abs(loadings - before).max() < 1e-14:
             break
-    return loadings if loadings.sum() >= 0.0 else -loadings
+    return np.asarray(loadings if loadings.sum() >= 0.0 else -loadings)
 
 
 def discrepancy_and_gradient(loadings: Floats, uniquenesses: Floats, S: Floats) -> tuple[float, Floats, Floats, Floats]:
@@ -120,7 +120,7 @@ def fit_one_factor(S: Floats, n: int) -> OneFactor:
     F, _, _, precision = discrepancy_and_gradient(loadings, psi, R)
     information = expected_hessian(loadings, precision)
     units = np.concatenate([sd, sd**2])
-    covariance = 2.0 / n * np.linalg.pinv(information, hermitian=True) * np.outer(units, units)
+    covariance: Floats = 2.0 / n * np.asarray(np.linalg.pinv(information, hermitian=True)) * np.outer(units, units)
     residual = (R - np.outer(loadings, loadings) - np.diag(psi))[np.tril_indices(p)]
     df = p * (p - 1) // 2 - p
     chisq = n * max(F, 0.0)

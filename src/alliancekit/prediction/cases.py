@@ -36,6 +36,7 @@ class Cases:
     codes : therapist of each row, 0 .. G - 1; without therapists every row is its own cluster.
     frame : outcome, predictors and therapist of the rows used, with the data's own column names.
     sample : what became of the rows.
+    labels : column -> text for people, where there is any.
     """
 
     outcome: str
@@ -47,6 +48,7 @@ class Cases:
     codes: NDArray[np.intp]
     frame: pd.DataFrame
     sample: SampleAccount
+    labels: Mapping[str, str]
 
     @property
     def predictors(self) -> tuple[str, ...]:
@@ -67,7 +69,14 @@ class Cases:
 
 
 def prepare_cases(
-    data: Any, outcome: str, steps: Steps, *, focus: str | None, therapist: str | None, patient: str | None
+    data: Any,
+    outcome: str,
+    steps: Steps,
+    *,
+    focus: str | None,
+    therapist: str | None,
+    patient: str | None,
+    labels: Mapping[str, str] | None = None,
 ) -> Cases:
     """Return the complete cases of all steps together.
 
@@ -102,7 +111,14 @@ def prepare_cases(
         sample = SampleAccount(
             sample.n_rows, sample.n_used, sample.dropped, {therapist: int(codes.max()) + 1}, sample.rows_used
         )
-    return Cases(outcome, entered, resolved, therapist, X, y, codes, kept, sample)
+    return Cases(outcome, entered, resolved, therapist, X, y, codes, kept, sample, _labels(data, wanted, labels, frame))
+
+
+def _labels(data: Any, names: Sequence[str], given: Mapping[str, str] | None, frame: pd.DataFrame) -> dict[str, str]:
+    """Return the labels of columns: those given, else the codebook's."""
+    check_columns(frame.columns, given or (), where=f"{WHERE}, labels")
+    known = {name: data.column_info(name).label for name in names} if isinstance(data, Study) else {}
+    return {name: text for name, text in {**known, **(given or {})}.items() if text}
 
 
 def read_steps(steps: Steps) -> dict[str, tuple[str, ...]]:

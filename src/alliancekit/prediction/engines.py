@@ -158,7 +158,7 @@ class ClusterRobust(LeastSquares):
 
     test_name = "Wald F"
     software = "statsmodels OLS, cluster-robust covariance (CR1)"
-    df_method = "number of therapists - 1"
+    df_method = "number of therapists − 1"
 
     def robust(self, columns: Columns) -> Any:
         """Return the statsmodels results with the cluster-robust covariance."""

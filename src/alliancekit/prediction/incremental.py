@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import warnings
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -48,6 +49,7 @@ def incremental_validity(
     level: float = 0.95,
     better: str | None = None,
     patient: str | None = None,
+    labels: Mapping[str, str] | None = None,
     executor: str = "serial",
 ) -> IncrementalValidity:
     """Return what each step of predictors adds to the prediction of an outcome, and whether a focus adds its own.
@@ -69,6 +71,7 @@ def incremental_validity(
     level : confidence level; 1 - level is the significance level of the verdict.
     better : "higher" or "lower", which end of the outcome is good, for slopes oriented so that positive = better.
     patient : column of the patient, to make sure of one row each. None: the Study's role, or a column "patient".
+    labels : column -> text for tables, figures and sentences. None: the Study's codebook, else the column names.
     executor : "serial" or "joblib" for the resamples; the numbers are the same to the last bit.
 
     Returns
@@ -124,7 +127,7 @@ def incremental_validity(
     happened before the alliance rating must be among the predictors.
     """
     how = _check_options(approach, therapist, bootstrap, folds, level, better, executor)
-    cases = prepare_cases(data, outcome, steps, focus=focus, therapist=therapist, patient=patient)
+    cases = prepare_cases(data, outcome, steps, focus=focus, therapist=therapist, patient=patient, labels=labels)
     notes = _small_sample(how, cases)
     engine = make_engine(how, cases)
     moments = cluster_moments(cases.X, cases.y, cases.codes)
@@ -133,6 +136,7 @@ def incremental_validity(
     resampled = "therapists" if therapist is not None else "patients"
     step_table = StepTable(
         _step_frame(cases, engine, draws, cv, level),
+        cases.steps,
         outcome,
         engine.r2_name,
         engine.test_name,
@@ -140,6 +144,7 @@ def incremental_validity(
         resampled,
         min(folds, cases.n_clusters),
         level,
+        cases.labels,
     )
     specificity = _specificity(cases, engine, draws, level) if cases.focus is not None else None
     coefficients = _coefficients(cases, engine, better, level)
@@ -164,6 +169,7 @@ def incremental_validity(
         folds=folds,
         software=engine.software,
         data_hash=hash_frame(cases.frame),
+        labels=cases.labels,
         warnings=tuple(dict.fromkeys(notes)),
     )
 
@@ -270,7 +276,9 @@ def _coefficients(cases: Cases, engine: Engine, better: str | None, level: float
         frame[column] = extra[column].to_numpy()
     if better is not None:
         frame["oriented"] = frame["std_estimate"] * (1.0 if better == "higher" else -1.0)
-    return CoefficientTable(frame, cases.outcome, engine.df_method, engine.software, better, level, len(cases.y))
+    return CoefficientTable(
+        frame, cases.outcome, engine.df_method, engine.software, better, level, len(cases.y), cases.labels
+    )
 
 
 def _weights(cases: Cases, moments: ClusterMoments, *, draws_seed: tuple[int, int], level: float) -> WeightTable | None:
@@ -286,7 +294,7 @@ def _weights(cases: Cases, moments: ClusterMoments, *, draws_seed: tuple[int, in
     limits = [interval(draws, j, level) for j in range(p)]
     frame.insert(2, "conf_low", [low for low, _, _ in limits])
     frame.insert(3, "conf_high", [high for _, high, _ in limits])
-    return WeightTable(analysis, frame, level)
+    return WeightTable(analysis, frame, level, cases.labels)
 
 
 def _weights_of(moments: ClusterMoments, weights: Floats) -> Floats:
@@ -301,13 +309,17 @@ def _specificity(cases: Cases, engine: Engine, draws: Draws, level: float) -> Sp
     position = {name: j for j, name in enumerate(plan.statistics)}
     others = tuple(j for j in plan.everything if j != focus)
     tests = {
-        "delta_r2_base": engine.compare(plan.base, (*plan.base, focus)).p_value,
-        "delta_r2_all": engine.compare(others, plan.everything).p_value,
+        "delta_r2_base": engine.compare(plan.base, (*plan.base, focus)),
+        "delta_r2_all": engine.compare(others, plan.everything),
     }
 
     def bounded(name: str) -> Bounded:
         low, high, method = interval(draws, position[name], level)
-        return Bounded(float(draws.estimate[position[name]]), low, high, tests.get(name, np.nan), method)
+        found = Bounded(float(draws.estimate[position[name]]), low, high, ci_method=method)
+        if name not in tests:
+            return found
+        test = tests[name]
+        return replace(found, p_value=test.p_value, statistic=test.statistic, df=test.df, df_error=test.df_error)
 
     numbers = {name: bounded(name) for name in position if not name.startswith(("r2_", "delta_r2_0"))}
     rivals = tuple(names[j] for j in plan.rivals)
@@ -337,6 +349,7 @@ def _specificity(cases: Cases, engine: Engine, draws: Draws, level: float) -> Sp
         level=level,
         r2_name=engine.r2_name,
         test_name=engine.test_name,
+        labels=cases.labels,
     )
 
 
@@ -350,7 +363,8 @@ def _added_variable(cases: Cases) -> AddedVariable | None:
     residual = both - q @ (q.T @ both)
     # In order of the focus, so that a row cannot be traced to its place in the data.
     residual = residual[np.lexsort((residual[:, 1], residual[:, 0]))]
-    return AddedVariable(cases.focus, cases.outcome, residual[:, 0], residual[:, 1])
+    df = len(cases.y) - cases.X.shape[1] - 1
+    return AddedVariable(cases.focus, cases.outcome, residual[:, 0], residual[:, 1], df, cases.labels)
 
 
 def _fits(cases: Cases, engine: Any) -> Mapping[str, Any]:

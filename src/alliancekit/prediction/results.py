@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -23,12 +23,15 @@ class StepTable:
     ----------
     frame : step, predictors, n, r2, delta_r2, conf_low, conf_high (of delta_r2), ci_method, f2, statistic, df,
         df_error, p_value, aic, log_likelihood, r2_ols, r2_marginal, r2_conditional, cv_r2, cv_delta_r2.
+    entered : step name -> predictors it adds.
     outcome, r2_name, test_name : what was predicted; which R² ``r2`` is; which test.
     resamples, resampled : number of bootstrap resamples, and of what ("therapists", "patients").
     folds, level : folds of the cross-validation; confidence level.
+    labels : column -> text for people.
     """
 
     frame: pd.DataFrame
+    entered: Mapping[str, tuple[str, ...]]
     outcome: str
     r2_name: str
     test_name: str
@@ -36,6 +39,7 @@ class StepTable:
     resampled: str
     folds: int
     level: float
+    labels: Mapping[str, str] = field(default_factory=dict)
 
     def tidy(self) -> pd.DataFrame:
         """Return one row per step."""
@@ -59,6 +63,7 @@ class CoefficientTable:
     better : "higher", "lower" or None: which end of the outcome is good.
     level : confidence level.
     n : rows used.
+    labels : column -> text for people.
     """
 
     frame: pd.DataFrame
@@ -68,6 +73,7 @@ class CoefficientTable:
     better: str | None
     level: float
     n: int
+    labels: Mapping[str, str] = field(default_factory=dict)
 
     def tidy(self) -> pd.DataFrame:
         """Return one row per coefficient; ``attrs["df_method"]`` names the degrees of freedom."""
@@ -90,11 +96,13 @@ class WeightTable:
     analysis : the dominance analysis, with its subsets, matrices and commonality.
     frame : tidy() of the analysis with bootstrap limits of the general dominance weight (conf_low, conf_high).
     level : confidence level.
+    labels : column -> text for people.
     """
 
     analysis: DominanceAnalysis
     frame: pd.DataFrame
     level: float
+    labels: Mapping[str, str] = field(default_factory=dict)
 
     def tidy(self) -> pd.DataFrame:
         """Return one row per predictor."""
@@ -113,17 +121,27 @@ class AddedVariable:
     ----------
     focus, outcome : names.
     x, y : residuals, shape (n,), in the units of the two columns.
+    df : residual degrees of freedom of the final model.
+    labels : column -> text for people.
     """
 
     focus: str
     outcome: str
     x: Floats
     y: Floats
+    df: int
+    labels: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def slope(self) -> float:
         """The focus's coefficient in the final model, by least squares."""
         return float(self.x @ self.y / (self.x @ self.x))
+
+    @property
+    def std_error(self) -> float:
+        """Standard error of the slope, by least squares."""
+        residual = self.y - self.slope * self.x
+        return float(np.sqrt(residual @ residual / self.df / (self.x @ self.x)))
 
 
 @dataclass(frozen=True, eq=False)
@@ -143,6 +161,7 @@ class IncrementalValidity:
     frame : outcome, predictors and therapist of the rows used.
     level, resamples, seed, folds : settings.
     software, data_hash : engine; SHA-256 of ``frame``.
+    labels : column -> text for people.
     warnings : what was warned of.
     """
 
@@ -165,6 +184,7 @@ class IncrementalValidity:
     folds: int
     software: str
     data_hash: str
+    labels: Mapping[str, str] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
 
     @property

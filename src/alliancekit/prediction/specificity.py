@@ -12,7 +12,8 @@ not:
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
@@ -22,13 +23,16 @@ VERDICTS = ("specific", "not specific", "not distinguishable", "no increment")
 
 @dataclass(frozen=True, slots=True)
 class Bounded:
-    """A number with its limits and, where it was tested, its p value."""
+    """A number with its limits and, where it was tested, the test (``df_error`` missing: chi-square)."""
 
     estimate: float
     conf_low: float
     conf_high: float
     p_value: float = np.nan
     ci_method: str = ""
+    statistic: float = np.nan
+    df: float = np.nan
+    df_error: float = np.nan
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,6 +53,7 @@ class Specificity:
     vif : variance inflation factor of the focus in the final model.
     n, level : rows and confidence level.
     r2_name, test_name : what R² and test these are.
+    labels : column -> text for people.
     """
 
     verdict: str
@@ -67,6 +72,7 @@ class Specificity:
     level: float
     r2_name: str
     test_name: str
+    labels: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def suppressed(self) -> bool:
@@ -79,7 +85,8 @@ class Specificity:
         return bool(appears or flips)
 
     def tidy(self) -> pd.DataFrame:
-        """Return one row per number the verdict rests on: term, estimate, conf_low, conf_high, p_value."""
+        """Return one row per number the verdict rests on: term, estimate, conf_low, conf_high, statistic,
+        df, df_error, p_value, ci_method."""
         rows = {
             "delta_r2 over base": self.delta_r2_base,
             "delta_r2 over all": self.delta_r2_all,
@@ -93,6 +100,9 @@ class Specificity:
                 "estimate": b.estimate,
                 "conf_low": b.conf_low,
                 "conf_high": b.conf_high,
+                "statistic": b.statistic,
+                "df": b.df,
+                "df_error": b.df_error,
                 "p_value": b.p_value,
                 "ci_method": b.ci_method,
             }

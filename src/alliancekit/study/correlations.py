@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 from scipy import special
 
 from alliancekit.core.errors import SchemaError, SpecError, check_columns, check_option, message
-from alliancekit.study.levels import column_of, label_of, list_of, require_ids
-from alliancekit.study.types import Study, frame_of
+from alliancekit.study.levels import label_of, list_of, require_ids
+from alliancekit.study.types import Study, frame_of, resolve_column
 
 Floats = NDArray[np.float64]
 
@@ -118,7 +118,8 @@ def correlations(
 
     Raises
     ------
-    DesignError : a column is not in the data. SchemaError : a column is not numeric, or a row has no person.
+    DesignError : a column is not in the data. SchemaError : there is no column ``by``, a column is not numeric, or a
+    row has no person.
     SpecError : fewer than two columns, an unknown method, or a level outside (0, 1).
 
     Checked against
@@ -149,8 +150,8 @@ def correlations(
     if not 0 < level < 1:
         raise SpecError(message(f"level={level!r} is no confidence level", do="Give a number between 0 and 1"))
     names = list_of(columns, where="ak.correlations", least=2)
-    unit = column_of(data, by, where="ak.correlations")
     frame = frame_of(data)
+    unit = resolve_column(data, by, frame)
     check_columns(frame.columns, names, where="ak.correlations")
     require_ids(frame, unit, where="ak.correlations")
     values = {name: _numbers(frame, name) for name in names}
@@ -269,9 +270,10 @@ def _between(
     first: str, second: str, values: dict[str, Floats], codes: NDArray[np.intp], method: str, level: float
 ) -> dict[str, object]:
     persons = int(codes.max()) + 1 if codes.size else 0
-    x, counts = person_means(values[first], codes, persons)
+    x, _ = person_means(values[first], codes, persons)
     y, _ = person_means(values[second], codes, persons)
     both = np.isfinite(x) & np.isfinite(y)
+    used = both[codes] & (np.isfinite(values[first]) | np.isfinite(values[second]))
     a, b = x[both], y[both]
     n = int(both.sum())
     r = float("nan")
@@ -281,7 +283,7 @@ def _between(
             a, b = _ranks(a, a), _ranks(b, b)
         size = float((a @ a) * (b @ b))
         r = _bounded(a @ b / np.sqrt(size)) if size > 0 else r
-    return _pair(first, second, "between", r, n - 2, int(counts[both].sum()), n, method, level)
+    return _pair(first, second, "between", r, n - 2, int(used.sum()), n, method, level)
 
 
 def _ranks(values: Floats, scale: Floats) -> Floats:

@@ -8,26 +8,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from alliancekit.core.errors import SchemaError, SpecError, check_columns, message
-from alliancekit.study.types import Study, frame_of
-
-
-def column_of(data: Study | pd.DataFrame, name: str, *, where: str) -> str:
-    """Return the column called ``name``, or the one that plays the role ``name`` in a Study.
-
-    Raises
-    ------
-    DesignError : neither a column nor a role of that name.
-    """
-    frame = frame_of(data)
-    if name in frame.columns:
-        return name
-    if isinstance(data, Study):
-        played = data.role(name)
-        if played is not None and played in frame.columns:
-            return played
-    check_columns(frame.columns, [name], where=where)
-    return name
+from alliancekit.core.errors import SchemaError, SpecError, message
+from alliancekit.study.codebook import ColumnInfo
+from alliancekit.study.types import Study
 
 
 def list_of(columns: str | Sequence[str], *, where: str, least: int = 1) -> list[str]:
@@ -90,13 +73,11 @@ def arms_of(values: pd.Series) -> list[Any]:
         return sorted(present_values, key=str)
 
 
+def column_info(data: Study | pd.DataFrame, column: str) -> ColumnInfo:
+    """Return the codebook's entry of a column; an empty one where there is none."""
+    return data.column_info(column) if isinstance(data, Study) else ColumnInfo()
+
+
 def label_of(data: Study | pd.DataFrame, column: str) -> str:
     """Return the codebook's label of a column, or the column's name."""
-    info = column_info(data, column)
-    text = getattr(info, "label", "") if info is not None else ""
-    return text or column
-
-
-def column_info(data: Study | pd.DataFrame, column: str) -> Any:
-    """Return the codebook's entry of a column, or None where there is none."""
-    return data.codebook.get(column) if isinstance(data, Study) else None
+    return column_info(data, column).label or column

@@ -1,0 +1,1 @@
+"""What comes after a fit: each file answers one question from estimates and design, never from the public class."""

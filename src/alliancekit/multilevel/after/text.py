@@ -1,0 +1,75 @@
+"""What ``print(fit)`` shows: the layout that lme4 users know."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from alliancekit.multilevel.gaussian.fit import GaussianFit
+
+
+def text(
+    fit: GaussianFit, formula: str, coefficients: pd.DataFrame, components: pd.DataFrame, residuals: np.ndarray,
+    notes: Sequence[str],
+) -> str:
+    """Return the printed summary of a fit."""
+    how = "REML" if fit.reml else "maximum likelihood"
+    lines = [f"Linear mixed model fit by {how} [alliancekit]", f"Formula: {formula}", ""]
+    if fit.reml:
+        lines.append(f"REML criterion at convergence: {fit.optimum.deviance:.1f}")
+    else:
+        n, k = fit.engine.products.n, fit.n_parameters
+        lines.append(
+            f"AIC {fit.optimum.deviance + 2 * k:.1f}   BIC {fit.optimum.deviance + k * np.log(n):.1f}   "
+            f"logLik {fit.log_likelihood:.1f}   deviance {fit.optimum.deviance:.1f}"
+        )
+    scaled = np.quantile(residuals / fit.sigma, [0, 0.25, 0.5, 0.75, 1])
+    lines += ["", "Scaled residuals:", "    Min      1Q  Median      3Q     Max"]
+    lines.append(" ".join(f"{v:7.3f}" for v in scaled))
+    lines += ["", "Random effects:", *_components(components)]
+    groups = "; ".join(f"{name}, {count}" for name, count in fit.design.sample.groups.items())
+    lines.append(f"Number of obs: {fit.engine.products.n}, groups: {groups}")
+    lines += ["", "Fixed effects:", *_coefficients(coefficients)]
+    lines += ["", *notes] if notes else []
+    return "\n".join(lines)
+
+
+def _components(frame: pd.DataFrame) -> list[str]:
+    single = frame[frame["term_2"].isna()]
+    pairs = frame[frame["term_2"].notna()]
+    rows = [("Groups", "Name", "Variance", "Std.Dev.", "Corr")]
+    last = None
+    for row in single.itertuples(index=False):
+        corr = [
+            f"{p.sd_or_correlation:.2f}"
+            for p in pairs.itertuples(index=False)
+            if p.group == row.group and p.term_2 == row.term_1
+        ]
+        shown = row.group if row.group != last else ""
+        last = row.group
+        name = "" if row.term_1 is None or pd.isna(row.term_1) else row.term_1
+        rows.append((shown, name, _number(row.variance_or_covariance), _number(row.sd_or_correlation), " ".join(corr)))
+    return _columns(rows, left=2)
+
+
+def _coefficients(frame: pd.DataFrame) -> list[str]:
+    rows = [("", "Estimate", "Std. Error", "df", "t value", "Pr(>|t|)")]
+    for row in frame.itertuples(index=False):
+        p = "< 2e-16" if row.p_value < 2e-16 else (f"{row.p_value:.3g}" if row.p_value >= 1e-4 else f"{row.p_value:.2e}")
+        df = "Inf" if np.isinf(row.df) else f"{row.df:.2f}"
+        rows.append((row.term, _number(row.estimate), _number(row.std_error), df, f"{row.statistic:.3f}", p))
+    return _columns(rows, left=1)
+
+
+def _number(value: float) -> str:
+    return f"{value:.5g}" if np.isfinite(value) else "NA"
+
+
+def _columns(rows: list[tuple[str, ...]], left: int) -> list[str]:
+    widths = [max(len(r[i]) for r in rows) for i in range(len(rows[0]))]
+    return [
+        " " + "  ".join(c.ljust(w) if i < left else c.rjust(w) for i, (c, w) in enumerate(zip(r, widths, strict=True))).rstrip()
+        for r in rows
+    ]

@@ -1,0 +1,241 @@
+"""Tables, figures, sentences and equations of mixed models."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from alliancekit.core.errors import ReportError, message
+from alliancekit.multilevel.api import MixedFit
+from alliancekit.multilevel.compare import Comparison
+from alliancekit.report.formatting import format_ci, format_p, format_value
+from alliancekit.report.multilevel_figures import make_figure
+from alliancekit.report.parts import Equation, Sentence, Table
+
+__all__ = ["make_equation", "make_figure", "make_sentence", "make_table"]
+
+DF_WORDS = {"satterthwaite": "Satterthwaite's method", "normal": "the normal distribution (infinite df)"}
+
+
+def make_table(*results: Any) -> Table:
+    """Return the table of one fit, of several fits side by side, or of a comparison."""
+    if all(isinstance(r, MixedFit) for r in results):
+        return _one(results[0]) if len(results) == 1 else _side_by_side(results)
+    if len(results) == 1 and isinstance(results[0], Comparison):
+        return _comparison(results[0])
+    raise ReportError(message("fits and comparisons cannot share a table", do="Call ak.table for each"))
+
+
+def _one(fit: MixedFit) -> Table:
+    """Fixed effects, then variance components, in one table."""
+    fixed = fit.tidy().assign(component="Fixed effects")
+    parts = fit.variance_components()
+    random = pd.DataFrame(
+        {
+            "component": "Random effects (SD and correlation)",
+            "term": [_component_name(r) for r in parts.itertuples(index=False)],
+            "estimate": parts["sd_or_correlation"],
+            "conf_low": parts["conf_low"],
+            "conf_high": parts["conf_high"],
+        }
+    )
+    data = pd.concat([fixed, random], ignore_index=True)
+    columns = ["component", "term", "estimate", "std_error", "conf_low", "conf_high", "statistic", "df", "p_value"]
+    notes = [_sample_note(fit), _method_note(fit)]
+    if fit.singular:
+        notes.append("A variance is at zero or a correlation at one; no interval is given for it.")
+    return Table(
+        title="Fixed and Random Effects of the Mixed Model",
+        data=data[columns],
+        group="component",
+        stub=("term",),
+        labels={"term": "", "statistic": "t"},
+        notes=tuple(notes),
+        source=fit,
+    )
+
+
+def _component_name(row: Any) -> str:
+    if row.term_1 is None or pd.isna(row.term_1):
+        return "Residual SD"
+    if row.term_2 is None or pd.isna(row.term_2):
+        return f"{row.group}: SD of {row.term_1}"
+    return f"{row.group}: r of {row.term_1} and {row.term_2}"
+
+
+def _sample_note(fit: MixedFit) -> str:
+    groups = ", ".join(f"{count} {_plural(name)}" for name, count in fit.sample.groups.items())
+    dropped = fit.sample.n_rows - fit.sample.n_used
+    left_out = f"; {dropped} of {fit.sample.n_rows} rows not used" if dropped else ""
+    return f"{fit.nobs} observations of {groups}{left_out}."
+
+
+def _plural(name: str) -> str:
+    return f"levels of {name}" if ":" in name else (name if name.endswith("s") else f"{name}s")
+
+
+def _method_note(fit: MixedFit) -> str:
+    how = "restricted maximum likelihood" if fit.method == "REML" else "maximum likelihood"
+    return (
+        f"Estimated by {how}; df by Satterthwaite's method. 95% intervals of SDs are Wald intervals on the log scale, of correlations on "
+        "Fisher's z scale."
+    )
+
+
+def _side_by_side(fits: tuple[MixedFit, ...]) -> Table:
+    """The model-building table: one column pair per model."""
+    terms = list(dict.fromkeys(t for fit in fits for t in fit.tidy()["term"]))
+    names = [_component_name(r) for fit in fits for r in fit.variance_components().itertuples(index=False)]
+    names = [n for n in dict.fromkeys(names) if n != "Residual SD"] + ["Residual SD"]
+    rows: list[dict[str, Any]] = [{"part": "Fixed effects", "term": t} for t in terms]
+    rows += [{"part": "Random effects", "term": n} for n in names]
+    measures = ("Observations", "Marginal R²", "Conditional R²", "ICC", "Log-likelihood", "AIC", "BIC")
+    rows += [{"part": "Model", "term": m} for m in measures]
+    spans, labels = {}, {"term": "", "part": ""}
+    for number, fit in enumerate(fits, start=1):
+        estimate, error = f"estimate_{number}", f"std_error_{number}"
+        spans[f"Model {number}"] = (estimate, error)
+        labels.update({estimate: "Estimate", error: "SE"})
+        column = _model_column(fit)
+        for row in rows:
+            row[estimate], row[error] = column.get((row["part"], row["term"]), (np.nan, np.nan))
+    row_kinds: dict[int, Any] = {}
+    for i, row in enumerate(rows):
+        if row["part"] == "Model":
+            row_kinds[i] = {"Observations": "integer"}.get(
+                row["term"], "proportion" if "R²" in row["term"] or row["term"] == "ICC" else "statistic"
+            )
+    notes = [f"Model {i}: {fit.formula}." for i, fit in enumerate(fits, start=1)]
+    methods = {f.method for f in fits}
+    notes.append(f"Estimated by {' and '.join(sorted(methods))}. R² after Nakagawa and Schielzeth; ICC: all random effects together.")
+    return Table(
+        title="Models Side by Side",
+        data=pd.DataFrame(rows),
+        group="part",
+        stub=("term",),
+        labels=labels,
+        kinds={c: "estimate" for pair in spans.values() for c in pair},
+        spans=spans,
+        row_kinds=row_kinds,
+        notes=tuple(notes),
+        source=fits[-1],
+    )
+
+
+def _model_column(fit: MixedFit) -> dict[tuple[str, str], tuple[float, float]]:
+    out = {("Fixed effects", r.term): (r.estimate, r.std_error) for r in fit.tidy().itertuples(index=False)}
+    for r in fit.variance_components().itertuples(index=False):
+        out["Random effects", _component_name(r)] = (r.sd_or_correlation, np.nan)
+    r2, glance = fit.r2(), fit.glance().iloc[0]
+    values = {
+        "Observations": fit.nobs, "Marginal R²": r2["marginal"], "Conditional R²": r2["conditional"],
+        "ICC": fit.icc()["total"], "Log-likelihood": fit.log_likelihood, "AIC": glance["aic"], "BIC": glance["bic"],
+    }
+    out.update({("Model", name): (float(value), np.nan) for name, value in values.items()})
+    return out
+
+
+def _comparison(result: Comparison) -> Table:
+    data = result.tidy()
+    columns = ["model", "npar", "log_likelihood", "aic", "bic", "chisq", "df", "p_value"]
+    return Table(
+        title="Likelihood-Ratio Tests of Nested Models",
+        data=data[columns],
+        stub=("model",),
+        kinds={"npar": "integer", "chisq": "statistic", "df": "integer"},
+        labels={"model": "Model", "npar": "Parameters", "chisq": "χ²"},
+        notes=("Each model is tested against the one above.", *result.notes),
+        source=result,
+    )
+
+
+def make_sentence(result: Any) -> Sentence:
+    """Return the sentences about a fit's fixed effects, or about the last test of a comparison."""
+    if isinstance(result, MixedFit):
+        return _fit_sentence(result)
+    if isinstance(result, Comparison):
+        return _comparison_sentence(result)
+    raise ReportError(message(f"a {type(result).__name__} has no sentence"))
+
+
+def _fit_sentence(fit: MixedFit) -> Sentence:
+    table = fit.tidy()
+    outcome = fit.design.response
+    clauses = []
+    for row in table.itertuples(index=False):
+        if row.term == "(Intercept)":
+            continue
+        verdict = "was related to" if row.p_value < 0.05 else "was not reliably related to"
+        clauses.append(f"{row.term} {verdict} {outcome}, {coefficient_text(row)}")
+    groups = " in ".join(f"{count} {_plural(name)}" for name, count in fit.sample.groups.items())
+    how = "restricted maximum likelihood" if fit.method == "REML" else "maximum likelihood"
+    lead = (
+        f"A linear mixed model of {outcome} was fitted by {how} to {fit.nobs} observations of {groups} "
+        "(degrees of freedom by Satterthwaite's method)."
+    )
+    r2 = fit.r2()
+    tail = (
+        f"Fixed effects explained {format_value(100 * r2['marginal'], 'estimate', decimals=1)}% of the variance, fixed and random effects "
+        f"together {format_value(100 * r2['conditional'], 'estimate', decimals=1)}%."
+    )
+    body = " ".join(c[0].upper() + c[1:] + "." if not c.startswith("(") else c + "." for c in clauses)
+    return Sentence(text=" ".join(p for p in (lead, body, tail) if p), source=fit)
+
+
+def coefficient_text(row: Any) -> str:
+    """Return a coefficient in APA style: b = 0.24, 95% CI [0.10, 0.38], t(34.2) = 2.41, p = .021."""
+    decimals = decimals_for(row.std_error)
+    estimate = format_value(row.estimate, "estimate", decimals=decimals)
+    df = "" if np.isinf(row.df) else f"({format_value(row.df, 'df')})"
+    statistic = ("t" if df else "z") + df
+    return (
+        f"b = {estimate}, 95% CI {format_ci(row.conf_low, row.conf_high, decimals=decimals)}, "
+        f"{statistic} = {format_value(row.statistic, 'estimate', decimals=2)}, {format_p(row.p_value, symbol=True)}"
+    )
+
+
+def decimals_for(std_error: float) -> int:
+    """Return how many digits after the point a coefficient deserves: two significant digits of its SE, at least two."""
+    if not np.isfinite(std_error) or std_error <= 0:
+        return 2
+    return int(min(max(2, 1 - int(np.floor(np.log10(std_error)))), 5))
+
+
+def _comparison_sentence(result: Comparison) -> Sentence:
+    last = result.tidy().iloc[-1]
+    better = "fitted better than" if last["p_value"] < 0.05 else "did not fit reliably better than"
+    text = (
+        f"By a likelihood-ratio test the last model {better} the one before, "
+        f"χ²({int(last['df'])}) = {format_value(last['chisq'], 'estimate', decimals=2)}, {format_p(last['p_value'], symbol=True)}."
+    )
+    return Sentence(text=" ".join([text, *result.notes]), source=result)
+
+
+def make_equation(fit: MixedFit) -> Equation:
+    """Return the model's equation with every random effect, and the calls for Python and R."""
+    if not isinstance(fit, MixedFit):
+        raise ReportError(message(f"a {type(fit).__name__} has no equation"))
+    groups = list(fit.covariances().items())
+    letters = [chr(ord("u") + i) if i < 4 else f"u{i}" for i in range(len(groups))]
+    fixed = [
+        f"β{_subscript(i)}" + ("" if name == "(Intercept)" else f"·{name}") for i, name in enumerate(fit.design.names)
+    ]
+    random = []
+    where = []
+    for letter, (group, matrix) in zip(letters, groups, strict=True):
+        for j, name in enumerate(matrix.columns):
+            mark = f"{letter}{_subscript(j)}[{group}]"
+            random.append(mark if name == "(Intercept)" else f"{mark}·{name}")
+        names = ", ".join(f"{letter}{_subscript(j)}" for j in range(len(matrix)))
+        diagonal = len(matrix) > 1 and bool(np.allclose(matrix.to_numpy(), np.diag(np.diag(matrix))))
+        kind = "a diagonal covariance matrix" if diagonal else ("a free covariance matrix" if len(matrix) > 1 else "variance τ²")
+        where.append(f"{names} ~ N(0, {kind}) for each {group}")
+    where.append("ε ~ N(0, σ²)")
+    lines = (f"{fit.design.response} = " + " + ".join(fixed), "    + " + " + ".join(random) + " + ε")
+    return Equation(lines=lines, r_call=fit.as_r(), python_call=fit.as_python(), where=tuple(where))
+
+
+def _subscript(number: int) -> str:
+    return str(number).translate(str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉"))
