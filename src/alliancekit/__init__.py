@@ -44,6 +44,7 @@ _EXPORTS: dict[str, str] = {
     # report
     "Report": "alliancekit.report.document",
     "table": "alliancekit.report.present",
+    "equation": "alliancekit.report.present",
     "figure": "alliancekit.report.present",
     "sentence": "alliancekit.report.present",
     # errors and warnings

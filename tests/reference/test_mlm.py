@@ -120,7 +120,9 @@ def compare_ranef(f: Any, e: Any) -> None:
         total = float((part["estimate"] ** 2).sum())
         assert_close(np.sqrt(total) / scale, np.sqrt(ref["sum_sq"]) / scale, "random_effect", "sum of squares")
         if not f.singular:
-            assert_close(chosen["std_error"] / scale, np.array(ref["cond_sd"]) / scale, "random_effect", "conditional SD")
+            assert_close(
+                chosen["std_error"] / scale, np.array(ref["cond_sd"]) / scale, "random_effect", "conditional SD"
+            )
 
 
 def compare_r2(f: Any, e: Any) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sized
 from typing import TypeVar
 
 T = TypeVar("T")
@@ -17,7 +17,7 @@ def track(items: Iterable[T], description: str, total: int | None = None) -> Ite
     from rich.console import Console
     from rich.progress import Progress
 
-    count = total if total is not None else (len(items) if hasattr(items, "__len__") else None)
+    count = total if total is not None or not isinstance(items, Sized) else len(items)
     with Progress(console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task(description, total=count)
         for item in items:

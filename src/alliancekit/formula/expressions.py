@@ -1,242 +1,193 @@
-"""Expressions of a formula: a small syntax tree, the parser that makes it, and R's way of writing it back."""
+"""The parsed pieces of a formula, and the way R would print them."""
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import TypeAlias
 
-from alliancekit.core.errors import SpecError, message, nearest
-
-MAX_LENGTH = 20_000
-MAX_DEPTH = 60
-FUNCTIONS = ("log", "log2", "log10", "sqrt", "exp", "abs", "poly", "scale", "center", "C", "I", "offset", "factor")
-_TOKEN = re.compile(
-    r"\s*(?:(?P<number>\d+\.?\d*(?:[eE][+-]?\d+)?|\.\d+(?:[eE][+-]?\d+)?)"
-    r"|(?P<name>`[^`]+`|[^\W\d][\w.]*|\.[^\W\d][\w.]*)"
-    r"|(?P<text>\"[^\"]*\"|'[^']*')"
-    r"|(?P<operator>\|\||%in%|\*\*|[~+\-*/:^()|,=]))"
-)
+_SYNTACTIC = re.compile(r"(?:[^\W\d_]|\.(?!\d))[\w.]*")
+_RESERVED = frozenset({"TRUE", "FALSE", "NULL", "NA", "NaN", "Inf", "if", "else", "for", "while", "repeat", "function"})
 
 
 @dataclass(frozen=True, slots=True)
-class Expr:
-    """A node: ``kind`` is "number", "name", "text", "call", "unary" or "binary".
+class Number:
+    """A number in a formula."""
 
-    ``value`` is the number, name, text, function or operator; ``parts`` the operands; ``words`` the names of keyword
-    arguments of a call ("" for positional ones); ``start`` the position in the formula.
-    """
-
-    kind: str
-    value: str | float
-    parts: tuple[Expr, ...] = ()
-    words: tuple[str, ...] = ()
-    start: int = 0
+    value: float
+    position: int = field(default=0, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
-class _Token:
-    kind: str
+class Name:
+    """The name of a column."""
+
+    name: str
+    position: int = field(default=0, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """A word in quotes: an option of a transform."""
+
     value: str
-    start: int
+    position: int = field(default=0, compare=False)
 
 
-def spec_error(text: str, position: int, what: str, do: str = "") -> SpecError:
-    """Return an error that points at a position of the formula."""
-    shown = " ".join(text.split("\n"))
-    start = max(0, position - 60)
-    piece = shown[start : position + 60]
-    caret = " " * (position - start) + "^"
-    return SpecError(message(what, do=do) + f"\n    {piece}\n    {caret}")
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A transform with its arguments and its named options, in the order written."""
+
+    function: str
+    args: tuple[Expr, ...]
+    options: tuple[tuple[str, Expr], ...] = ()
+    position: int = field(default=0, compare=False)
+    depth: int = field(default=1, compare=False)
 
 
-def _tokens(text: str) -> list[_Token]:
-    if len(text) > MAX_LENGTH:
-        raise SpecError(message(f"the formula has {len(text)} characters; at most {MAX_LENGTH} are read"))
-    out: list[_Token] = []
-    at = 0
-    while at < len(text):
-        if text[at:].isspace():
-            break
-        match = _TOKEN.match(text, at)
-        if match is None:
-            while text[at].isspace():
-                at += 1
-            raise spec_error(text, at, f"'{text[at]}' has no meaning in a formula", "Names with special characters go in `backticks`")
-        kind = str(match.lastgroup)
-        out.append(_Token(kind, match.group(kind), match.start(kind)))
-        at = match.end()
-    out.append(_Token("end", "", len(text)))
-    return out
+@dataclass(frozen=True, slots=True)
+class Paren:
+    """An expression in parentheses; kept, because R keeps them in the names of terms."""
+
+    inner: Expr
+    position: int = field(default=0, compare=False)
+    depth: int = field(default=1, compare=False)
 
 
-class _Parser:
-    """Recursive descent with R's precedence: ~, then |, then + -, * /, %in%, :, unary signs, ^."""
+@dataclass(frozen=True, slots=True)
+class Unary:
+    """A sign in front of an expression."""
 
-    def __init__(self, text: str) -> None:
-        self.text, self.tokens, self.at, self.depth = text, _tokens(text), 0, 0
-
-    @property
-    def token(self) -> _Token:
-        return self.tokens[self.at]
-
-    def take(self, *operators: str) -> _Token | None:
-        if self.token.kind == "operator" and self.token.value in operators:
-            self.at += 1
-            return self.tokens[self.at - 1]
-        return None
-
-    def fail(self, what: str, do: str = "") -> SpecError:
-        return spec_error(self.text, self.token.start, what, do)
-
-    def chain(self, level: int) -> Expr:
-        """Parse left-associative binary operators of one precedence level."""
-        levels: tuple[tuple[str, ...], ...] = (("|", "||"), ("+", "-"), ("*", "/"), ("%in%",), (":",))
-        if level == len(levels):
-            return self.unary()
-        self.depth += 1
-        if self.depth > MAX_DEPTH * (len(levels) + 3):
-            raise self.fail("the formula is nested too deeply", f"Use at most {MAX_DEPTH} levels of brackets")
-        left = self.unary() if level == 1 and self.token.value in ("+", "-") else self.chain(level + 1)
-        if left.kind == "unary" and level == 1:
-            left = self._rest_of_product(left)
-        while (operator := self.take(*levels[level])) is not None:
-            right = self.chain(level + 1)
-            left = Expr("binary", operator.value, (left, right), start=operator.start)
-        self.depth -= 1
-        return left
-
-    def _rest_of_product(self, left: Expr) -> Expr:
-        """After a leading sign: -x * 2 is (-x) * 2."""
-        while (operator := self.take("*", "/", ":")) is not None:
-            left = Expr("binary", operator.value, (left, self.unary()), start=operator.start)
-        return left
-
-    def unary(self) -> Expr:
-        sign = self.take("+", "-")
-        if sign is not None:
-            self.depth += 1
-            if self.depth > MAX_DEPTH * 8:
-                raise self.fail("too many signs in a row")
-            inner = self.unary()
-            self.depth -= 1
-            return Expr("unary", sign.value, (inner,), start=sign.start)
-        return self.power()
-
-    def power(self) -> Expr:
-        base = self.primary()
-        operator = self.take("^", "**")
-        if operator is None:
-            return base
-        return Expr("binary", "^", (base, self.unary()), start=operator.start)
-
-    def primary(self) -> Expr:
-        token = self.token
-        if token.kind == "number":
-            self.at += 1
-            return Expr("number", float(token.value), start=token.start)
-        if token.kind == "text":
-            self.at += 1
-            return Expr("text", token.value[1:-1], start=token.start)
-        if token.kind == "name":
-            self.at += 1
-            if self.token.kind == "operator" and self.token.value == "(" and not token.value.startswith("`"):
-                return self.call(token)
-            name = token.value.strip("`")
-            return Expr("name", name, start=token.start)
-        if self.take("("):
-            inner = self.chain(0)
-            if not self.take(")"):
-                raise self.fail("a bracket is not closed", "Add ')'")
-            return Expr("call", "(", (inner,), ("",), start=token.start)
-        if token.kind == "end":
-            raise self.fail("the formula ends too early", "Something is missing after the last operator")
-        raise self.fail(f"'{token.value}' stands where a variable was expected")
-
-    def call(self, name: _Token) -> Expr:
-        check_function(self.text, name.value, name.start)
-        self.take("(")
-        parts: list[Expr] = []
-        words: list[str] = []
-        while not self.take(")"):
-            if parts and not self.take(","):
-                raise self.fail("a comma or a closing bracket was expected")
-            word = ""
-            follows = self.tokens[min(self.at + 1, len(self.tokens) - 1)]
-            if self.token.kind == "name" and follows.kind == "operator" and follows.value == "=":
-                word = self.token.value
-                self.at += 2
-            parts.append(self.chain(1))
-            words.append(word)
-        if not parts:
-            raise spec_error(self.text, name.start, f"{name.value}() has no argument", f"Write {name.value}(variable)")
-        return Expr("call", name.value, tuple(parts), tuple(words), name.start)
+    operator: str
+    operand: Expr
+    position: int = field(default=0, compare=False)
+    depth: int = field(default=1, compare=False)
 
 
-def check_function(text: str, name: str, position: int) -> None:
-    """Raise SpecError unless ``name`` is one of the functions that a formula may use."""
-    if name in FUNCTIONS:
-        return
-    if name in ("lag", "lead"):
-        raise spec_error(
-            text, position, f"{name}() cannot stand in a formula: it would run from one person into the next",
-            f'Make the column first, with ak.{name}(data, "x", by="patient", time="session")',
-        )
-    close = nearest(name, FUNCTIONS)
-    hint = f"Did you mean {close}()? " if close else ""
-    raise spec_error(
-        text, position, f"the function '{name}' is not known in formulas",
-        f"{hint}Functions are: {', '.join(FUNCTIONS)}; compute anything else as a column of the data first",
-    )
+@dataclass(frozen=True, slots=True)
+class Binary:
+    """Two expressions joined by one of ``* / : ^ %in%``."""
+
+    operator: str
+    left: Expr
+    right: Expr
+    position: int = field(default=0, compare=False)
+    depth: int = field(default=1, compare=False)
 
 
-def parse_sides(text: str) -> tuple[Expr | None, Expr]:
-    """Return the left and right side of a formula; the left is None for a one-sided formula."""
-    parser = _Parser(text)
-    left: Expr | None = None
-    if not parser.take("~"):
-        if parser.token.kind == "end":
-            raise SpecError(message("the formula is empty", do='Write for example "y ~ x + (1 | patient)"'))
-        left = parser.chain(0)
-        if not parser.take("~"):
-            if parser.token.kind == "end":
-                raise parser.fail("the formula has no '~'", 'Write "outcome ~ predictors"')
-            raise parser.fail(f"'{parser.token.value}' was not expected here")
-    if parser.token.kind == "end":
-        raise parser.fail("the formula has nothing after '~'", "Write 1 for a model with an intercept only")
-    right = parser.chain(0)
-    if parser.token.kind != "end":
-        what = "a formula has only one '~'" if parser.token.value == "~" else f"'{parser.token.value}' was not expected here"
-        raise parser.fail(what)
-    return left, right
+@dataclass(frozen=True, slots=True)
+class Sum:
+    """A chain of ``+`` and ``-``: (sign, expression) pairs, the first with sign "+"."""
+
+    items: tuple[tuple[str, Expr], ...]
+    position: int = field(default=0, compare=False)
+    depth: int = field(default=1, compare=False)
 
 
-def deparse(node: Expr) -> str:
-    """Return the text R would give this expression, such as ``I(x^2)`` or ``poly(x, 2)``."""
-    if node.kind == "number":
-        value = float(node.value)
-        return str(int(value)) if value.is_integer() and abs(value) < 1e15 else f"{value:.15g}"
-    if node.kind == "text":
-        return f'"{node.value}"'
-    if node.kind == "name":
-        name = str(node.value)
-        return name if re.fullmatch(r"(?:[^\W\d]|\.(?!\d))[\w.]*", name) else f"`{name}`"
-    if node.kind == "unary":
-        return f"{node.value}{deparse(node.parts[0])}"
-    if node.kind == "binary":
-        left, right = (deparse(p) for p in node.parts)
-        gap = "" if node.value in ("^", ":", "/") else " "
-        return f"{left}{gap}{node.value}{gap}{right}"
-    inside = ", ".join(
-        (f"{w} = " if w else "") + deparse(p) for p, w in zip(node.parts, node.words, strict=True)
-    )
-    return f"({inside})" if node.value == "(" else f"{node.value}({inside})"
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """The inside of a random term: effects, ``|`` or ``||``, grouping."""
+
+    operator: str
+    left: Expr
+    right: Expr
+    position: int = field(default=0, compare=False)
+    depth: int = field(default=1, compare=False)
 
 
-def variables(node: Expr) -> list[str]:
-    """Return the data columns an expression uses, in order of appearance."""
-    if node.kind == "name":
-        return [str(node.value)]
-    out: list[str] = []
-    for part in node.parts:
-        out += [v for v in variables(part) if v not in out]
-    return out
+Expr: TypeAlias = Number | Name | Text | Call | Paren | Unary | Binary | Sum | Bar
+
+
+def number_label(value: float) -> str:
+    """Return a number as R prints it: at most 15 digits, and powers of ten where they are shorter.
+
+    Examples
+    --------
+    >>> number_label(2.50), number_label(100000), number_label(0.0001), number_label(123456)
+    ('2.5', '1e+05', '1e-04', '123456')
+    """
+    if value != value or value in (float("inf"), float("-inf")):
+        return "NaN" if value != value else ("Inf" if value > 0 else "-Inf")
+    mantissa, _, exponent = f"{value:.14e}".partition("e")
+    mantissa = mantissa.rstrip("0").rstrip(".")
+    power = int(exponent)
+    decimals = max(0, len(mantissa.replace(".", "").lstrip("-")) - 1 - power)
+    fixed = f"{value:.{decimals}f}"
+    scientific = f"{mantissa}e{'-' if power < 0 else '+'}{abs(power):02d}"
+    return fixed if len(fixed) <= len(scientific) else scientific
+
+
+def name_label(name: str) -> str:
+    """Return a column's name as R prints it: in backticks where it is not a plain name.
+
+    Examples
+    --------
+    >>> name_label("bdi.2"), name_label("BDI total")
+    ('bdi.2', '`BDI total`')
+    """
+    plain = _SYNTACTIC.fullmatch(name) is not None and name not in _RESERVED
+    return name if plain else f"`{name}`"
+
+
+def label(expr: Expr) -> str:
+    """Return an expression as R deparses it, which is the name of its term.
+
+    Examples
+    --------
+    >>> label(Call("poly", (Name("x"), Number(2.0))))
+    'poly(x, 2)'
+    """
+    if isinstance(expr, Name):
+        return name_label(expr.name)
+    if isinstance(expr, Number):
+        return number_label(expr.value)
+    if isinstance(expr, Text):
+        return f'"{expr.value}"'
+    if isinstance(expr, Call):
+        parts = [label(a) for a in expr.args] + [f"{k} = {label(v)}" for k, v in expr.options]
+        return f"{expr.function}({', '.join(parts)})"
+    if isinstance(expr, Paren):
+        return f"({label(expr.inner)})"
+    if isinstance(expr, Unary):
+        return f"{expr.operator}{label(expr.operand)}"
+    if isinstance(expr, Sum):
+        rest = "".join(f" {sign} {label(item)}" for sign, item in expr.items[1:])
+        return label(expr.items[0][1]) + rest
+    tight = expr.operator in ("/", ":", "^")
+    middle = expr.operator if tight else f" {expr.operator} "
+    return f"{label(expr.left)}{middle}{label(expr.right)}"
+
+
+def children(expr: Expr) -> tuple[Expr, ...]:
+    """Return the expressions directly inside ``expr``."""
+    if isinstance(expr, Call):
+        return (*expr.args, *(value for _, value in expr.options))
+    if isinstance(expr, Paren):
+        return (expr.inner,)
+    if isinstance(expr, Unary):
+        return (expr.operand,)
+    if isinstance(expr, Sum):
+        return tuple(item for _, item in expr.items)
+    if isinstance(expr, (Binary, Bar)):
+        return (expr.left, expr.right)
+    return ()
+
+
+def columns_in(expr: Expr) -> Iterator[str]:
+    """Yield the names of the data columns used in ``expr``, in the order written; options of transforms are not columns."""
+    if isinstance(expr, Name):
+        yield expr.name
+    elif isinstance(expr, Call):
+        for arg in expr.args[:1] if expr.function == "C" else expr.args:
+            yield from columns_in(arg)
+    else:
+        for child in children(expr):
+            yield from columns_in(child)
+
+
+def without_parens(expr: Expr) -> Expr:
+    """Return ``expr`` with its outermost parentheses removed."""
+    while isinstance(expr, Paren):
+        expr = expr.inner
+    return expr

@@ -1,52 +1,132 @@
-"""Find columns that are linear combinations of earlier ones."""
+"""Which columns of a design matrix are combinations of earlier ones."""
 
 from __future__ import annotations
+
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
+from alliancekit.formula.expressions import number_label
+
 TOLERANCE = 1e-7
+"""A column is a combination of earlier ones when less than this share of its length is new (R's ``qr``)."""
+
+_SAFE_PIVOT = 1e-8  # squared share; above it rounding in the cross-products cannot hide a deficiency
+_SHOWN = 6
 
 
-def dependent_columns(X: Floats) -> list[int]:
-    """Return the columns, in order, that add nothing to those before them (R's tolerance: 1e-7 of the column's length).
+@dataclass(frozen=True, slots=True)
+class Dependence:
+    """A column that adds nothing.
+
+    Attributes
+    ----------
+    column : its place in the matrix.
+    parts : (place of an earlier column, coefficient) pairs that add up to it; none for a column of zeros.
+    """
+
+    column: int
+    parts: tuple[tuple[int, float], ...]
+
+
+def dependent_columns(X: NDArray[np.float64]) -> tuple[Dependence, ...]:
+    """Return the columns that are combinations of columns before them.
+
+    Parameters
+    ----------
+    X : (n, p) finite matrix.
+
+    Notes
+    -----
+    Columns are taken in order and a column is dropped when its part orthogonal to the ones kept is shorter than 1e-7 of
+    its length, the rule of LINPACK's ``dqrdc2`` in R. Where the Cholesky factor of the scaled cross-products shows
+    that no column can be near this limit, nothing more is computed.
+
+    Checked against
+    ---------------
+    R 4.2.2 ``qr(X, tol = 1e-7)`` and lme4's message on rank-deficient designs.
+
+    When not to use
+    ---------------
+    To find strong but incomplete collinearity.
 
     Examples
     --------
-    >>> dependent_columns(np.array([[1.0, 2.0, 3.0], [1.0, 2.0, 4.0]]))
-    [1]
+    >>> X = np.array([[1.0, 0.0, 1.0], [1.0, 1.0, 2.0], [1.0, 2.0, 3.0]])
+    >>> [d.column for d in dependent_columns(X)]
+    [2]
     """
+    if X.shape[1] == 0 or _clearly_full(X):
+        return ()
+    return _orthogonalise(X)
+
+
+def _clearly_full(X: NDArray[np.float64]) -> bool:
     n, p = X.shape
-    if not p:
-        return []
-    gram = X.T @ X
-    length = np.sqrt(np.diag(gram))
-    if (length > 0).all() and n >= p:
-        values = np.linalg.eigvalsh(gram / np.outer(length, length))
-        if values[0] > 1e-9:
-            return []
-    basis: list[Floats] = []
-    out = []
+    if n < p:
+        return False
+    products = X.T @ X
+    size = np.sqrt(np.diag(products))
+    if not np.all(size > 0) or not np.all(np.isfinite(size)):
+        return False
+    try:
+        factor = np.linalg.cholesky(products / np.outer(size, size))
+    except np.linalg.LinAlgError:
+        return False
+    return bool(np.min(np.diag(factor)) ** 2 > _SAFE_PIVOT)
+
+
+def _orthogonalise(X: NDArray[np.float64]) -> tuple[Dependence, ...]:
+    n, p = X.shape
+    basis = np.empty((n, min(n, p)), order="F")
+    upper = np.zeros((min(n, p), p))
+    kept: list[int] = []
+    found: list[Dependence] = []
     for j in range(p):
-        column = X[:, j].copy()
-        size = float(np.linalg.norm(column))
+        largest = float(np.abs(X[:, j]).max()) if n else 0.0
+        if largest == 0.0:
+            found.append(Dependence(j, ()))
+            continue
+        column = X[:, j] / largest
+        length = float(np.sqrt(column @ column))
+        k = len(kept)
+        weights = np.zeros(k)
         for _ in range(2):
-            for b in basis:
-                column -= (b @ column) * b
-        left = float(np.linalg.norm(column))
-        if size == 0 or left < TOLERANCE * size:
-            out.append(j)
-        else:
-            basis.append(column / left)
-    return out
+            step = basis[:, :k].T @ column
+            column = column - basis[:, :k] @ step
+            weights += step
+        rest = float(np.sqrt(column @ column))
+        if k == len(basis[0]) or rest < TOLERANCE * length:
+            parts = np.linalg.solve(upper[:k, kept], weights * largest) if k else weights
+            found.append(Dependence(j, _parts(kept, parts, X, j)))
+            continue
+        basis[:, k] = column / rest
+        upper[:k, j] = weights * largest
+        upper[k, j] = rest * largest
+        kept.append(j)
+    return tuple(found)
 
 
-def combination(X: Floats, j: int, names: tuple[str, ...], kept: list[int]) -> str:
-    """Describe column ``j`` as a combination of kept columns, in words."""
-    if not np.any(X[:, j]):
-        return "it is zero in every row"
-    weights, *_ = np.linalg.lstsq(X[:, kept], X[:, j], rcond=None)
-    size = np.abs(weights) * np.linalg.norm(X[:, kept], axis=0)
-    parts = [names[k] for k, s in zip(kept, size, strict=True) if s > 1e-6 * size.max()]
-    return "a combination of " + ", ".join(parts[:6]) + (" ..." if len(parts) > 6 else "")
+def _parts(
+    kept: list[int], coefficients: NDArray[np.float64], X: NDArray[np.float64], column: int
+) -> tuple[tuple[int, float], ...]:
+    length = np.linalg.norm(X[:, column])
+    lengths = np.linalg.norm(X[:, kept], axis=0) if kept else np.zeros(0)
+    matters = np.abs(coefficients) * lengths > 1e-6 * length
+    return tuple((kept[i], float(coefficients[i])) for i in np.flatnonzero(matters).tolist())
+
+
+def describe(dependence: Dependence, names: tuple[str, ...]) -> str:
+    """Return the dependence in words, such as ``'total' = a + b``."""
+    name = f"'{names[dependence.column]}'"
+    if not dependence.parts:
+        return f"{name} is 0 in every row"
+    text = ""
+    for place, coefficient in dependence.parts[:_SHOWN]:
+        rounded = float(f"{coefficient:.4g}")
+        size = "" if abs(rounded) == 1 else f"{number_label(abs(rounded))}*"
+        sign = " - " if rounded < 0 else " + "
+        text += (sign if text else sign.strip(" +")) + size + names[place]
+    more = len(dependence.parts) - _SHOWN
+    return f"{name} = {text}" + (f" and {more} more" if more > 0 else "")

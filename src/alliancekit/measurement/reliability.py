@@ -261,14 +261,16 @@ def _check_spread(kept: pd.DataFrame, scale: str, n: int) -> None:
 
 
 def _negative_items(item_frame: pd.DataFrame, scale: str) -> list[str]:
-    wrong = item_frame.loc[item_frame["item_rest_r"] < 0.0, ["item", "item_rest_r"]]
+    wrong = item_frame.loc[item_frame["item_rest_r"] < 0.0, ["item", "item_rest_r", "reversed"]]
     return [
         message(
             f"item '{name}' correlates {r:.2f} with the rest of its scale",
             where=f"scale '{scale}'",
-            do=f"If it is worded the other way round, use reverse=['{name}']; else check its scoring",
+            do="It was turned round: take it out of reverse="
+            if turned
+            else f"If it is worded the other way round, use reverse=['{name}']; else check its scoring",
         )
-        for name, r in wrong.itertuples(index=False)
+        for name, r, turned in wrong.itertuples(index=False)
     ]
 
 

@@ -1,1 +1,1 @@
-"""The mixed-model engine (``ak.mixed``): one folder per likelihood with the same stage files, ``after/`` for what follows a fit."""
+"""The mixed-model engine (``ak.mixed``): a folder per likelihood with the same stage files; ``after/`` for the rest."""

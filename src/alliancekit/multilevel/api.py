@@ -19,6 +19,7 @@ from alliancekit.core.errors import (
     check_option,
     message,
 )
+from alliancekit.core.frames import rows
 from alliancekit.core.sample import SampleAccount
 from alliancekit.formula.design import Design, build_design
 from alliancekit.multilevel.after import coefficients as after_coefficients
@@ -83,7 +84,8 @@ def mixed(
     >>> patient = np.repeat(np.arange(40), 5)
     >>> session = np.tile(np.arange(5.0), 40)
     >>> bdi = 25 - 1.5 * session + rng.normal(0, 4, 40)[patient] + rng.normal(0, 3, 200)
-    >>> fit = ak.mixed("bdi ~ session + (1 | patient)", pd.DataFrame({"bdi": bdi, "session": session, "patient": patient}))
+    >>> fit = ak.mixed("bdi ~ session + (1 | patient)", pd.DataFrame({"bdi": bdi, "session": session, "patient":
+    patient}))
     >>> fit.tidy()["term"].tolist()
     ['(Intercept)', 'session']
 
@@ -97,7 +99,12 @@ def mixed(
     persons entered as one column: split it first with ``ak.within_between``.
     """
     spec = make_spec(
-        formula, method=method, weights=weights, residual_structure=residual_structure, family=family, link=link,
+        formula,
+        method=method,
+        weights=weights,
+        residual_structure=residual_structure,
+        family=family,
+        link=link,
         quadrature=quadrature,
     )
     frame = frame_of(data)
@@ -132,11 +139,13 @@ def _boundary_text(group: str, names: tuple[str, ...]) -> str:
     if len(names) == 1:
         what, do = (
             f"the variance of {names[0]} by {group} is estimated as zero",
-            "Keep the term if the design has it: the other estimates are right, and leaving it out would not change them",
+            "Keep the term if the design has it: the other estimates are right, and leaving it out would not "
+            "change them",
         )
     else:
         what, do = (
-            f"the random effects of {group} ({', '.join(names)}) are singular: a variance is zero or a correlation is one",
+            f"the random effects of {group} ({', '.join(names)}) are singular: a variance is zero or a "
+            f"correlation is one",
             f"The estimates are right. A simpler term, such as (1 | {group}) or uncorrelated effects (||), describes "
             "the same data",
         )
@@ -164,7 +173,7 @@ class MixedFit:
 
     @property
     def method(self) -> str:
-        """"REML" or "ML"."""
+        """ "REML" or "ML"."""
         return self._spec.method
 
     @property
@@ -325,9 +334,10 @@ class MixedFit:
         fixed = self.tidy(ddf, level)[["term", "estimate", "conf_low", "conf_high"]].assign(component="fixed")
         parts = self.variance_components(level)
         names = [
-            f"sd_{r.term_1}|{r.group}" if r.term_1 is not None and pd.isna(r.term_2)
+            f"sd_{r.term_1}|{r.group}"
+            if r.term_1 is not None and pd.isna(r.term_2)
             else (f"cor_{r.term_2}.{r.term_1}|{r.group}" if r.term_1 is not None else "sigma")
-            for r in parts.itertuples(index=False)
+            for r in rows(parts)
         ]
         random = pd.DataFrame(
             {
@@ -362,7 +372,8 @@ class MixedFit:
         if values.shape != (self.nobs,) or not np.isfinite(values).all():
             raise DesignError(
                 message(
-                    f"the new response has shape {values.shape}", do=f"Give {self.nobs} finite numbers, one per row used"
+                    f"the new response has shape {values.shape}",
+                    do=f"Give {self.nobs} finite numbers, one per row used",
                 )
             )
         return _finish(self._spec, gaussian.refit(self._fit, values), self._frame, ())
@@ -406,5 +417,7 @@ class MixedFit:
 def check_fit(value: object) -> MixedFit:
     """Return ``value`` if it is a fit of ``ak.mixed``; SpecError otherwise."""
     if not isinstance(value, MixedFit):
-        raise SpecError(message(f"a {type(value).__name__} is not a fitted mixed model", do="Hand over a fit of ak.mixed"))
+        raise SpecError(
+            message(f"a {type(value).__name__} is not a fitted mixed model", do="Hand over a fit of ak.mixed")
+        )
     return value

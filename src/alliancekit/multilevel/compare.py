@@ -32,8 +32,13 @@ class Comparison:
     def glance(self) -> pd.DataFrame:
         """Return one row: number of models, rows, the last test."""
         last = self.frame.iloc[-1]
-        row = {"models": len(self.frame), "nobs": self.fits[0].nobs, "chisq": last["chisq"], "df": last["df"],
-               "p_value": last["p_value"]}
+        row = {
+            "models": len(self.frame),
+            "nobs": self.fits[0].nobs,
+            "chisq": last["chisq"],
+            "df": last["df"],
+            "p_value": last["p_value"],
+        }
         return pd.DataFrame([row])
 
     def __repr__(self) -> str:
@@ -58,7 +63,8 @@ def compare(*fits: MixedFit, method: str = "standard", names: list[str] | None =
 
     Notes
     -----
-    chi-square = twice the difference of log-likelihoods. Where a variance is tested its null value lies on the boundary:
+    chi-square = twice the difference of log-likelihoods. Where a variance is tested its null value lies on the
+    boundary:
     the p value is then too large (up to twice), and a note says so (Self & Liang 1987, JASA 82, 605-610).
 
     Examples
@@ -76,7 +82,8 @@ def compare(*fits: MixedFit, method: str = "standard", names: list[str] | None =
 
     When not to use
     ---------------
-    Models that are not nested: compare AIC instead. Few clusters: the chi-square is liberal; use the F tests of ``fit.test``.
+    Models that are not nested: compare AIC instead. Few clusters: the chi-square is liberal; use the F tests of
+    ``fit.test``.
     """
     check_option("method", method, ("standard",))
     if len(fits) < 2:
@@ -91,14 +98,24 @@ def compare(*fits: MixedFit, method: str = "standard", names: list[str] | None =
     used = tuple(f.with_method("ML") for f in fits)
     again = sum(f.method == "REML" for f in fits)
     if again:
-        notes.append(f"{again} of {len(fits)} models had been fitted by REML and were fitted again by ML for the tests.")
+        notes.append(
+            f"{again} of {len(fits)} models had been fitted by REML and were fitted again by ML for the tests."
+        )
     order = sorted(range(len(used)), key=lambda i: used[i].n_parameters)
     rows = []
     for position, i in enumerate(order):
         fit = used[i]
-        row = {"model": labels[i], "npar": fit.n_parameters, "aic": float(fit.glance()["aic"].iloc[0]),
-               "bic": float(fit.glance()["bic"].iloc[0]), "log_likelihood": fit.log_likelihood,
-               "deviance": -2 * fit.log_likelihood, "chisq": np.nan, "df": np.nan, "p_value": np.nan}
+        row = {
+            "model": labels[i],
+            "npar": fit.n_parameters,
+            "aic": float(fit.glance()["aic"].iloc[0]),
+            "bic": float(fit.glance()["bic"].iloc[0]),
+            "log_likelihood": fit.log_likelihood,
+            "deviance": -2 * fit.log_likelihood,
+            "chisq": np.nan,
+            "df": np.nan,
+            "p_value": np.nan,
+        }
         if position:
             before = used[order[position - 1]]
             df = fit.n_parameters - before.n_parameters
@@ -106,7 +123,8 @@ def compare(*fits: MixedFit, method: str = "standard", names: list[str] | None =
             row.update(chisq=chisq, df=float(df), p_value=float(chi2_upper(chisq, df)) if df else np.nan)
             if len(fit.theta) != len(before.theta):
                 notes.append(
-                    f"'{labels[i]}' adds a variance parameter: its null value lies on the boundary, so that the p value is too large."
+                    f"'{labels[i]}' adds a variance parameter: its null value lies on the boundary, so that the p "
+                    f"value is too large."
                 )
             if not set(before.design.names) <= set(fit.design.names):
                 notes.append(f"'{labels[order[position - 1]]}' is not nested in '{labels[i]}': read AIC, not the test.")
@@ -125,5 +143,10 @@ def _check_same_rows(fits: tuple[MixedFit, ...]) -> None:
                 )
             )
         if not np.array_equal(np.asarray(fit.design.y), np.asarray(first.design.y)):
-            raise SpecError(message("the models have different outcomes", where=f"{first.formula}; {fit.formula}",
-                                    do="Compare models of the same outcome on the same rows"))
+            raise SpecError(
+                message(
+                    "the models have different outcomes",
+                    where=f"{first.formula}; {fit.formula}",
+                    do="Compare models of the same outcome on the same rows",
+                )
+            )

@@ -31,17 +31,24 @@ class Minimum:
     decrement: float
 
 
-def difference_hessian(gradient: Callable[[Floats], Floats], x: Floats, step: float = 1e-4) -> Floats:
-    """Return the Hessian at ``x`` from central differences of the gradient, symmetrised.
+def difference_hessian(
+    gradient: Callable[[Floats], Floats], x: Floats, step: float = 1e-4, here: Floats | None = None
+) -> Floats:
+    """Return the Hessian at ``x`` from differences of the gradient, symmetrised.
 
-    ``step`` is relative to max(|x_i|, 0.1): parameters are expected on a scale where 1 is ordinary.
+    ``step`` is relative to max(|x_i|, 0.1): parameters are expected on a scale where 1 is ordinary. Differences are
+    central; where the gradient ``here`` is handed in they are one-sided, at half the cost.
     """
     k = x.size
     out = np.empty((k, k))
     for i in range(k):
         h = step * max(abs(x[i]), 0.1)
-        up, down = x.copy(), x.copy()
+        up = x.copy()
         up[i] += h
+        if here is not None:
+            out[i] = (gradient(up) - here) / h
+            continue
+        down = x.copy()
         down[i] -= h
         out[i] = (gradient(up) - gradient(down)) / (2 * h)
     return (out + out.T) / 2
@@ -84,18 +91,18 @@ def minimise(
     value, gradient = counter(x)
     if x.size == 0:
         return Minimum(x, value, gradient, np.zeros((0, 0)), 1, 0, True, 0.0)
-    hessian = positive_definite(difference_hessian(counter.gradient, x, 1e-3), 1e-3)
+    hessian = positive_definite(difference_hessian(counter.gradient, x, 1e-4, gradient), 1e-3)
     done, decrement = False, np.inf
     iteration = 0
     while iteration < max_iterations:
         iteration += 1
-        step = -np.linalg.solve(hessian, gradient)
+        step: Floats = np.asarray(-np.linalg.solve(hessian, gradient), dtype=np.float64)
         decrement = float(-gradient @ step / 2)
         noise = 1e-15 * abs(value)
         found = None
         if decrement >= tolerance + noise:
-            longest = float(np.abs(step).max())
-            found = _line_search(counter, x, value, gradient, step * min(1.0, max_step / longest))
+            step = np.asarray(step * min(1.0, max_step / float(np.abs(step).max())))
+            found = _line_search(counter, x, value, gradient, step)
         if found is not None:
             hessian = _bfgs(hessian, found[0] - x, found[2] - gradient)
             x, value, gradient = found
@@ -103,11 +110,11 @@ def minimise(
             continue
         if done:
             break
-        curvature = difference_hessian(counter.gradient, x, 1e-3)
+        curvature = difference_hessian(counter.gradient, x, 1e-4, gradient)
         escape = _leave_saddle(counter, x, value, curvature)
         if escape is not None:
             x, value, gradient = escape
-            hessian = positive_definite(difference_hessian(counter.gradient, x, 1e-3), 1e-3)
+            hessian = positive_definite(difference_hessian(counter.gradient, x, 1e-4, gradient), 1e-3)
             continue
         hessian = positive_definite(curvature, 1e-8)
         done = True
@@ -148,7 +155,7 @@ def _leave_saddle(
 def _line_search(
     function: ValueAndGradient, x: Floats, value: float, gradient: Floats, step: Floats
 ) -> tuple[Floats, float, Floats] | None:
-    """Backtrack from the full step by quadratic interpolation until the Armijo condition holds; None where it never does."""
+    """Backtrack from the full step until the Armijo condition holds; None where it never does."""
     slope = float(gradient @ step)
     length = 1.0
     for _ in range(30):

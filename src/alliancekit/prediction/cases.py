@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -129,7 +129,8 @@ def read_steps(steps: Steps) -> dict[str, tuple[str, ...]]:
     entered: dict[str, tuple[str, ...]] = {}
     seen: dict[str, str] = {}
     for step, columns in steps.items():
-        names = (columns,) if isinstance(columns, str) else tuple(columns)
+        listed = [columns] if isinstance(columns, str) else columns
+        names = tuple(listed) if isinstance(listed, Iterable) else ()
         if not names or not all(isinstance(name, str) for name in names):
             raise SpecError(message(f"step '{step}' has no list of column names", where=WHERE, do=example))
         for name in names:

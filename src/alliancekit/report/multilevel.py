@@ -8,9 +8,10 @@ import numpy as np
 import pandas as pd
 
 from alliancekit.core.errors import ReportError, message
+from alliancekit.core.frames import rows
 from alliancekit.multilevel.api import MixedFit
 from alliancekit.multilevel.compare import Comparison
-from alliancekit.report.formatting import format_ci, format_p, format_value
+from alliancekit.report.formatting import ci_text, decimals_for, format_fixed, p_text, test_text
 from alliancekit.report.multilevel_figures import make_figure
 from alliancekit.report.parts import Equation, Sentence, Table
 
@@ -35,7 +36,7 @@ def _one(fit: MixedFit) -> Table:
     random = pd.DataFrame(
         {
             "component": "Random effects (SD and correlation)",
-            "term": [_component_name(r) for r in parts.itertuples(index=False)],
+            "term": [_component_name(r) for r in rows(parts)],
             "estimate": parts["sd_or_correlation"],
             "conf_low": parts["conf_low"],
             "conf_high": parts["conf_high"],
@@ -79,7 +80,8 @@ def _plural(name: str) -> str:
 def _method_note(fit: MixedFit) -> str:
     how = "restricted maximum likelihood" if fit.method == "REML" else "maximum likelihood"
     return (
-        f"Estimated by {how}; df by Satterthwaite's method. 95% intervals of SDs are Wald intervals on the log scale, of correlations on "
+        f"Estimated by {how}; df by Satterthwaite's method. 95% intervals of SDs are Wald intervals on the log "
+        f"scale, of correlations on "
         "Fisher's z scale."
     )
 
@@ -87,32 +89,35 @@ def _method_note(fit: MixedFit) -> str:
 def _side_by_side(fits: tuple[MixedFit, ...]) -> Table:
     """The model-building table: one column pair per model."""
     terms = list(dict.fromkeys(t for fit in fits for t in fit.tidy()["term"]))
-    names = [_component_name(r) for fit in fits for r in fit.variance_components().itertuples(index=False)]
+    names = [_component_name(r) for fit in fits for r in rows(fit.variance_components())]
     names = [n for n in dict.fromkeys(names) if n != "Residual SD"] + ["Residual SD"]
-    rows: list[dict[str, Any]] = [{"part": "Fixed effects", "term": t} for t in terms]
-    rows += [{"part": "Random effects", "term": n} for n in names]
+    lines: list[dict[str, Any]] = [{"part": "Fixed effects", "term": t} for t in terms]
+    lines += [{"part": "Random effects", "term": n} for n in names]
     measures = ("Observations", "Marginal R²", "Conditional R²", "ICC", "Log-likelihood", "AIC", "BIC")
-    rows += [{"part": "Model", "term": m} for m in measures]
+    lines += [{"part": "Model", "term": m} for m in measures]
     spans, labels = {}, {"term": "", "part": ""}
     for number, fit in enumerate(fits, start=1):
         estimate, error = f"estimate_{number}", f"std_error_{number}"
         spans[f"Model {number}"] = (estimate, error)
         labels.update({estimate: "Estimate", error: "SE"})
         column = _model_column(fit)
-        for row in rows:
+        for row in lines:
             row[estimate], row[error] = column.get((row["part"], row["term"]), (np.nan, np.nan))
     row_kinds: dict[int, Any] = {}
-    for i, row in enumerate(rows):
+    for i, row in enumerate(lines):
         if row["part"] == "Model":
             row_kinds[i] = {"Observations": "integer"}.get(
                 row["term"], "proportion" if "R²" in row["term"] or row["term"] == "ICC" else "statistic"
             )
     notes = [f"Model {i}: {fit.formula}." for i, fit in enumerate(fits, start=1)]
     methods = {f.method for f in fits}
-    notes.append(f"Estimated by {' and '.join(sorted(methods))}. R² after Nakagawa and Schielzeth; ICC: all random effects together.")
+    notes.append(
+        f"Estimated by {' and '.join(sorted(methods))}. R² after Nakagawa and Schielzeth; ICC: all random effects "
+        f"together."
+    )
     return Table(
         title="Models Side by Side",
-        data=pd.DataFrame(rows),
+        data=pd.DataFrame(lines),
         group="part",
         stub=("term",),
         labels=labels,
@@ -125,13 +130,18 @@ def _side_by_side(fits: tuple[MixedFit, ...]) -> Table:
 
 
 def _model_column(fit: MixedFit) -> dict[tuple[str, str], tuple[float, float]]:
-    out = {("Fixed effects", r.term): (r.estimate, r.std_error) for r in fit.tidy().itertuples(index=False)}
-    for r in fit.variance_components().itertuples(index=False):
+    out = {("Fixed effects", r.term): (r.estimate, r.std_error) for r in rows(fit.tidy())}
+    for r in rows(fit.variance_components()):
         out["Random effects", _component_name(r)] = (r.sd_or_correlation, np.nan)
     r2, glance = fit.r2(), fit.glance().iloc[0]
     values = {
-        "Observations": fit.nobs, "Marginal R²": r2["marginal"], "Conditional R²": r2["conditional"],
-        "ICC": fit.icc()["total"], "Log-likelihood": fit.log_likelihood, "AIC": glance["aic"], "BIC": glance["bic"],
+        "Observations": fit.nobs,
+        "Marginal R²": r2["marginal"],
+        "Conditional R²": r2["conditional"],
+        "ICC": fit.icc()["total"],
+        "Log-likelihood": fit.log_likelihood,
+        "AIC": glance["aic"],
+        "BIC": glance["bic"],
     }
     out.update({("Model", name): (float(value), np.nan) for name, value in values.items()})
     return out
@@ -164,7 +174,7 @@ def _fit_sentence(fit: MixedFit) -> Sentence:
     table = fit.tidy()
     outcome = fit.design.response
     clauses = []
-    for row in table.itertuples(index=False):
+    for row in rows(table):
         if row.term == "(Intercept)":
             continue
         verdict = "was related to" if row.p_value < 0.05 else "was not reliably related to"
@@ -177,8 +187,8 @@ def _fit_sentence(fit: MixedFit) -> Sentence:
     )
     r2 = fit.r2()
     tail = (
-        f"Fixed effects explained {format_value(100 * r2['marginal'], 'estimate', decimals=1)}% of the variance, fixed and random effects "
-        f"together {format_value(100 * r2['conditional'], 'estimate', decimals=1)}%."
+        f"Fixed effects explained {format_fixed(100 * r2['marginal'], 1)}% of the variance, fixed and random effects "
+        f"together {format_fixed(100 * r2['conditional'], 1)}%."
     )
     body = " ".join(c[0].upper() + c[1:] + "." if not c.startswith("(") else c + "." for c in clauses)
     return Sentence(text=" ".join(p for p in (lead, body, tail) if p), source=fit)
@@ -186,21 +196,12 @@ def _fit_sentence(fit: MixedFit) -> Sentence:
 
 def coefficient_text(row: Any) -> str:
     """Return a coefficient in APA style: b = 0.24, 95% CI [0.10, 0.38], t(34.2) = 2.41, p = .021."""
-    decimals = decimals_for(row.std_error)
-    estimate = format_value(row.estimate, "estimate", decimals=decimals)
-    df = "" if np.isinf(row.df) else f"({format_value(row.df, 'df')})"
-    statistic = ("t" if df else "z") + df
+    decimals = max(decimals_for([row.estimate], [row.std_error]), 2)
+    symbol = "z" if np.isinf(row.df) else "t"
     return (
-        f"b = {estimate}, 95% CI {format_ci(row.conf_low, row.conf_high, decimals=decimals)}, "
-        f"{statistic} = {format_value(row.statistic, 'estimate', decimals=2)}, {format_p(row.p_value, symbol=True)}"
+        f"b = {format_fixed(row.estimate, decimals)}, {ci_text(row.conf_low, row.conf_high, decimals=decimals)}, "
+        f"{test_text(symbol, row.statistic, row.df)}, {p_text(row.p_value)}"
     )
-
-
-def decimals_for(std_error: float) -> int:
-    """Return how many digits after the point a coefficient deserves: two significant digits of its SE, at least two."""
-    if not np.isfinite(std_error) or std_error <= 0:
-        return 2
-    return int(min(max(2, 1 - int(np.floor(np.log10(std_error)))), 5))
 
 
 def _comparison_sentence(result: Comparison) -> Sentence:
@@ -208,7 +209,7 @@ def _comparison_sentence(result: Comparison) -> Sentence:
     better = "fitted better than" if last["p_value"] < 0.05 else "did not fit reliably better than"
     text = (
         f"By a likelihood-ratio test the last model {better} the one before, "
-        f"χ²({int(last['df'])}) = {format_value(last['chisq'], 'estimate', decimals=2)}, {format_p(last['p_value'], symbol=True)}."
+        f"{test_text('χ²', last['chisq'], last['df'])}, {p_text(last['p_value'])}."
     )
     return Sentence(text=" ".join([text, *result.notes]), source=result)
 
@@ -230,7 +231,11 @@ def make_equation(fit: MixedFit) -> Equation:
             random.append(mark if name == "(Intercept)" else f"{mark}·{name}")
         names = ", ".join(f"{letter}{_subscript(j)}" for j in range(len(matrix)))
         diagonal = len(matrix) > 1 and bool(np.allclose(matrix.to_numpy(), np.diag(np.diag(matrix))))
-        kind = "a diagonal covariance matrix" if diagonal else ("a free covariance matrix" if len(matrix) > 1 else "variance τ²")
+        kind = (
+            "a diagonal covariance matrix"
+            if diagonal
+            else ("a free covariance matrix" if len(matrix) > 1 else "variance τ²")
+        )
         where.append(f"{names} ~ N(0, {kind}) for each {group}")
     where.append("ε ~ N(0, σ²)")
     lines = (f"{fit.design.response} = " + " + ".join(fixed), "    + " + " + ".join(random) + " + ε")

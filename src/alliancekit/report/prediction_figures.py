@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -29,6 +30,10 @@ def _canvas(width: float, height: float, columns: int = 1) -> tuple[MplFigure, A
     for ax in np.atleast_1d(axes):
         ax.spines[["top", "right"]].set_visible(False)
     return figure, axes
+
+
+def _wrapped(text: str, width: int = 28) -> str:
+    return "\n".join(textwrap.wrap(text, width)) or text
 
 
 def _interval(ax: Axes, position: float, low: float, estimate: float, high: float, colour: str = BLUE) -> None:
@@ -59,7 +64,7 @@ def steps_figure(steps: StepTable) -> Figure:
                 zorder=3,
             )
         signs = ["", *["+ "] * (len(frame) - 1)]
-        ax.set_yticks(positions, [f"{sign}{name}" for sign, name in zip(signs, names, strict=True)])
+        ax.set_yticks(positions, [_wrapped(f"{sign}{name}") for sign, name in zip(signs, names, strict=True)])
         ax.set_ylim(-0.6, len(frame) - 0.4)
         ax.set_xlabel(f"Increment in {word}")
         ax.plot(
@@ -116,8 +121,10 @@ def dominance_figure(weights: WeightTable) -> Figure:
             markersize=5,
             markerfacecolor="white",
             label="beside all others",
+            clip_on=False,
+            zorder=3,
         )
-        ax.set_yticks(positions, names)
+        ax.set_yticks(positions, [_wrapped(name) for name in names])
         ax.set_xlim(left=min(0.0, float(frame["conf_low"].min())) if frame["conf_low"].notna().any() else 0.0)
         ax.set_xlabel("Share of variance explained (R²)")
         figure.legend(loc="outside upper left", ncols=3, frameon=False, fontsize="small")
@@ -155,8 +162,8 @@ def partial_figure(added: AddedVariable) -> Figure:
         ax.plot(added.x, added.y, "o", color=GREY, markersize=4.5, alpha=0.5, markeredgewidth=0)
         ax.fill_between(grid, line["conf_low"], line["conf_high"], color=BLUE, alpha=0.2, linewidth=0)
         ax.plot(grid, line["estimate"], color=BLUE, linewidth=2)
-        ax.set_xlabel(f"{focus}, all other predictors taken out")
-        ax.set_ylabel(f"{outcome},\nall other predictors taken out")
+        ax.set_xlabel(f"{_wrapped(focus, 40)},\nall other predictors taken out")
+        ax.set_ylabel(f"{_wrapped(outcome, 40)},\nall other predictors taken out")
         return figure
 
     return Figure(
@@ -176,21 +183,21 @@ def specificity_figure(of: Specificity) -> Figure:
     """Return the focus's increment and slope beside its base and beside everything else."""
     focus = name_of(of.focus, of.labels)
     base, rivals = join_names(of.base, of.labels), join_names(of.rivals or ("nothing else",), of.labels)
-    ticks = [f"beyond {base}", f"beyond {base}\nand {rivals}"]
+    ticks = [_wrapped(f"beyond {base}"), f"{_wrapped(f'beyond {base}')}\n{_wrapped(f'and {rivals}')}"]
     panels: list[tuple[str, tuple[Bounded, Bounded]]] = [
         (f"ΔR² of {focus}", (of.delta_r2_base, of.delta_r2_all)),
         (f"Standardised slope of {focus}", (of.slope_base, of.slope_all)),
     ]
 
     def draw() -> MplFigure:
-        figure, axes = _canvas(7.2, 2.1, columns=2)
+        figure, axes = _canvas(7.2, 2.3, columns=2)
         for ax, (heading, pair) in zip(axes, panels, strict=True):
             ax.axvline(0.0, color=GREY, linewidth=0.8)
             for position, bounded, colour in zip((1, 0), pair, (BLUE, ORANGE), strict=True):
                 _interval(ax, position, bounded.conf_low, bounded.estimate, bounded.conf_high, colour)
             ax.set_ylim(-0.6, 1.6)
             ax.set_yticks([1, 0], ticks)
-            ax.set_xlabel(heading)
+            ax.set_xlabel(_wrapped(heading, 34))
         axes[1].set_yticklabels([])
         return figure
 

@@ -10,6 +10,7 @@ import pandas as pd
 
 from alliancekit.core.errors import SchemaError, check_option, message
 from alliancekit.study.codebook import ColumnInfo
+from alliancekit.study.grouping import add_columns, group_codes
 from alliancekit.study.types import Data, LogEntry, frame_of, resolve_column, return_like
 
 _ISO = re.compile(r"(\d{4})[-/.](\d{1,2})[-/.](\d{1,2})(?:[ T](\d{1,2}):(\d{2})(?::(\d{2}(?:\.\d+)?))?)?")
@@ -181,8 +182,6 @@ def dates_to_days(
     ---------------
     Where the protocol's occasion (3-month follow-up) is the time of interest, not the calendar.
     """
-    from alliancekit.study.derive import add_columns, group_codes
-
     if order is not None:
         check_option("order", order, ["dmy", "mdy", "excel"])
     frame = frame_of(df)
@@ -192,36 +191,39 @@ def dates_to_days(
     codes, size = group_codes(frame, keys)
     known = (codes >= 0) & seen.notna().to_numpy()
     if start is None:
-        first = seen[known].groupby(codes[known]).min().reindex(range(size))
-        begin = pd.Series(np.append(first.to_numpy(), np.datetime64("NaT"))[codes], index=frame.index)
+        first = pd.Series(seen.to_numpy()[known]).groupby(codes[known]).min().reindex(range(size))
+        begin = np.append(first.to_numpy(), np.datetime64("NaT"))[codes]
     else:
-        begin = read_dates(frame[resolve_column(df, start, frame)], order=order)
-    days = ((seen - begin) / pd.Timedelta(days=1)).where(codes >= 0)
-    new = {name: days.astype("float64")}
-    if number is not None:
-        new[number] = _numbered(frame, keys, seen, codes, known, date)
+        begin = read_dates(frame[resolve_column(df, start, frame)], order=order).to_numpy()
+    days = (seen.to_numpy() - begin) / np.timedelta64(1, "D")
+    days[codes < 0] = np.nan
+    new = {name: days}
     infos = {name: ColumnInfo(label=f"days since {start or 'first ' + date}", role="time", unit="days")}
     if number is not None:
+        new[number] = _numbered(frame, keys, seen, codes, known)
         infos[number] = ColumnInfo(label=f"number by {date}", role="session")
     detail = f"{', '.join(new)} from '{date}' since {start or 'the first date'} of each {', '.join(keys)}"
-    entry = LogEntry("dates_to_days", detail, rows_changed=int(days.notna().sum()))
+    entry = LogEntry("dates_to_days", detail, rows_changed=int(np.isfinite(days).sum()))
     return return_like(df, add_columns(frame, new), entry, columns=infos)
 
 
 def _numbered(
-    frame: pd.DataFrame, keys: list[str], seen: pd.Series, codes: np.ndarray, known: np.ndarray, date: str
-) -> pd.Series:
-    pairs = pd.DataFrame({"code": codes[known], "date": seen[known]})
-    again = pairs.duplicated(keep=False)
-    if again.any():
-        rows = frame.loc[pairs.index[again], keys].astype(str).agg(" ".join, axis=1)
-        named = ", ".join(f"{who} on {day:%Y-%m-%d}" for who, day in zip(rows[:5], pairs.loc[again, "date"][:5], strict=True))
+    frame: pd.DataFrame, keys: list[str], seen: pd.Series, codes: np.ndarray, known: np.ndarray
+) -> np.ndarray:
+    rows = np.flatnonzero(known)
+    pairs = pd.DataFrame({"code": codes[rows], "date": seen.to_numpy()[rows]})
+    again = np.flatnonzero(pairs.duplicated())
+    if len(again):
+        who = frame.iloc[rows[again]][keys].astype(str).agg(" ".join, axis=1)
+        dates = pairs["date"].iloc[again]
+        named = ", ".join(f"{w} on {d:%Y-%m-%d}" for w, d in zip(who.iloc[:5], dates.iloc[:5], strict=True))
         raise SchemaError(
             message(
                 "two rows of one person have the same date, so they cannot be numbered",
-                where=f"column '{date}': {named}",
+                where=f"column '{seen.name}': {named}",
                 do="Add the time of day, or take one of the rows out",
             )
         )
-    rank = pairs.groupby("code")["date"].rank(method="first")
-    return rank.reindex(frame.index)
+    numbers = np.full(len(frame), np.nan)
+    numbers[rows] = pairs.groupby("code")["date"].rank(method="first")
+    return numbers

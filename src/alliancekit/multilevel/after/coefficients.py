@@ -23,9 +23,7 @@ def check_ddf(ddf: str | None) -> str:
     return check_option("ddf", "satterthwaite" if ddf is None else ddf, DDF)
 
 
-def coefficients(
-    fit: GaussianFit, uncertainty: VarianceUncertainty | None, ddf: str, level: float
-) -> pd.DataFrame:
+def coefficients(fit: GaussianFit, uncertainty: VarianceUncertainty | None, ddf: str, level: float) -> pd.DataFrame:
     """Return one row per fixed effect; ``uncertainty`` is needed for Satterthwaite only."""
     check_level(level)
     basis = fit.engine.fixed_basis
@@ -56,7 +54,9 @@ def coefficients(
 def check_level(level: float) -> float:
     """Return the confidence level if it lies strictly between 0 and 1."""
     if not (isinstance(level, int | float) and 0 < level < 1):
-        raise SpecError(message(f"level={level!r} is not a confidence level", do="Give a number between 0 and 1, such as 0.95"))
+        raise SpecError(
+            message(f"level={level!r} is not a confidence level", do="Give a number between 0 and 1, such as 0.95")
+        )
     return float(level)
 
 

@@ -16,7 +16,8 @@ Floats = NDArray[np.float64]
 def variance_components(fit: GaussianFit, uncertainty: VarianceUncertainty, level: float) -> pd.DataFrame:
     """Return one row per variance and covariance, and the residual, with Wald intervals.
 
-    Intervals are on the scale of ``sd_or_correlation``: log scale for SDs, Fisher's z for correlations. They are missing
+    Intervals are on the scale of ``sd_or_correlation``: log scale for SDs, Fisher's z for correlations. They are
+    missing
     for a parameter on the boundary, where no such interval is valid.
     """
     rows = list(_labels(fit))
@@ -29,8 +30,10 @@ def variance_components(fit: GaussianFit, uncertainty: VarianceUncertainty, leve
     out = []
     for i, (group, one, two, kind, cov) in enumerate(rows):
         bad = singular.get(group, False) or not np.isfinite(transformed[i]) or spread[i] == 0
-        low, high = (np.nan, np.nan) if bad else (
-            _back(transformed[i] - reach[i], kind), _back(transformed[i] + reach[i], kind)
+        low, high = (
+            (np.nan, np.nan)
+            if bad
+            else (_back(transformed[i] - reach[i], kind), _back(transformed[i] + reach[i], kind))
         )
         out.append((group, one, two, cov, values[i], low, high))
     columns = ["group", "term_1", "term_2", "variance_or_covariance", "sd_or_correlation", "conf_low", "conf_high"]
@@ -125,7 +128,7 @@ def relative_parameters(fit: GaussianFit) -> pd.Series:
 def _root(matrix: Floats) -> Floats:
     """Return the lower-triangular factor with non-negative diagonal, also of a singular matrix."""
     values, vectors = np.linalg.eigh((matrix + matrix.T) / 2)
-    triangle = np.linalg.qr((vectors * np.sqrt(np.maximum(values, 0.0))).T, mode="r").T
+    triangle = np.asarray(np.linalg.qr((vectors * np.sqrt(np.maximum(values, 0.0))).T, mode="r")).T
     return np.asarray(triangle * np.where(np.diag(triangle) < 0, -1.0, 1.0))
 
 

@@ -31,7 +31,9 @@ def log_likelihood_at(
     names = fit.design.names
     missing = [n for n in names if n not in fixed] + [f.group for f in fit.engine.factors if f.group not in covariances]
     if missing:
-        raise SpecError(message(f"no value is given for {', '.join(missing)}", do="Give every term and grouping factor"))
+        raise SpecError(
+            message(f"no value is given for {', '.join(missing)}", do="Give every term and grouping factor")
+        )
     if not sigma2 > 0:
         raise SpecError(message(f"sigma2={sigma2} is not a variance", do="Give a positive number"))
     engine = fit.engine

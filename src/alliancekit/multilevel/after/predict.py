@@ -64,10 +64,10 @@ def predict(fit: GaussianFit, new: pd.DataFrame, include_random: bool, level: fl
     unseen = np.zeros(len(new), dtype=bool)
     if include_random:
         modes = modes_of(fit.engine, fit.optimum.state, fit.sigma)
-        by_group = {f.group: (f, m[0]) for f, m in zip(fit.engine.factors, modes, strict=True)}
+        by_group = {f.group: m[0] for f, m in zip(fit.engine.factors, modes, strict=True)}
         at: dict[str, int] = {}
         for block in built.random:
-            factor, mode = by_group[block.group]
+            mode = by_group[block.group]
             start = at.get(block.group, 0)
             q = block.Z.shape[1]
             at[block.group] = start + q

@@ -6,12 +6,20 @@ from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
+from alliancekit.core.frames import rows
 from alliancekit.multilevel.gaussian.fit import GaussianFit
+
+Floats = NDArray[np.float64]
 
 
 def text(
-    fit: GaussianFit, formula: str, coefficients: pd.DataFrame, components: pd.DataFrame, residuals: np.ndarray,
+    fit: GaussianFit,
+    formula: str,
+    coefficients: pd.DataFrame,
+    components: pd.DataFrame,
+    residuals: Floats,
     notes: Sequence[str],
 ) -> str:
     """Return the printed summary of a fit."""
@@ -39,37 +47,40 @@ def text(
 def _components(frame: pd.DataFrame) -> list[str]:
     single = frame[frame["term_2"].isna()]
     pairs = frame[frame["term_2"].notna()]
-    rows = [("Groups", "Name", "Variance", "Std.Dev.", "Corr")]
+    lines = [("Groups", "Name", "Variance", "Std.Dev.", "Corr")]
     last = None
-    for row in single.itertuples(index=False):
-        corr = [
-            f"{p.sd_or_correlation:.2f}"
-            for p in pairs.itertuples(index=False)
-            if p.group == row.group and p.term_2 == row.term_1
-        ]
+    for row in rows(single):
+        corr = [f"{p.sd_or_correlation:.2f}" for p in rows(pairs) if p.group == row.group and p.term_2 == row.term_1]
         shown = row.group if row.group != last else ""
         last = row.group
         name = "" if row.term_1 is None or pd.isna(row.term_1) else row.term_1
-        rows.append((shown, name, _number(row.variance_or_covariance), _number(row.sd_or_correlation), " ".join(corr)))
-    return _columns(rows, left=2)
+        lines.append((shown, name, _number(row.variance_or_covariance), _number(row.sd_or_correlation), " ".join(corr)))
+    return _columns(lines, left=2)
 
 
 def _coefficients(frame: pd.DataFrame) -> list[str]:
-    rows = [("", "Estimate", "Std. Error", "df", "t value", "Pr(>|t|)")]
-    for row in frame.itertuples(index=False):
-        p = "< 2e-16" if row.p_value < 2e-16 else (f"{row.p_value:.3g}" if row.p_value >= 1e-4 else f"{row.p_value:.2e}")
+    lines = [("", "Estimate", "Std. Error", "df", "t value", "Pr(>|t|)")]
+    for row in rows(frame):
+        p = (
+            "< 2e-16"
+            if row.p_value < 2e-16
+            else (f"{row.p_value:.3g}" if row.p_value >= 1e-4 else f"{row.p_value:.2e}")
+        )
         df = "Inf" if np.isinf(row.df) else f"{row.df:.2f}"
-        rows.append((row.term, _number(row.estimate), _number(row.std_error), df, f"{row.statistic:.3f}", p))
-    return _columns(rows, left=1)
+        lines.append((row.term, _number(row.estimate), _number(row.std_error), df, f"{row.statistic:.3f}", p))
+    return _columns(lines, left=1)
 
 
 def _number(value: float) -> str:
     return f"{value:.5g}" if np.isfinite(value) else "NA"
 
 
-def _columns(rows: list[tuple[str, ...]], left: int) -> list[str]:
-    widths = [max(len(r[i]) for r in rows) for i in range(len(rows[0]))]
+def _columns(lines: Sequence[tuple[str, ...]], left: int) -> list[str]:
+    widths = [max(len(r[i]) for r in lines) for i in range(len(lines[0]))]
     return [
-        " " + "  ".join(c.ljust(w) if i < left else c.rjust(w) for i, (c, w) in enumerate(zip(r, widths, strict=True))).rstrip()
-        for r in rows
+        " "
+        + "  ".join(
+            c.ljust(w) if i < left else c.rjust(w) for i, (c, w) in enumerate(zip(r, widths, strict=True))
+        ).rstrip()
+        for r in lines
     ]

@@ -91,7 +91,8 @@ class GaussianDesign:
     Attributes
     ----------
     factors : in elimination order, chain first. chain : links of the chain. border : indices of the other factors.
-    fixed_basis : shape (p, p): X_engine = X_user @ fixed_basis. y_shift : the engine's y = y - X_user @ y_shift - offset.
+    fixed_basis : shape (p, p): X_engine = X_user @ fixed_basis. y_shift : the engine's y = y - X_user @ y_shift -
+    offset.
     order : for each factor, where its free parameters stand in the engine's parameter vector.
     """
 
@@ -150,17 +151,15 @@ def with_response(built: GaussianDesign, design: Design, y: Floats) -> GaussianD
             for j in range(f.q):
                 response[at] = np.bincount(first.codes, Z[:, j] * shifted, built.chain[0].n_levels)
                 at += 1
-    total = []
+    total: list[Floats] = []
     for index in built.border:
         f = built.factors[index]
         Z = _apply(blocks[f.group], f.basis) * root[:, None]
         per = np.stack([np.bincount(f.codes, Z[:, j] * shifted, len(f.levels)) for j in range(f.q)], axis=1)
-        total.append(per.ravel())
+        total.append(np.asarray(per.ravel(), dtype=np.float64))
     X = _apply(design.X, built.fixed_basis) * root[:, None]
     total.append(X.T @ shifted)
-    products = replace(
-        old, response=response, total_response=np.concatenate(total), yy=float(shifted @ shifted)
-    )
+    products = replace(old, response=response, total_response=np.concatenate(total), yy=float(shifted @ shifted))
     return replace(built, products=products, y_shift=y_shift)
 
 
@@ -206,7 +205,11 @@ def _merge(design: Design) -> list[tuple[Factor, Floats]]:
             names += block.names
             term += [i] * q
             at += q
-        Z = design.random[members[0]].Z if len(members) == 1 else np.concatenate([design.random[i].Z for i in members], 1)
+        Z = (
+            design.random[members[0]].Z
+            if len(members) == 1
+            else np.concatenate([design.random[i].Z for i in members], 1)
+        )
         first = design.random[members[0]]
         basis = np.zeros((at, at))
         at = 0
@@ -258,7 +261,7 @@ def _constant_column(X: Floats) -> int | None:
 
 
 def _centring_basis(X: Floats) -> Floats:
-    """Return the basis that scales each column to SD (or root mean square) one and centres it where a constant is there."""
+    """Return the basis that scales each column to unit size and centres it where a constant is there."""
     p = X.shape[1]
     basis = np.eye(p)
     if not X.shape[0] or not p:
@@ -317,8 +320,9 @@ def _cross_products(
     total, total_response = wide[:, :-1], wide[:, -1]
     if not chain:
         empty = np.zeros((0, 0, 0))
-        return CrossProducts(n, p, m, empty, np.zeros((0, p, 0)), np.zeros((0, 0)), total, total_response,
-                             float(y @ y), log_weights)
+        return CrossProducts(
+            n, p, m, empty, np.zeros((0, p, 0)), np.zeros((0, 0)), total, total_response, float(y @ y), log_weights
+        )
     first = chain[0]
     codes, L = factors[first.factor].codes, first.n_levels
     columns = [Zs[link.factor][:, j] for link in chain for j in range(factors[link.factor].q)]
@@ -414,10 +418,14 @@ class _Sums:
             assert factor is not None
             key = (-1, column)
             if key not in self.known:
-                self.known[key] = np.bincount(self.codes, self.columns[column], self.n_levels)
+                self.known[key] = _bincount(self.codes, self.columns[column], self.n_levels)
             return factor * self.known[key]
-        return np.bincount(self.codes, self.columns[i] * self.columns[j], self.n_levels)
+        return _bincount(self.codes, self.columns[i] * self.columns[j], self.n_levels)
 
 
 def _equal(a: Floats, b: Floats) -> bool:
     return bool(a[0] == b[0] and a[-1] == b[-1] and np.array_equal(a, b)) if a.size else True
+
+
+def _bincount(codes: Ints, weights: Floats, n_levels: int) -> Floats:
+    return np.asarray(np.bincount(codes, weights, n_levels), dtype=np.float64)

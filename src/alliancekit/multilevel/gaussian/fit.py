@@ -66,6 +66,14 @@ def _finish(design: Design, engine: GaussianDesign, reml: bool, start: Floats | 
     vcov = sigma**2 * engine.fixed_basis @ state.fixed_inverse @ engine.fixed_basis.T
     covariances = tuple(inference.factor_covariances(engine, optimum.theta, sigma))
     return GaussianFit(
-        design, engine, optimum, reml, beta, vcov, sigma, covariances, -optimum.deviance / 2,
+        design,
+        engine,
+        optimum,
+        reml,
+        beta,
+        vcov,
+        sigma,
+        covariances,
+        -optimum.deviance / 2,
         products.p + engine.n_theta + 1,
     )

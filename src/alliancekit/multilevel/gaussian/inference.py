@@ -125,14 +125,14 @@ def factor_covariances(design: GaussianDesign, theta: Floats, sigma: float) -> l
 
 
 def theta_from_covariances(design: GaussianDesign, matrices: list[Floats], sigma: float) -> Floats:
-    """Return the engine's theta of covariance matrices given in the user's columns (inverse of ``factor_covariances``)."""
+    """Return theta of covariance matrices in the user's columns (inverse of ``factor_covariances``)."""
     theta = np.zeros(design.n_theta)
     for factor, where, matrix in zip(design.factors, design.slices, matrices, strict=True):
         back = np.linalg.inv(factor.basis)
         relative = back @ np.asarray(matrix, float) @ back.T / sigma**2
         values, vectors = np.linalg.eigh((relative + relative.T) / 2)
         root = (vectors * np.sqrt(np.maximum(values, 0.0))).T
-        triangle = np.linalg.qr(root, mode="r").T
+        triangle = np.asarray(np.linalg.qr(root, mode="r")).T
         triangle = triangle * np.where(np.diag(triangle) < 0, -1.0, 1.0)
         theta[where] = [triangle[i, j] for i, j in factor.free]
     return theta

@@ -5,8 +5,10 @@ eq. 4), theta its free entries. With spherical random effects u the penalised cr
 [Lambda'Z'ZLambda + I, Lambda'Z'[X y]; ., [X y]'[X y]]. Its block Cholesky factor gives log|L|^2, log|R_X|^2 and the
 penalised residual sum of squares r^2 (their eq. 34 for ML and eq. 42 for REML).
 
-Chain factors are eliminated level by level, all levels at once (the last axis of every array is the level); what is left
-of the border is eliminated as one dense matrix. The gradient is the same elimination run backwards: with W = A^-1 Lambda'B for
+Chain factors are eliminated level by level, all levels at once (the last axis of every array is the level); what is
+left
+of the border is eliminated as one dense matrix. The gradient is the same elimination run backwards: with W = A^-1
+Lambda'B for
 a block A = Lambda'GLambda + I and the adjoint S of its Schur complement, the adjoint of [G, B; B', .] is
 [Lambda T Lambda', -Lambda W S; ., S], T = W S W' + A^-1. For S = 0 in the X block these adjoints are the conditional
 covariances of the random effects (relative to sigma^2), which is how ``inference`` gets them.
@@ -26,7 +28,8 @@ Floats = NDArray[np.float64]
 
 @dataclass(slots=True, eq=False)
 class Link:
-    """What the elimination of one chain factor leaves behind. Shapes: q own columns, u upper columns, m border, p fixed.
+    """What the elimination of one chain factor leaves behind. Shapes: q own columns, u upper columns, m border, p
+    fixed.
 
     own : (q, q, L) products of own columns. rest : (q, u + m + p + 1, L) with everything after them.
     inverse : (q, q, L) A^-1. solved : (q, u + m + p + 1, L) W = A^-1 Lambda' rest.
@@ -93,7 +96,7 @@ def eliminate(design: GaussianDesign, theta: Floats) -> Elimination:
     fixed, cross, yy = final[:p, :p], final[:p, p], float(final[p, p])
     lower = np.linalg.cholesky(fixed) if p else np.zeros((0, 0))
     inverse_lower = np.linalg.inv(lower) if p else lower
-    fixed_inverse = inverse_lower.T @ inverse_lower
+    fixed_inverse: Floats = np.asarray(inverse_lower.T @ inverse_lower, dtype=np.float64)
     beta = fixed_inverse @ cross
     half = inverse_lower @ cross
     r2 = max(yy - float(half @ half), np.finfo(float).tiny)
@@ -288,7 +291,7 @@ def _times_adjoint(solved: Floats, upper: Floats, tail: Floats, u: int) -> Float
 
 
 def covariances(state: Elimination, design: GaussianDesign) -> list[Floats]:
-    """Return, per factor, the conditional covariance of its random effects given beta, relative to sigma^2: (q, q, L)."""
+    """Return, per factor, the covariance of its random effects given y and beta over sigma^2: (q, q, L)."""
     p = design.products.p
     scratch = np.zeros(design.n_theta)
     tail = _backward_border(state, design, np.zeros((p + 1, p + 1)), 1.0, scratch)
@@ -343,14 +346,14 @@ def _left(matrix: Floats, stack: Floats) -> Floats:
     """Return ``matrix @ stack`` over the first axis, for a (q, q) matrix and a (q, d, L) stack."""
     if matrix.shape == (1, 1):
         return np.asarray(matrix[0, 0] * stack)
-    return np.tensordot(matrix, stack, axes=(1, 0))
+    return np.asarray(np.tensordot(matrix, stack, axes=(1, 0)))
 
 
 def _multiply(left: Floats, right: Floats) -> Floats:
     """Return the matrix product for each level: (q, q, L) with (q, d, L)."""
     if left.shape[0] == 1:
-        return np.asarray(left[0] * right[0])[None]
-    return np.einsum("ikl,kdl->idl", left, right)
+        return np.asarray(left[0] * right[0], dtype=np.float64)[None]
+    return np.asarray(np.einsum("ikl,kdl->idl", left, right))
 
 
 def _inner(relative: Floats, own: Floats) -> Floats:
@@ -362,7 +365,7 @@ def _inner(relative: Floats, own: Floats) -> Floats:
 
 
 def _invert(blocks: Floats) -> tuple[Floats, float]:
-    """Return the inverse of each symmetric positive definite block, (q, q, L), and the sum of their log-determinants."""
+    """Return the inverse of each positive definite block, (q, q, L), and the sum of their log-determinants."""
     q = blocks.shape[0]
     if q == 1:
         return 1.0 / blocks, float(np.log(blocks).sum())

@@ -1,0 +1,20 @@
+# Rscript peers.R data.csv formula repeats df -> JSON lines: engine, seconds, log-likelihood
+arguments <- commandArgs(trailingOnly = TRUE)
+suppressPackageStartupMessages(library(lme4))
+d <- read.csv(arguments[1])
+for (g in intersect(c("patient", "therapist", "group", "rater"), names(d))) d[[g]] <- factor(d[[g]])
+f <- as.formula(arguments[2])
+seconds <- numeric(0)
+for (i in seq_len(as.integer(arguments[3]))) {
+  t <- system.time(fit <- suppressMessages(suppressWarnings(lmer(f, d))))[["elapsed"]]
+  seconds <- c(seconds, t)
+}
+cat(sprintf('{"engine": "lme4 %s", "seconds": %.6f, "log_likelihood": %.8f}\n', packageVersion("lme4"), median(seconds), as.numeric(logLik(fit))))
+if (arguments[4] == "yes" && requireNamespace("lmerTest", quietly = TRUE)) {
+  t <- system.time({
+    fit <- suppressMessages(suppressWarnings(lmerTest::lmer(f, d)))
+    table <- coef(summary(fit))
+  })[["elapsed"]]
+  cat(sprintf('{"engine": "lmerTest %s, fit and table", "seconds": %.6f, "log_likelihood": %.8f}\n', packageVersion("lmerTest"), t, as.numeric(logLik(fit))))
+}
+cat(sprintf('{"engine": "note", "text": "%s, BLAS %s"}\n', R.version.string, basename(extSoftVersion()[["BLAS"]])))

@@ -1,0 +1,108 @@
+"""Figures as files: SVG and PNG with fixed bytes, and the SVG made ready to stand inside the page."""
+
+from __future__ import annotations
+
+import io
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from alliancekit.core.errors import ReportError, message
+from alliancekit.report.parts import Figure
+from alliancekit.report.style import FAINT, INK, PAPER, figure_style
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure as MplFigure
+
+PNG_DPI: Final = 220
+_SVG_METADATA: Final = {"Date": None, "Creator": None, "Format": None, "Type": None}
+_PNG_METADATA: Final = {"Software": None}
+_PAGE_COLOURS: Final = {INK: "currentColor", FAINT: "var(--fig-faint)", PAPER: "var(--paper)"}
+
+
+@dataclass(frozen=True, slots=True)
+class DrawnFigure:
+    """A figure as bytes: ``svg`` and ``png`` for files, ``width`` and ``height`` in inches."""
+
+    svg: bytes
+    png: bytes
+    width: float
+    height: float
+
+
+def draw(figure: Figure) -> DrawnFigure:
+    """Draw a figure in the report's style and return its bytes, the same at every run.
+
+    Raises
+    ------
+    ReportError : ``figure.draw`` did not return a matplotlib figure.
+    """
+    from matplotlib.figure import Figure as MplFigure
+
+    with figure_style():
+        drawn = figure.draw()
+        if not isinstance(drawn, MplFigure):
+            raise ReportError(
+                message(
+                    f"the figure '{figure.title}' did not draw a matplotlib figure but a {type(drawn).__name__}",
+                    do="Let draw return the Figure, not its axes",
+                )
+            )
+        svg, png = _svg_bytes(drawn), _png_bytes(drawn)
+        width, height = (float(v) for v in drawn.get_size_inches())
+    _close(drawn)
+    return DrawnFigure(svg, png, width, height)
+
+
+def _svg_bytes(drawn: MplFigure) -> bytes:
+    stream = io.BytesIO()
+    drawn.savefig(stream, format="svg", metadata=_SVG_METADATA, facecolor="none")
+    text = stream.getvalue().decode("utf-8")
+    # Without its entries the block of metadata would name vocabularies by address and say nothing.
+    text = re.sub(r"\s*<metadata>.*?</metadata>", "", text, flags=re.DOTALL)
+    return re.sub(r"<!DOCTYPE[^>]*>\s*", "", text).encode("utf-8")
+
+
+def _png_bytes(drawn: MplFigure) -> bytes:
+    stream = io.BytesIO()
+    drawn.savefig(stream, format="png", dpi=PNG_DPI, metadata=_PNG_METADATA, facecolor="white")
+    return stream.getvalue()
+
+
+def _close(drawn: MplFigure) -> None:
+    """Let pyplot forget a figure that it made; a figure made without pyplot is simply collected."""
+    import sys
+
+    pyplot = sys.modules.get("matplotlib.pyplot")
+    if pyplot is not None:
+        pyplot.close(drawn)
+
+
+def inline_svg(svg: bytes, prefix: str, label: str) -> str:
+    """Return an SVG as an HTML fragment: no declaration, ids of its own, in the colours of the page.
+
+    Parameters
+    ----------
+    svg : bytes of a file made by ``draw``.
+    prefix : put before each id, so that several figures can stand on one page.
+    label : what the figure shows, for readers who cannot see it; it must be escaped by the caller already.
+    """
+    text = svg.decode("utf-8")
+    text = text[text.index("<svg") :].rstrip()
+    for drawn, page in _PAGE_COLOURS.items():
+        text = text.replace(drawn, page)
+    text = re.sub(r'\bid="([^"]+)"', rf'id="{prefix}\1"', text)
+    text = re.sub(r'\b(?:xlink:)?href="#([^"]+)"', rf'href="#{prefix}\1"', text)
+    text = re.sub(r"url\(#([^)]+)\)", rf"url(#{prefix}\1)", text)
+    head, body = text.split(">", 1)
+    box = re.search(r'viewBox="([^"]+)"', head)
+    if box is None:
+        raise ReportError(message("a figure has no viewBox"))
+    # The page's own style sheet joins lines as matplotlib's does, for all figures at once.
+    body = re.sub(r'\s*<style type="text/css">.*?</style>', "", body, flags=re.DOTALL)
+    body = re.sub(r"\s*<!--.*?-->", "", body, flags=re.DOTALL)
+    used = set(re.findall(rf'href="#({re.escape(prefix)}[^"]+)"|url\(#({re.escape(prefix)}[^)]+)\)', body))
+    named = {name for pair in used for name in pair if name}
+    body = re.sub(r' id="([^"]+)"', lambda found: found.group(0) if found.group(1) in named else "", body)
+    body = re.sub(r"\n\s+(?=<)", "\n", re.sub(r"<defs>\s*</defs>", "", body)).lstrip()
+    return f'<svg viewBox="{box.group(1)}" role="img" aria-label="{label}">{body}'
