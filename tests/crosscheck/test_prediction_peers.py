@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from functools import partial
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -36,15 +37,17 @@ def df() -> pd.DataFrame:
     return frame.assign(severity=severity, y=y, therapist=codes)
 
 
+@pytest.mark.option("incremental_validity(approach=ols)", "crosscheck")
 def test_f_change_of_statsmodels(df: pd.DataFrame) -> None:
     found = ak.incremental_validity(df, "y", STEPS, bootstrap=0).tidy()
     fits = [smf.ols(f"y ~ {f}", df).fit() for f in ("severity", "severity + task", "severity + task + bond + goal")]
-    for step, (low, high) in enumerate(zip(fits, fits[1:], strict=False), start=1):
+    for step, (low, high) in enumerate(pairwise(fits), start=1):
         table = anova_lm(low, high)
         assert found.loc[step, "statistic"] == pytest.approx(table["F"].iloc[1], rel=1e-9)
         assert found.loc[step, "p_value"] == pytest.approx(table["Pr(>F)"].iloc[1], rel=1e-8)
 
 
+@pytest.mark.option("incremental_validity(approach=robust)", "crosscheck")
 def test_wald_f_of_statsmodels(df: pd.DataFrame) -> None:
     found = ak.incremental_validity(df, "y", STEPS, therapist="therapist", approach="robust", bootstrap=0)
     fit = smf.ols("y ~ severity + task + bond + goal", df).fit(
@@ -90,6 +93,7 @@ def test_random_intercept_kernel_of_statsmodels(df: pd.DataFrame) -> None:
         assert found[step] == pytest.approx(expected, rel=1e-4)
 
 
+@pytest.mark.option("incremental_validity(approach=random)", "crosscheck")
 def test_mixed_engine_and_resampling_kernel_agree(df: pd.DataFrame) -> None:
     found = ak.incremental_validity(df, "y", STEPS, focus="task", therapist="therapist", bootstrap=0)
     specificity = found.specificity
@@ -99,6 +103,7 @@ def test_mixed_engine_and_resampling_kernel_agree(df: pd.DataFrame) -> None:
     assert specificity.slope_all.estimate == pytest.approx(slope * ratio, abs=1e-6)
 
 
+@pytest.mark.option("incremental_validity(bootstrap)", "crosscheck")
 def test_bca_of_scipy(df: pd.DataFrame) -> None:
     X, y = df[["severity"]].to_numpy(), df["y"].to_numpy()
     moments = cluster_moments(X, y, np.arange(180, dtype=np.intp))
@@ -117,6 +122,7 @@ def test_bca_of_scipy(df: pd.DataFrame) -> None:
     assert (low, high) == pytest.approx((peer.low, peer.high), abs=0.006)
 
 
+@pytest.mark.option("reliability(level)", "crosscheck")
 def test_alpha_and_its_limits_of_pingouin() -> None:
     rng = np.random.default_rng(5)
     items = pd.DataFrame(rng.normal(size=(90, 1)) + rng.normal(size=(90, 6)), columns=[f"i{j}" for j in range(6)])

@@ -1,1 +1,1 @@
-"""TODO."""
+"""Assumption checks, one per file: each returns pass, warn, refuse or "not checked", with the evidence and advice."""

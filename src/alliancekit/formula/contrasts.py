@@ -19,19 +19,27 @@ class Coding:
 
     Attributes
     ----------
-    matrix : (levels, columns) value of each column at each level.
+    size : number of levels.
     suffixes : what R appends to the factor's name, one for each column.
     indicators : level that each column indicates, where the columns are 0/1 indicators; None otherwise.
+    values : (levels, columns) value of each column at each level, where they are not indicators; None otherwise.
     """
 
-    matrix: NDArray[np.float64]
+    size: int
     suffixes: tuple[str, ...]
     indicators: tuple[int, ...] | None = None
+    values: NDArray[np.float64] | None = None
+
+    def matrix(self) -> NDArray[np.float64]:
+        """Return the (levels, columns) matrix of the coding."""
+        if self.values is not None:
+            return self.values
+        return np.asarray(np.eye(self.size)[:, list(self.indicators or ())])
 
 
 def full_coding(levels: tuple[str, ...]) -> Coding:
     """Return one indicator for each level."""
-    return Coding(np.eye(len(levels)), levels, tuple(range(len(levels))))
+    return Coding(len(levels), levels, tuple(range(len(levels))))
 
 
 def coding_of(kind: str, levels: tuple[str, ...], *, ref: str | None = None, where: str = "") -> Coding:
@@ -80,7 +88,7 @@ def coding_of(kind: str, levels: tuple[str, ...], *, ref: str | None = None, whe
 def _treatment(levels: tuple[str, ...], ref: str | None, where: str) -> Coding:
     base = 0 if ref is None else levels.index(ref)
     kept = tuple(i for i in range(len(levels)) if i != base)
-    return Coding(np.eye(len(levels))[:, list(kept)], tuple(levels[i] for i in kept), kept)
+    return Coding(len(levels), tuple(levels[i] for i in kept), kept)
 
 
 def _sum(levels: tuple[str, ...], ref: str | None, where: str) -> Coding:
@@ -89,7 +97,7 @@ def _sum(levels: tuple[str, ...], ref: str | None, where: str) -> Coding:
     matrix = np.zeros((size, size - 1))
     matrix[[i for i in range(size) if i != base], range(size - 1)] = 1.0
     matrix[base] = -1.0
-    return Coding(matrix, _counted(size))
+    return Coding(size, _counted(size), values=matrix)
 
 
 def _helmert(levels: tuple[str, ...], ref: str | None, where: str) -> Coding:
@@ -98,7 +106,7 @@ def _helmert(levels: tuple[str, ...], ref: str | None, where: str) -> Coding:
     for j in range(size - 1):
         matrix[: j + 1, j] = -1.0
         matrix[j + 1, j] = j + 1.0
-    return Coding(matrix, _counted(size))
+    return Coding(size, _counted(size), values=matrix)
 
 
 def _poly(levels: tuple[str, ...], ref: str | None, where: str) -> Coding:
@@ -116,7 +124,8 @@ def _poly(levels: tuple[str, ...], ref: str | None, where: str) -> Coding:
                 new = new - (new @ old) * old
         columns.append(new / np.sqrt(new @ new))
     short = (".L", ".Q", ".C")
-    return Coding(np.column_stack(columns[1:]), (*short, *(f"^{j}" for j in range(4, size)))[: size - 1])
+    suffixes = (*short, *(f"^{j}" for j in range(4, size)))[: size - 1]
+    return Coding(size, suffixes, values=np.column_stack(columns[1:]))
 
 
 def _counted(size: int) -> tuple[str, ...]:

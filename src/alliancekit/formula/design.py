@@ -1,120 +1,69 @@
-"""From a formula and a frame to design matrices, with a recipe that codes new data in the same way."""
+"""Formula and data made into a design: response, fixed part, random blocks, and the account of the rows."""
 
 from __future__ import annotations
 
-import warnings
+import warnings as python_warnings
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from alliancekit.core.errors import DesignError, DesignWarning, check_columns, check_option, message
+from alliancekit.core.errors import DesignError, DesignWarning, SpecError, check_option, message
 from alliancekit.core.sample import SampleAccount
-from alliancekit.formula.coding import code_terms
-from alliancekit.formula.expressions import deparse
-from alliancekit.formula.grouping import Grouping, group_rows
-from alliancekit.formula.parse import Formula, RandomTerm, parse_formula
-from alliancekit.formula.rank import combination, dependent_columns
-from alliancekit.formula.values import Levels, Memory, Numbers, Value, evaluate
+from alliancekit.formula.blocks import RandomBlock, build_blocks
+from alliancekit.formula.columns import Columns, name_rows
+from alliancekit.formula.expressions import Call, Expr, columns_in, without_parens
+from alliancekit.formula.parse import Formula, parse_formula
+from alliancekit.formula.rank import dependent_columns, describe
+from alliancekit.formula.recipe import NewDesign, Recipe
+from alliancekit.formula.transforms import Evaluator
+from alliancekit.formula.variables import Builder
 
-Floats = NDArray[np.float64]
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class RandomBlock:
-    """The columns of one random term and the level of each row.
-
-    group : name of the grouping factor. codes : shape (n,), -1 for a level the model has not seen. levels : labels.
-    Z : shape (n, q). names : R's term names. correlated : covariances are free. display : as printed.
-    """
-
-    group: str
-    codes: NDArray[np.intp]
-    levels: tuple[str, ...]
-    Z: Floats
-    names: tuple[str, ...]
-    correlated: bool
-    display: str
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Recipe:
-    """How a design was made: formula, learned state, columns kept. Codes new data in the same way."""
-
-    formula: Formula
-    memory: Memory
-    names: tuple[str, ...]
-    groupings: Mapping[str, tuple[str, ...]]
-
-    def build(self, frame: pd.DataFrame) -> NewDesign:
-        """Return X, random blocks and offset for new rows; a missing value makes its row's X missing.
-
-        Raises
-        ------
-        DesignError : a column is missing, or a factor has a level that the model has not seen.
-        """
-        formula = self.formula
-        fixed = [v for v in formula.variables if v not in _response_variables(formula)]
-        groups = {g for r in formula.random for g in r.group}
-        check_columns(frame.columns, [v for v in fixed if v not in groups], where="prediction for new data")
-        memory = Memory(self.memory.known, learning=False)
-        values = _values(formula, frame, memory)
-        X, _, _ = _fixed(formula, values, len(frame))
-        position = {name: j for j, name in enumerate(X[0])}
-        columns = X[1][:, [position[name] for name in self.names]]
-        blocks = tuple(self._block(random, frame, values) for random in formula.random)
-        return NewDesign(columns, blocks, _offset(formula, values))
-
-    def _block(self, random: RandomTerm, frame: pd.DataFrame, values: dict[str, Value]) -> RandomBlock:
-        Z, names = _random_columns(random, values, len(frame))
-        group = ":".join(random.group)
-        levels = self.groupings[group]
-        codes = np.full(len(frame), -1, dtype=np.intp)
-        if all(g in frame.columns for g in random.group):
-            new = group_rows(frame, random.group)
-            known = {label: i for i, label in enumerate(levels)}
-            place = np.array([known.get(label, -1) for label in new.levels] + [-1], dtype=np.intp)
-            codes = place[new.codes]
-        return RandomBlock(group, codes, levels, Z, names, random.correlated, random.display)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class NewDesign:
-    """Design of new rows: X, random blocks (code -1 = unseen unit) and offset."""
-
-    X: Floats
-    random: tuple[RandomBlock, ...]
-    offset: Floats | None
+Array = NDArray[np.float64]
+Rows = NDArray[np.intp]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Design:
-    """Everything a mixed-model engine needs; rows with missing values are gone.
+    """A formula applied to data; n rows used, p columns in the fixed part.
 
-    y : (n,). response : its name. X : (n, p), full rank. names : R's term names (p,). terms : term labels.
-    assign : column -> term number (0 = intercept). dropped : collinear columns left out. random : blocks in the order
-    written. offset, weights : (n,) or None. sample : account of rows. recipe : codes new data. variables : columns used.
+    Attributes
+    ----------
+    formula : the parsed formula.
+    y : (n,) response; None for a one-sided formula.
+    response : name of the response.
+    X : (n, p) fixed part, Fortran order.
+    names : R's names of its columns.
+    terms : labels of the terms of the fixed part, without the intercept.
+    assign : for each column of X the place of its term counted from 1; 0 for the intercept.
+    dropped : names of columns left out because they are combinations of earlier ones.
+    random : random blocks in the order of the formula.
+    offset, weights : (n,) or None.
+    sample : which rows were used and why others were not.
+    recipe : the coding, for new data.
+    variables : data columns used.
     """
 
-    y: Floats
+    formula: Formula
+    y: Array | None
     response: str
-    X: Floats
+    X: Array
     names: tuple[str, ...]
     terms: tuple[str, ...]
     assign: tuple[int, ...]
     dropped: tuple[str, ...]
     random: tuple[RandomBlock, ...]
-    offset: Floats | None
-    weights: Floats | None
+    offset: Array | None
+    weights: Array | None
     sample: SampleAccount
     recipe: Recipe
-    variables: tuple[str, ...] = field(default=())
+    variables: tuple[str, ...]
 
-    def apply(self, frame: pd.DataFrame) -> NewDesign:
-        """Return the design of new rows, coded as this one."""
-        return self.recipe.build(frame)
+    def apply(self, frame: pd.DataFrame, *, allow_missing: bool = False, random: bool = True) -> NewDesign:
+        """Return new data coded as these were; see ``Recipe.build``."""
+        return self.recipe.build(frame, allow_missing=allow_missing, random=random)
 
 
 def build_design(
@@ -122,207 +71,181 @@ def build_design(
     frame: pd.DataFrame,
     *,
     weights: str | None = None,
+    contrasts: Mapping[str, str] | None = None,
     missing: str = "drop",
+    has_residual: bool = True,
 ) -> Design:
-    """Build the design of a formula on a frame.
+    """Return the design of a formula on data.
 
     Parameters
     ----------
-    formula : text or parsed formula with a response.
-    frame : one row per observation.
-    weights : column of positive prior weights.
-    missing : "drop" leaves out rows with a missing value in any variable; "raise" refuses them.
+    formula : lme4 formula, as text or parsed.
+    frame : data, one row for each observation.
+    weights : column of positive weights; the residual variance of a row is sigma squared over its weight.
+    contrasts : coding by factor of the fixed part, such as ``{"arm": "sum"}``; as in R it leaves random terms alone.
+    missing : "drop" leaves out rows with a missing value in any column used and counts them; "error" refuses them.
+    has_residual : whether the model has a residual variance, so that each grouping factor needs repeated rows.
+
+    Returns
+    -------
+    Design : frozen.
 
     Raises
     ------
-    DesignError : unknown columns, no rows left, a factor as outcome, infinite values, text in numbers, a grouping
-        factor with one level or with as many levels as rows.
+    SpecError : the formula or an option is wrong.
+    DesignError : formula and data do not fit: unknown columns, no rows left, infinite or undefined values, text where
+        numbers are needed, a factor with one level, weights that are not positive, groups without repeated rows.
+
+    Warns
+    -----
+    DesignWarning : columns are combinations of earlier ones and were dropped.
+
+    Notes
+    -----
+    Text columns are factors with levels sorted by code point, categoricals keep the order of their categories, levels
+    that do not occur leave no trace, the first level is the reference, ordered categoricals get polynomial contrasts,
+    columns of True and False are factors named as in R (``xTRUE``). ``scale``, ``center`` and ``poly`` are computed
+    from all rows in which their own column is known, as in R.
+
+    Checked against
+    ---------------
+    R 4.2.2 ``model.matrix`` and lme4 1.1-31 ``lFormula``: names, order and values of columns.
+
+    When not to use
+    ---------------
+    To judge whether a model is sensible: any formula that can be coded is coded.
 
     Examples
     --------
-    >>> d = pd.DataFrame({"y": [1.0, 2, 3, 4, 5], "x": [0.0, 1, 0, 1, 2], "g": list("aabbb")})
-    >>> build_design("y ~ x + (1 | g)", d).names
-    ('(Intercept)', 'x')
+    >>> data = pd.DataFrame({"y": [1.0, 2, 4, 3], "arm": ["a", "b", "a", "b"], "id": [1, 1, 2, 2]})
+    >>> design = build_design("y ~ arm + (1 | id)", data)
+    >>> design.names
+    ('(Intercept)', 'armb')
+    >>> design.random[0].levels
+    ('1', '2')
     """
     parsed = parse_formula(formula) if isinstance(formula, str) else formula
-    check_option("missing", missing, ("drop", "raise"))
-    wanted = [*parsed.variables, *([weights] if weights else [])]
-    check_columns(frame.columns, wanted, where=f"formula {parsed.text!r}")
-    _refuse_twins(frame, wanted)
-    used, sample_mask, dropped = _complete(frame, tuple(dict.fromkeys(wanted)), missing, parsed.text)
-    memory = Memory()
-    values = _values(parsed, used, memory)
-    y, response = _outcome(parsed, used, memory)
-    (names, X), terms, assign = _fixed(parsed, values, len(used))
-    kept, lost = _full_rank(X, names)
-    groupings: dict[str, Grouping] = {}
-    blocks = tuple(_random_block(random, used, values, groupings) for random in parsed.random)
-    sample = SampleAccount(
-        len(frame), len(used), dropped, {g: len(grouping.levels) for g, grouping in groupings.items()}, sample_mask
-    )
-    recipe = Recipe(parsed, memory, tuple(names[j] for j in kept), {g: x.levels for g, x in groupings.items()})
+    if not isinstance(frame, pd.DataFrame):
+        raise SpecError(message(f"data is a pandas frame, not {type(frame).__name__}"))
+    check_option("missing", missing, ("drop", "error"))
+    used = dict.fromkeys([*parsed.columns, *([weights] if weights else [])])
+    columns = Columns(frame, used, where="the formula")
+    evaluator = Evaluator(columns.numbers, {}, learning=True)
+    rows, sample = _complete_rows(parsed, columns, tuple(used), weights, missing)
+    builder = Builder(columns, evaluator, rows, dict(contrasts or {}))
+    y = _response(parsed, builder)
+    fixed = builder.part(parsed.fixed, intercept=parsed.intercept)
+    builder.check_contrasts()
+    X = fixed.matrix(builder.values, sample.n_used)
+    dependences = dependent_columns(X)
+    gone = {d.column for d in dependences}
+    if gone:
+        said = "; ".join(describe(d, fixed.names) for d in dependences)
+        what = f"{len(gone)} column{'s' if len(gone) > 1 else ''} of the fixed part dropped as redundant: {said}"
+        python_warnings.warn(DesignWarning(message(what)), stacklevel=2)
+    kept = tuple(j for j in range(X.shape[1]) if j not in gone)
+    if gone:
+        X = np.asfortranarray(X[:, list(kept)])
+    blocks, recipes, groups = build_blocks(parsed.random, builder, sample.n_used, has_residual=has_residual)
+    sample.groups.update(groups)
+    recipe = Recipe(fixed, kept, recipes, parsed.offset, dict(evaluator.states))
     return Design(
+        formula=parsed,
         y=y,
-        response=response,
-        X=X if not lost else X[:, kept],
+        response=parsed.response_name,
+        X=X,
         names=recipe.names,
-        terms=terms,
-        assign=tuple(assign[j] for j in kept),
-        dropped=tuple(names[j] for j in lost),
+        terms=tuple(term.label for term in fixed.terms),
+        assign=tuple(fixed.assign[j] for j in kept),
+        dropped=tuple(fixed.names[j] for j in sorted(gone)),
         random=blocks,
-        offset=_offset(parsed, values),
-        weights=_weights(used, weights),
+        offset=_offset(parsed, builder),
+        weights=_weights(weights, builder),
         sample=sample,
-        recipe=recipe,
-        variables=tuple(wanted),
+        recipe=Recipe(fixed, kept, recipes, parsed.offset, dict(evaluator.states)),
+        variables=tuple(used),
     )
 
 
-def _response_variables(formula: Formula) -> set[str]:
-    from alliancekit.formula.expressions import variables
+def _complete_rows(
+    formula: Formula, columns: Columns, used: tuple[str, ...], weights: str | None, missing: str
+) -> tuple[Rows | None, SampleAccount]:
+    """Return the places of the rows without missing values (None for all) and the account of the others."""
+    n = len(columns.frame)
+    grouping = {name for term in formula.random for name in term.group}
+    numeric = {weights} if weights else set()
+    if formula.response is not None:
+        numeric |= set(columns_in(formula.response))
+        _refuse_factor_response(formula, columns)
+    dropped: list[tuple[str, int]] = []
+    lost: NDArray[np.bool_] | None = None
+    for name in used:
+        mask = columns.missing(name, as_factor=name in grouping and name not in numeric)
+        if mask is None:
+            continue
+        new = mask if lost is None else mask & ~lost
+        count = int(new.sum())
+        if count:
+            dropped.append((f"missing in '{name}'", count))
+        lost = mask if lost is None else lost | mask
+    kept = np.ones(n, dtype=bool) if lost is None else ~lost
+    n_used = n - sum(count for _, count in dropped)
+    if lost is not None and missing == "error":
+        counts = ", ".join(f"{count} {reason}" for reason, count in dropped)
+        do = 'Give missing="drop" to leave these rows out'
+        raise DesignError(
+            message(f"rows with missing values: {counts}", where=name_rows(columns.frame.index, lost), do=do)
+        )
+    if n_used == 0:
+        counts = "; ".join(f"{count} {reason}" for reason, count in dropped)
+        what = "the data have no rows" if n == 0 else f"no row is complete: of {n} rows, {counts}"
+        raise DesignError(message(what, do="" if n == 0 else "Leave out the column that is missing most"))
+    account = SampleAccount(n_rows=n, n_used=n_used, dropped=tuple(dropped), rows_used=kept)
+    return (None if lost is None else np.flatnonzero(kept)), account
 
+
+def _refuse_factor_response(formula: Formula, columns: Columns) -> None:
+    assert formula.response is not None
+    bare = without_parens(formula.response)
+    if isinstance(bare, Call) and bare.function in ("factor", "C"):
+        raise DesignError(message(f"the response '{formula.response_name}' is a factor", do="Use numbers"))
+    for name in columns_in(formula.response):
+        if columns.kind(name) == "factor":
+            columns.refuse_numbers_in_text(name)
+            what = f"the response '{name}' is not numeric: it is a factor"
+            raise DesignError(message(what, where="the formula", do="Use a column of numbers as the response"))
+
+
+def _response(formula: Formula, builder: Builder) -> Array | None:
     if formula.response is None:
-        return set()
-    elsewhere = {v for label, node in formula.factors.items() for v in variables(node)}
-    return set(variables(formula.response)) - elsewhere
-
-
-def _refuse_twins(frame: pd.DataFrame, wanted: list[str]) -> None:
-    if frame.columns.is_unique:
-        return
-    twins = [v for v in dict.fromkeys(wanted) if int((frame.columns == v).sum()) > 1]
-    if twins:
-        raise DesignError(message(f"more than one column is named '{twins[0]}'", do="Rename or drop one of them"))
-
-
-def _complete(
-    frame: pd.DataFrame, wanted: tuple[str, ...], missing: str, text: str
-) -> tuple[pd.DataFrame, NDArray[np.bool_], tuple[tuple[str, int], ...]]:
-    """Return the complete rows, the mask of rows used and the account of rows dropped."""
-    keep = np.ones(len(frame), dtype=bool)
-    dropped = []
-    for name in wanted:
-        absent = frame[name].isna().to_numpy()
-        newly = int((absent & keep).sum())
-        if newly:
-            dropped.append((f"missing in '{name}'", newly))
-            keep &= ~absent
-    if missing == "raise" and dropped:
-        reasons = ", ".join(f"{n} {reason}" for reason, n in dropped)
-        raise DesignError(message(f"rows have missing values: {reasons}", do='Use missing="drop" or complete the data'))
-    if not keep.any():
-        reasons = ", ".join(f"{n} {reason}" for reason, n in dropped) or "the frame has no rows"
-        raise DesignError(message("no row is complete", where=f"{reasons}; formula {text!r}", do="Check the columns that are missing"))
-    used = frame[list(wanted)] if keep.all() else frame.loc[keep, list(wanted)]
-    return used, keep, tuple(dropped)
-
-
-def _values(formula: Formula, frame: pd.DataFrame, memory: Memory) -> dict[str, Value]:
-    needed = [f for t in formula.fixed for f in t] + [f for r in formula.random for t in r.terms for f in t]
-    needed += formula.offset
-    return {label: evaluate(formula.factors[label], frame, memory) for label in dict.fromkeys(needed)}
-
-
-def _outcome(formula: Formula, frame: pd.DataFrame, memory: Memory) -> tuple[Floats, str]:
-    if formula.response is None:
-        raise DesignError(message("the formula has no outcome", where=formula.text))
-    value = evaluate(formula.response, frame, memory)
-    name = deparse(formula.response)
-    if isinstance(value, Levels):
-        raise DesignError(
-            message(f"the outcome '{name}' is not numeric", where=f"levels {', '.join(value.levels[:5])}",
-                    do="A Gaussian model needs numbers; a yes/no outcome needs a binomial model")
-        )
-    assert isinstance(value, Numbers)
-    if len(value.columns) > 1:
-        raise DesignError(message(f"the outcome '{name}' has {len(value.columns)} columns", do="Use one column"))
-    y = value.columns[0]
-    if y.size > 1 and bool((y == y[0]).all()):
-        raise DesignError(message(f"the outcome '{name}' has the same value in all {y.size} rows", do="Nothing can be explained"))
-    return y, name
-
-
-def _fixed(formula: Formula, values: Mapping[str, Value], n: int) -> tuple[tuple[tuple[str, ...], Floats], tuple[str, ...], list[int]]:
-    columns, assign = code_terms(formula.fixed, formula.intercept, values, n)
-    X = np.empty((n, len(columns)), order="F")
-    for j, (_, column) in enumerate(columns):
-        X[:, j] = column
-    return (tuple(name for name, _ in columns), X), tuple(":".join(t) for t in formula.fixed), assign
-
-
-def _full_rank(X: Floats, names: tuple[str, ...]) -> tuple[list[int], list[int]]:
-    lost = dependent_columns(X)
-    kept = [j for j in range(X.shape[1]) if j not in lost]
-    if lost:
-        told = "; ".join(f"{names[j]} ({combination(X, j, names, kept)})" for j in lost)
-        text = message(
-            f"{len(lost)} column(s) of the design carry no information of their own and were dropped: {told}",
-            do="Remove the term, or check whether a predictor is constant or coded twice",
-        )
-        warnings.warn(text, DesignWarning, stacklevel=3)
-    if X.shape[0] <= len(kept):
-        raise DesignError(
-            message(f"{len(kept)} fixed effects cannot be estimated from {X.shape[0]} rows", do="Use fewer predictors")
-        )
-    return kept, lost
-
-
-def _random_columns(random: RandomTerm, values: Mapping[str, Value], n: int) -> tuple[Floats, tuple[str, ...]]:
-    columns, _ = code_terms(random.terms, random.intercept, values, n)
-    Z = np.empty((n, len(columns)), order="F")
-    for j, (_, column) in enumerate(columns):
-        Z[:, j] = column
-    return Z, tuple(name for name, _ in columns)
-
-
-def _random_block(
-    random: RandomTerm, frame: pd.DataFrame, values: Mapping[str, Value], groupings: dict[str, Grouping]
-) -> RandomBlock:
-    group = ":".join(random.group)
-    if group not in groupings:
-        groupings[group] = group_rows(frame, random.group)
-    grouping = groupings[group]
-    Z, names = _random_columns(random, values, len(frame))
-    n, k = len(frame), len(grouping.levels)
-    if k < 2:
-        raise DesignError(
-            message(f"the grouping factor '{group}' has one level only", where=random.display,
-                    do="A variance between units needs at least two units (better 20)")
-        )
-    if k >= n and Z.shape[1] == 1:
-        raise DesignError(
-            message(f"'{group}' has as many levels ({k}) as there are rows ({n})", where=random.display,
-                    do="Its variance cannot be told from the residual: leave the term out or group by something repeated")
-        )
-    if k * Z.shape[1] >= n and k < n and random.correlated and np.linalg.matrix_rank(Z) == Z.shape[1] and k * Z.shape[1] > n:
-        raise DesignError(
-            message(f"{random.display} has {k * Z.shape[1]} random effects for {n} rows",
-                    do="The variances cannot be told from the residual: use fewer random slopes")
-        )
-    return RandomBlock(group, grouping.codes, grouping.levels, Z, names, random.correlated, random.display)
-
-
-def _offset(formula: Formula, values: Mapping[str, Value]) -> Floats | None:
-    if not formula.offset:
         return None
-    total: Floats | None = None
-    for label in formula.offset:
-        value = values[label]
-        if not isinstance(value, Numbers):
-            raise DesignError(message(f"the offset '{label}' is not numeric"))
-        total = value.columns[0] if total is None else total + value.columns[0]
+    y = builder.numbers(formula.response, formula.response_name)
+    if not len(y) or y.min() == y.max():
+        do = "There is nothing to explain; check the column and the rows that were dropped"
+        raise DesignError(message(f"the response '{formula.response_name}' has the same value in every row", do=do))
+    return y
+
+
+def _offset(formula: Formula, builder: Builder) -> Array | None:
+    total: Array | None = None
+    for expr in formula.offset:
+        added = builder.numbers(expr, "offset()")
+        total = added if total is None else total + added
     return total
 
 
-def _weights(frame: pd.DataFrame, name: str | None) -> Floats | None:
+def _weights(name: str | None, builder: Builder) -> Array | None:
     if name is None:
         return None
-    try:
-        values = frame[name].to_numpy(dtype=float)
-    except (ValueError, TypeError) as error:
-        raise DesignError(message(f"the weights '{name}' are not numeric")) from error
-    if not (np.isfinite(values).all() and (values > 0).all()):
-        bad = int((~(values > 0)).sum())
-        raise DesignError(message(f"the weights '{name}' must be positive and finite", where=f"{bad} rows are not",
-                                  do="Drop those rows or set their weight to a small positive number"))
+    values = builder.column(name)
+    if not (values > 0).all():
+        bad = np.zeros(len(builder.columns.frame), dtype=bool)
+        hit = np.flatnonzero(~(values > 0))
+        bad[hit if builder.rows is None else builder.rows[hit]] = True
+        rows = name_rows(builder.columns.frame.index, bad)
+        do = "Leave these rows out of the data, or correct them"
+        raise DesignError(message(f"weights in '{name}' are not positive", where=rows, do=do))
     return values
+
+
+__all__ = ["Design", "Expr", "build_design"]

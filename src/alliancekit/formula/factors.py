@@ -125,7 +125,9 @@ def _from_categorical(column: pd.Series[Any]) -> Factor:
 
 def _from_logical(column: pd.Series[Any]) -> Factor:
     missing = column.isna().to_numpy()
-    codes = column.fillna(False).to_numpy(dtype=bool).astype(np.intp) if missing.any() else column.to_numpy(dtype=np.intp)
+    codes = (
+        column.fillna(False).to_numpy(dtype=bool).astype(np.intp) if missing.any() else column.to_numpy(dtype=np.intp)
+    )
     codes[missing] = -1
     return Factor(codes, _labels_of(("FALSE", "TRUE"))).used()
 

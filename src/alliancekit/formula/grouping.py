@@ -50,7 +50,10 @@ def _one(frame: pd.DataFrame, name: str) -> tuple[NDArray[np.intp], tuple[str, .
         values = series.dropna()
         if not bool((values == np.floor(values)).all()):
             raise DesignError(
-                message(f"'{name}' groups the rows but holds fractions", where=f"such as {values.iloc[0]:g}",
-                        do="A grouping factor is an id or a category; was a predictor meant?")
+                message(
+                    f"'{name}' groups the rows but holds fractions",
+                    where=f"such as {values.iloc[0]:g}",
+                    do="A grouping factor is an id or a category; was a predictor meant?",
+                )
             )
     return factorise(series)

@@ -59,9 +59,7 @@ def random_terms(bars: Sequence[Bar], fail: Fail) -> tuple[RandomTerm, ...]:
             raise fail("nothing varies in this random term", bar.position, "Write (1 | group) for an intercept")
         for group in _nested(bar.right, fail):
             correlated = bar.operator == "|"
-            out.append(
-                RandomTerm(effects.terms, effects.intercept, group.names, correlated, group.name, bar.position)
-            )
+            out.append(RandomTerm(effects.terms, effects.intercept, group.names, correlated, group.name, bar.position))
     return tuple(out)
 
 

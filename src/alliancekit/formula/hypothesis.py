@@ -41,7 +41,9 @@ def parse_hypothesis(text: str, names: Sequence[str]) -> tuple[NDArray[np.float6
             other, other_constant = _side(piece[1], names, text)
             left, constant = left - other, constant - other_constant
         if not left.any():
-            raise SpecError(message(f"'{piece[0].strip()}' names no coefficient", do=f"Coefficients are: {', '.join(names)}"))
+            raise SpecError(
+                message(f"'{piece[0].strip()}' names no coefficient", do=f"Coefficients are: {', '.join(names)}")
+            )
         rows.append(left)
         right.append(-constant)
     return np.array(rows), np.array(right)
@@ -78,7 +80,11 @@ def _name_at(text: str, at: int, names: Sequence[str]) -> str | None:
     if at and (text[at - 1].isalnum() or text[at - 1] in "_.:") and (text[at].isalnum() or text[at] in "_.:"):
         return None
     found = [n for n in names if text.startswith(n, at)]
-    found = [n for n in found if not (at + len(n) < len(text) and (text[at + len(n)].isalnum() or text[at + len(n)] in "_.:"))]
+    found = [
+        n
+        for n in found
+        if not (at + len(n) < len(text) and (text[at + len(n)].isalnum() or text[at + len(n)] in "_.:"))
+    ]
     return max(found, key=len) if found else None
 
 
@@ -124,4 +130,8 @@ def _side(text: str, names: Sequence[str], whole: str) -> tuple[NDArray[np.float
 def _unknown(word: str, names: Sequence[str], whole: str) -> SpecError:
     close = nearest(word, names)
     hint = f"Did you mean '{close}'? " if close else ""
-    return SpecError(message(f"'{word}' is no coefficient of the model", where=whole, do=f"{hint}Coefficients are: {', '.join(names)}"))
+    return SpecError(
+        message(
+            f"'{word}' is no coefficient of the model", where=whole, do=f"{hint}Coefficients are: {', '.join(names)}"
+        )
+    )

@@ -96,7 +96,10 @@ def _kind(series: pd.Series) -> str:
         return "number"
     if pd.api.types.is_datetime64_any_dtype(dtype) or pd.api.types.is_timedelta64_dtype(dtype):
         raise DesignError(
-            message(f"'{series.name}' holds dates", do=f'Turn it into days first: ak.dates_to_days(data, "{series.name}", by="patient")')
+            message(
+                f"'{series.name}' holds dates",
+                do=f'Turn it into days first: ak.dates_to_days(data, "{series.name}", by="patient")',
+            )
         )
     _refuse_text_numbers(series)
     return "factor"
@@ -114,7 +117,8 @@ def _refuse_text_numbers(series: pd.Series) -> None:
         where = shown or "every value is a number written as text"
         raise DesignError(
             message(
-                f"'{series.name}' is text, but {share:.0%} of its values are numbers", where=where,
+                f"'{series.name}' is text, but {share:.0%} of its values are numbers",
+                where=where,
                 do="Correct these cells, or turn the column into numbers with pandas.to_numeric; "
                 "if it really is a factor, write factor(" + str(series.name) + ")",
             )
@@ -129,7 +133,11 @@ def _numbers(series: pd.Series, name: str) -> Floats:
     if values.size and not np.isfinite(values.sum()) and np.isinf(values).any():
         rows = np.flatnonzero(np.isinf(values))
         raise DesignError(
-            message(f"'{name}' has {rows.size} infinite values", where=_rows(series, rows), do="Set them to missing or correct them")
+            message(
+                f"'{name}' has {rows.size} infinite values",
+                where=_rows(series, rows),
+                do="Set them to missing or correct them",
+            )
         )
     return np.asarray(values, dtype=np.float64)
 
@@ -204,7 +212,10 @@ def _factor_call(node: Expr, frame: pd.DataFrame, memory: Memory) -> Levels:
             text = label_of(part.value) if part.kind == "number" else text
             if text not in value.levels:
                 raise DesignError(
-                    message(f"{label}: '{text}' is no level of '{name}'", do=f"Its levels are: {', '.join(value.levels[:20])}")
+                    message(
+                        f"{label}: '{text}' is no level of '{name}'",
+                        do=f"Its levels are: {', '.join(value.levels[:20])}",
+                    )
                 )
             reference = value.levels.index(text)
             kind = "treatment"
@@ -212,7 +223,9 @@ def _factor_call(node: Expr, frame: pd.DataFrame, memory: Memory) -> Levels:
         chosen = text.removeprefix("contr.").lower()
         chosen = {"treatment": "treatment", "sum": "sum", "helmert": "helmert", "poly": "poly"}.get(chosen, "")
         if word not in ("", "contr", "contrast", "contrasts") or not chosen:
-            raise SpecError(message(f"{label}: '{text}' is no contrast", do=f"Use one of: {', '.join(KINDS)}, or ref = \"level\""))
+            raise SpecError(
+                message(f"{label}: '{text}' is no contrast", do=f'Use one of: {", ".join(KINDS)}, or ref = "level"')
+            )
         kind = chosen
     return Levels(value.codes, value.levels, kind, reference)
 
@@ -241,7 +254,9 @@ def _poly(node: Expr, frame: pd.DataFrame, memory: Memory) -> Numbers:
 def _poly_coefficients(x: Floats, degree: int, label: str) -> tuple[list[float], list[float]]:
     present = x[~np.isnan(x)]
     if np.unique(present).size <= degree:
-        raise DesignError(message(f"{label}: a polynomial of degree {degree} needs more than {degree} different values"))
+        raise DesignError(
+            message(f"{label}: a polynomial of degree {degree} needs more than {degree} different values")
+        )
     alpha, norms = [], [1.0, float(present.size)]
     before, current = np.zeros_like(present), np.ones_like(present)
     for _ in range(degree):

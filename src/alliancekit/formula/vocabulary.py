@@ -97,7 +97,11 @@ def _check_option_value(text: str, call: Call, key: str, value: Expr) -> None:
 
 
 def _check_second(text: str, call: Call) -> None:
-    second = call.args[1] if len(call.args) > 1 else dict(call.options).get({"poly": "degree", "log": "base"}.get(call.function, ""))
+    second = (
+        call.args[1]
+        if len(call.args) > 1
+        else dict(call.options).get({"poly": "degree", "log": "base"}.get(call.function, ""))
+    )
     if call.function == "poly":
         degree = number(second) if second is not None else 1.0
         if degree is None or degree != int(degree) or degree < 1:

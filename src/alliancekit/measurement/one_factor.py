@@ -2,26 +2,31 @@
 
 Model: Sigma = lambda lambda' + diag(psi). Discrepancy (Jöreskog 1967, Psychometrika 32, 443-482):
 F = log|Sigma| + tr(S Sigma⁻¹) - log|S| - p, with gradient dF/dlambda = 2 G lambda and dF/dpsi = diag(G),
-G = Sigma⁻¹ - Sigma⁻¹ S Sigma⁻¹. Fisher scoring on (lambda, log psi) of the correlations, from the minres solution;
-the discrepancy does not depend on the units of the items, so the result is put back on their scale.
+G = Sigma⁻¹ - Sigma⁻¹ S Sigma⁻¹. For given psi the best lambda is an eigenvector, so the search runs over psi alone
+(dF/dpsi = (lambda² + psi - diag S) / psi²) and Fisher scoring on both finishes it. The discrepancy does not depend on
+the units of the items: correlations are fitted and the result is put back on the items' scale.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.optimize import minimize
 from scipy.special import chdtrc
 
 from alliancekit.core.errors import FitError, message
 
 Floats = NDArray[np.float64]
 
-# Uniquenesses are kept above this share of the item's variance; a solution at the limit is a Heywood case.
-LEAST_UNIQUENESS = 1e-5
+# Uniquenesses are kept above this share of the item's variance (as R's factanal does); at the limit: a Heywood case.
+LEAST_UNIQUENESS = 0.005
 ITERATIONS = 500
-SMALL_GRADIENT = 1e-10
+SCORING_STEPS = 60
+ROUGH_GRADIENT = 1e-5
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -36,7 +41,7 @@ class OneFactor:
     chisq, df, p_value : test against any covariance matrix, n F; NaN with df 0.
     srmr : root mean square of the residual correlations (diagonal counted).
     boundary : positions of items whose uniqueness is at its lower limit (Heywood case).
-    iterations : scoring steps taken.
+    iterations : steps of the search.
     """
 
     loadings: Floats
@@ -115,8 +120,7 @@ def fit_one_factor(S: Floats, n: int) -> OneFactor:
                 do="Leave out items that repeat others, or use missing='complete'",
             )
         )
-    loadings, log_psi, steps = _score(R)
-    psi = np.exp(log_psi)
+    loadings, psi, steps = _estimate(R)
     F, _, _, precision = discrepancy_and_gradient(loadings, psi, R)
     information = expected_hessian(loadings, precision)
     units = np.concatenate([sd, sd**2])
@@ -138,42 +142,63 @@ def fit_one_factor(S: Floats, n: int) -> OneFactor:
     )
 
 
-def _score(R: Floats) -> tuple[Floats, Floats, int]:
-    """Minimise F over (lambda, log psi) by Fisher scoring with step halving, from the minres solution."""
+def _estimate(R: Floats) -> tuple[Floats, Floats, int]:
+    """Minimise F of a correlation matrix: bounded search over the uniquenesses, then Fisher scoring.
+
+    The search runs over log psi from two starts, with the loadings that are best for each psi; scoring carries it to
+    the last digits where no uniqueness is at its limit.
+    """
     p = len(R)
-    loadings = np.clip(minres_loadings(R), -0.95, 0.95)
-    log_psi = np.log(1.0 - loadings**2)
-    floor = np.log(LEAST_UNIQUENESS)
-    value, d_loadings, d_psi, precision = discrepancy_and_gradient(loadings, np.exp(log_psi), R)
-    for step in range(ITERATIONS):
-        psi = np.exp(log_psi)
-        gradient = np.concatenate([d_loadings, d_psi * psi])
-        held = np.concatenate([np.zeros(p, dtype=bool), (log_psi <= floor) & (d_psi > 0.0)])
-        if np.abs(gradient[~held]).max() < SMALL_GRADIENT:
-            return (loadings if loadings.sum() >= 0.0 else -loadings), log_psi, step
+    limits = [(np.log(LEAST_UNIQUENESS), 0.0)] * p
+    starts = (1.0 - minres_loadings(R) ** 2, (1.0 - 0.5 / p) / np.diag(np.linalg.inv(R)))
+    options: Any = {"maxiter": ITERATIONS, "ftol": 1e-15, "gtol": 1e-9, "maxcor": 20}
+    search: Any = partial(minimize, args=(R,), method="L-BFGS-B", jac=True, bounds=limits, options=options)
+    found = [search(_concentrated, np.log(np.clip(psi, LEAST_UNIQUENESS, 1.0))) for psi in starts]
+    best = min(found, key=lambda result: float(result.fun))
+    log_psi = np.asarray(best.x, dtype=np.float64)
+    gradient = _concentrated(log_psi, R)[1]
+    inside = (log_psi > limits[0][0] + 1e-9) | (gradient < 0.0)
+    inside &= (log_psi < -1e-12) | (gradient > 0.0)
+    if np.abs(gradient[inside]).max(initial=0.0) > ROUGH_GRADIENT:
+        raise FitError(
+            message("the one-factor model did not converge", do="Look for items that do not correlate with the others")
+        )
+    loadings = _best_loadings(np.exp(log_psi), R)
+    loadings, psi = _score(loadings, np.exp(log_psi), R) if inside.all() else (loadings, np.exp(log_psi))
+    return (loadings if loadings.sum() >= 0.0 else -loadings), psi, int(best.nit)
+
+
+def _best_loadings(psi: Floats, R: Floats) -> Floats:
+    """Return the loadings that minimise F for given uniquenesses (Jöreskog 1967, eq. 23)."""
+    root = np.sqrt(psi)
+    values, vectors = np.linalg.eigh(R / np.outer(root, root))
+    return np.asarray(root * vectors[:, -1] * np.sqrt(max(values[-1] - 1.0, 0.0)))
+
+
+def _concentrated(log_psi: Floats, R: Floats) -> tuple[float, Floats]:
+    """Return F at the best loadings, and its gradient in log psi."""
+    psi = np.exp(log_psi)
+    root = np.sqrt(psi)
+    values = np.linalg.eigvalsh(R / np.outer(root, root))
+    rest = values[:-1] if values[-1] > 1.0 else values
+    loadings = _best_loadings(psi, R)
+    gradient = (loadings**2 + psi - np.diag(R)) / psi
+    return float((rest - np.log(rest) - 1.0).sum()), gradient
+
+
+def _score(loadings: Floats, psi: Floats, R: Floats) -> tuple[Floats, Floats]:
+    """Take Fisher scoring steps on (lambda, log psi) as long as the gradient shrinks."""
+    p = len(R)
+    _, d_loadings, d_psi, precision = discrepancy_and_gradient(loadings, psi, R)
+    gradient = np.concatenate([d_loadings, d_psi * psi])
+    for _ in range(SCORING_STEPS):
         jacobian = np.concatenate([np.ones(p), psi])
         hessian = expected_hessian(loadings, precision) * np.outer(jacobian, jacobian)
-        free = ~held
-        direction = np.zeros(2 * p)
-        ridge = 1e-12 * np.trace(hessian) / (2 * p) * np.eye(int(free.sum()))
-        direction[free] = -np.linalg.solve(hessian[np.ix_(free, free)] + ridge, gradient[free])
-        length = min(1.0, 3.0 / np.abs(direction).max())
-        while True:
-            new_loadings = loadings + length * direction[:p]
-            new_log_psi = np.maximum(log_psi + length * direction[p:], floor)
-            found = discrepancy_and_gradient(new_loadings, np.exp(new_log_psi), R)
-            if found[0] <= value + 1e-15 * max(1.0, abs(value)):
-                break
-            length /= 2.0
-            if length < 1e-10:
-                break
-        if length < 1e-10:
-            # Rounding is all that is left to gain.
-            if np.abs(gradient[free]).max() < 1e-6:
-                return (loadings if loadings.sum() >= 0.0 else -loadings), log_psi, step
+        step = np.linalg.lstsq(hessian, -gradient, rcond=1e-12)[0]
+        new_loadings, new_psi = loadings + step[:p], np.clip(psi * np.exp(step[p:]), LEAST_UNIQUENESS, None)
+        _, d_loadings, d_psi, new_precision = discrepancy_and_gradient(new_loadings, new_psi, R)
+        new_gradient = np.concatenate([d_loadings, d_psi * new_psi])
+        if not np.abs(new_gradient).max() < np.abs(gradient).max():
             break
-        loadings, log_psi = new_loadings, new_log_psi
-        value, d_loadings, d_psi, precision = found
-    raise FitError(
-        message("the one-factor model did not converge", do="Look for items that do not correlate with the others")
-    )
+        loadings, psi, precision, gradient = new_loadings, new_psi, new_precision, new_gradient
+    return loadings, psi

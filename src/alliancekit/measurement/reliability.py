@@ -141,7 +141,7 @@ def reliability(
     >>> found.tidy()[["items", "n"]].to_numpy().tolist()
     [[4, 300]]
     >>> round(found.tidy()["alpha"].item(), 2)
-    0.83
+    0.74
 
     Checked against
     ---------------

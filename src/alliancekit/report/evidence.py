@@ -182,7 +182,9 @@ def sample_lines(evidence: Evidence) -> list[str]:
     for fit in evidence.fits:
         sample = fit.sample
         left_out = sample.n_rows - sample.n_used
-        parts = [f"{format_integer(sample.n_used)} rows" + (f" ({format_integer(left_out)} left out)" if left_out else "")]
+        parts = [
+            f"{format_integer(sample.n_used)} rows" + (f" ({format_integer(left_out)} left out)" if left_out else "")
+        ]
         parts += [f"{name}: {format_integer(n)}" for name, n in dict(sample.groups).items()]
         lines.append("; ".join(parts))
     return list(dict.fromkeys(lines))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from alliancekit.core.errors import ReportError, message
 from alliancekit.report.parts import Figure
-from alliancekit.report.style import FAINT, INK, PAPER, figure_style
+from alliancekit.report.style import FAINT, INK, MUTED, PAPER, figure_style
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure as MplFigure
@@ -17,7 +17,15 @@ if TYPE_CHECKING:
 PNG_DPI: Final = 220
 _SVG_METADATA: Final = {"Date": None, "Creator": None, "Format": None, "Type": None}
 _PNG_METADATA: Final = {"Software": None}
-_PAGE_COLOURS: Final = {INK: "currentColor", FAINT: "var(--fig-faint)", PAPER: "var(--paper)"}
+_PAGE_COLOURS: Final = {
+    INK: "currentColor",
+    "#000000": "currentColor",
+    MUTED: "var(--fig-muted)",
+    "#595959": "var(--fig-muted)",
+    FAINT: "var(--fig-faint)",
+    PAPER: "var(--paper)",
+    "#ffffff": "var(--paper)",
+}
 
 
 @dataclass(frozen=True, slots=True)

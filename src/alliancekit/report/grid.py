@@ -147,7 +147,11 @@ def _require(table: Table, names: Sequence[str], where: str) -> None:
     if missing:
         have = ", ".join(map(str, table.data.columns))
         raise ReportError(
-            message(f"the table '{table.title}' has no column {', '.join(map(repr, missing))}", where=where, do=f"Columns are: {have}")
+            message(
+                f"the table '{table.title}' has no column {', '.join(map(repr, missing))}",
+                where=where,
+                do=f"Columns are: {have}",
+            )
         )
 
 
@@ -200,7 +204,9 @@ def _column_texts(table: Table, name: str, kind: str, decimals: int | None) -> l
         texts[i] = text
     for i in set(range(len(values))) - set(own):
         row_kind = table.row_kinds[i]
-        along = [table.data[c].iloc[i] for c in table.data.columns if getattr(table.data[c].dtype, "kind", "O") in "iuf"]
+        along = [
+            table.data[c].iloc[i] for c in table.data.columns if getattr(table.data[c].dtype, "kind", "O") in "iuf"
+        ]
         shared = decimals_for(along) if row_kind == "estimate" else None
         blank = is_missing(values[i])
         texts[i] = "" if blank else format_column([values[i]], row_kind, shared)[0]
@@ -282,5 +288,7 @@ def exported(table: Table) -> pd.DataFrame:
     for name, rows in hidden.items():
         values: list[Any] = frame[name].astype(object).tolist()
         shown = f"<{SMALLEST_COUNT}" if name in table.suppress else "…"
-        frame[name] = pd.Series([shown if h else v for v, h in zip(values, rows, strict=True)], index=frame.index, dtype=object)
+        frame[name] = pd.Series(
+            [shown if h else v for v, h in zip(values, rows, strict=True)], index=frame.index, dtype=object
+        )
     return frame

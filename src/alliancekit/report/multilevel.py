@@ -172,13 +172,17 @@ def make_sentence(result: Any) -> Sentence:
 
 def _fit_sentence(fit: MixedFit) -> Sentence:
     table = fit.tidy()
-    outcome = fit.design.response
+    outcome = outcome_label(fit)
     clauses = []
     for row in rows(table):
         if row.term == "(Intercept)":
             continue
-        verdict = "was related to" if row.p_value < 0.05 else "was not reliably related to"
-        clauses.append(f"{row.term} {verdict} {outcome}, {coefficient_text(row)}")
+        name = term_label(fit, row.term)
+        if row.p_value < 0.05:
+            verdict = f"The coefficient of {name} was {'positive' if row.estimate > 0 else 'negative'}"
+        else:
+            verdict = f"There was no reliable relation with {name}"
+        clauses.append(f"{verdict}, {coefficient_text(row)}.")
     groups = " in ".join(f"{count} {_plural(name)}" for name, count in fit.sample.groups.items())
     how = "restricted maximum likelihood" if fit.method == "REML" else "maximum likelihood"
     lead = (
@@ -190,8 +194,26 @@ def _fit_sentence(fit: MixedFit) -> Sentence:
         f"Fixed effects explained {format_fixed(100 * r2['marginal'], 1)}% of the variance, fixed and random effects "
         f"together {format_fixed(100 * r2['conditional'], 1)}%."
     )
-    body = " ".join(c[0].upper() + c[1:] + "." if not c.startswith("(") else c + "." for c in clauses)
+    body = " ".join(clauses)
     return Sentence(text=" ".join(p for p in (lead, body, tail) if p), source=fit)
+
+
+def outcome_label(fit: MixedFit) -> str:
+    """Return the codebook's label of the outcome, or its name."""
+    return fit.labels.get(fit.design.response, fit.design.response)
+
+
+def term_label(fit: MixedFit, term: str) -> str:
+    """Return a term with the codebook's labels in place of column names: ``armCBT:time`` -> "Arm (CBT) by time"."""
+    parts = []
+    for piece in term.split(":"):
+        column = max((c for c in fit.labels if piece.startswith(c)), key=len, default=None)
+        if column is None or column == fit.design.response:
+            parts.append(piece)
+            continue
+        level = piece[len(column) :]
+        parts.append(f"{fit.labels[column]} ({level})" if level else fit.labels[column])
+    return " by ".join(parts)
 
 
 def coefficient_text(row: Any) -> str:

@@ -103,8 +103,8 @@ def trajectories(fit: MixedFit) -> Figure:
             label="Observed mean, 95% CI",
         )
         axes.plot(table[column], table["fitted_mean"], color=SERIES[0], linewidth=2.2, label="Average fitted course")
-        axes.set_xlabel(column)
-        axes.set_ylabel(fit.design.response)
+        axes.set_xlabel(fit.labels.get(column, column))
+        axes.set_ylabel(fit.labels.get(fit.design.response, fit.design.response))
         axes.legend()
         return figure
 

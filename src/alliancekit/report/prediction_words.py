@@ -52,7 +52,7 @@ def limits(bounded: Bounded, level: float, decimals: int = R2_DECIMALS) -> str:
     return f", {text}"
 
 
-def tested(statistic: float, df: float, df_error: float, p_value: float) -> str:
+def statistic_text(statistic: float, df: float, df_error: float, p_value: float) -> str:
     """Return "F(1, 117) = 24.58, p < .001", or the chi-square of a likelihood-ratio test."""
     if is_missing(df_error):
         return f"χ²({format_df(df)}) = {format_fixed(statistic, 2)}, {p_text(p_value)}"
@@ -60,7 +60,7 @@ def tested(statistic: float, df: float, df_error: float, p_value: float) -> str:
 
 
 def _increment(bounded: Bounded, of: Specificity) -> str:
-    test = tested(bounded.statistic, bounded.df, bounded.df_error, bounded.p_value)
+    test = statistic_text(bounded.statistic, bounded.df, bounded.df_error, bounded.p_value)
     word = f"Δ{r2_word(of.r2_name)}".replace("Δmarginal ", "marginal Δ")
     return f"{word} = {share(bounded.estimate)}{limits(bounded, of.level)}, {test}"
 
@@ -136,7 +136,7 @@ def steps_sentence(steps: StepTable) -> str:
     parts = []
     for i, row in enumerate(steps.frame.to_dict("records")):
         names = join_names(steps.entered[row["step"]], steps.labels)
-        test = tested(row["statistic"], row["df"], row["df_error"], row["p_value"])
+        test = statistic_text(row["statistic"], row["df"], row["df_error"], row["p_value"])
         bounded = Bounded(row["delta_r2"], row["conf_low"], row["conf_high"])
         numbers = f"{word if i == 0 else change} = {share(row['delta_r2'])}{limits(bounded, steps.level)}, {test}"
         significant = row["p_value"] < 1.0 - steps.level

@@ -34,6 +34,15 @@ def _presenter(result: Any, wanted: str) -> Any:
     return function
 
 
+def can_present(result: Any, part: str) -> bool:
+    """Return True where the presenter of a result's layer makes this part: "table", "figure", "sentence", "equation"."""
+    try:
+        _presenter(result, f"make_{check_option('part', part, ['table', 'figure', 'sentence', 'equation'])}")
+    except ReportError:
+        return False
+    return True
+
+
 def table(*results: Any, format: str = "apa") -> Table:
     """Return the table of one result, or of several models side by side.
 

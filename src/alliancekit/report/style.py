@@ -1,8 +1,8 @@
 """How figures look: one clean style for every figure, drawn so that it can be recoloured for a dark page.
 
-Text, axes and ticks are drawn in one neutral ink (``INK``), grids and secondary lines in ``FAINT``, fills that should be
-the colour of the page in ``PAPER``. The HTML writer replaces these three by the page's own colours, so a presenter must
-use them (or leave the defaults alone) instead of "black", "grey" and "white".
+Text, axes and ticks are drawn in one neutral ink (``INK``), reference lines in ``MUTED``, grids in ``FAINT``, fills that
+should have the colour of the page in ``PAPER``. The HTML writer replaces these by the page's own colours, so a presenter
+uses them (or leaves the defaults alone) rather than shades of its own.
 
 The five series colours differ from white and from the dark page by a contrast of at least 3:1, and from each other under
 normal vision and the three dichromacies. Each also has its own line style and marker: colour is never the only cue.
@@ -18,9 +18,11 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure as MplFigure
 
 INK: Final = "#1c2024"
+MUTED: Final = "#666d75"
 FAINT: Final = "#9aa0a6"
 PAPER: Final = "#fefefe"
 SERIES: Final = ("#1f62cf", "#e07b1a", "#22a375", "#c95fbe", "#70652a")
+ACCENT: Final = SERIES[0]
 LINES: Final = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)))
 MARKERS: Final = ("o", "s", "^", "D", "v")
 WIDTH: Final = 6.3
@@ -87,7 +89,7 @@ def figure_style() -> Iterator[None]:
     Examples
     --------
     >>> with figure_style():
-    ...     figure, axes = canvas()
+    ...     figure, axes = new_figure()
     >>> figure.get_size_inches().tolist()
     [6.3, 3.7]
     """
@@ -102,7 +104,9 @@ def figure_style() -> Iterator[None]:
         yield
 
 
-def canvas(rows: int = 1, columns: int = 1, *, height: float = 3.7, width: float = WIDTH, **options: Any) -> tuple[MplFigure, Any]:
+def new_figure(
+    rows: int = 1, columns: int = 1, *, height: float = 3.7, width: float = WIDTH, **options: Any
+) -> tuple[MplFigure, Any]:
     """Return a new matplotlib figure and its axes, without pyplot (nothing stays open, no window appears).
 
     Parameters

@@ -1,1 +1,1 @@
-"""Data with known truth: one file per generator, the truth of each on error-free and on scored variables, recovery studies."""
+"""Data with known truth: generators, the truth on error-free and on scored variables, recovery studies."""

@@ -1,4 +1,4 @@
-"""What the incremental-validity question asks of a population: R squared, its increments, and coefficients, from moments.
+"""What incremental validity asks of a population: R squared, its increments, and coefficients, from moments.
 
 The functions take a population covariance matrix, so that one piece of code gives the truth on error-free variables
 (from the constants of a generator) and on scored variables (from the moments of a very large run). They do not use the
@@ -39,7 +39,8 @@ def increment(
     """Return what ``key`` adds to ``given`` in the population.
 
     The entries are named ``quantity(key | given)``: delta_r2, f2 = delta R2 / (1 - R2 of the full model) (Cohen, 1988,
-    section 9.2), partial_r and semipartial_r (with the sign of the coefficient), coef; and ``r2(given)``, ``r2(given, key)``.
+    section 9.2), partial_r and semipartial_r (with the sign of the coefficient), coef; and ``r2(given)``,
+    ``r2(given, key)``.
     """
     slopes = coefficients(covariance, names, outcome, [*given, key])
     r2_less = r_squared(covariance, names, outcome, given)

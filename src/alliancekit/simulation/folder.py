@@ -75,7 +75,11 @@ def _readme(study: Study, head: Mapping[str, Any]) -> str:
         "",
     ]
     for name, info in study.codebook.tables.items():
-        lines += [f"## {info.file}: {len(study.tables[name])} rows", "", "| column | meaning | range or codes | missing |"]
+        lines += [
+            f"## {info.file}: {len(study.tables[name])} rows",
+            "",
+            "| column | meaning | range or codes | missing |",
+        ]
         lines += ["|---|---|---|---|"]
         for column, what in info.columns.items():
             unit = f" ({what.unit})" if what.unit else ""

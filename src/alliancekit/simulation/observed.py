@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache
 from importlib import resources
 from pathlib import Path
 
@@ -66,8 +66,8 @@ def run(
         sums.append(_add_up(drawn.values[kept], drawn.cluster[kept]))
         shares.append(drawn.shares)
     whole = sums[0]
-    for part in sums[1:]:
-        whole = whole + part
+    for more in sums[1:]:
+        whole = whole + more
     values = _describe(whole, quantities)
     parts = [_describe(s, quantities) for s in sums]
     for name in shares[0]:
@@ -139,7 +139,7 @@ def freeze(path: str | Path, head: dict[str, object], values: dict[str, float], 
     return write_text(path, json.dumps(content, indent=2) + "\n")
 
 
-@lru_cache(maxsize=None)
+@cache
 def load(name: str) -> dict[str, object]:
     """Return the frozen file ``truth/<name>.json`` as a dict with values, monte_carlo_se, seed, cases.
 
@@ -149,6 +149,12 @@ def load(name: str) -> dict[str, object]:
     """
     file = resources.files("alliancekit.simulation") / "truth" / f"{name}.json"
     if not file.is_file():
-        raise ReadError(message(f"no truth was frozen for '{name}'", where="alliancekit/simulation/truth", do="Install the package again"))
+        raise ReadError(
+            message(
+                f"no truth was frozen for '{name}'",
+                where="alliancekit/simulation/truth",
+                do="Install the package again",
+            )
+        )
     content: dict[str, object] = json.loads(file.read_text(encoding="utf-8"))
     return content

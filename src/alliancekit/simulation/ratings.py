@@ -28,9 +28,9 @@ def answer_items(
 ) -> NDArray[np.int64]:
     """Return the answers (1 to 5) of n people to every item at every session.
 
-    An item's latent response is ``LOADING * eta + epsilon + state + noise``. ``epsilon`` (variance 1 - LOADING squared) is
-    the person's stable way of reading that item: it is drawn once per person and item, so averaging over sessions does
-    not remove it. ``state`` is the mood of the session, shared by all its items; ``noise`` is new for every answer.
+    An item's latent response is ``LOADING * eta + epsilon + state + noise``. ``epsilon`` (variance 1 - LOADING squared)
+    is the person's stable way of reading that item: it is drawn once per person and item, so averaging over sessions
+    does not remove it. ``state`` is the mood of the session, shared by all its items; ``noise`` is new for each answer.
 
     Parameters
     ----------
@@ -54,7 +54,7 @@ def answer_items(
 
 def missing_completely_at_random(rng: np.random.Generator, shape: tuple[int, ...], share: float) -> NDArray[np.bool_]:
     """Return a mask that is True with probability ``share``, independent of everything."""
-    return rng.random(shape) < share
+    return np.asarray(rng.random(shape) < share)
 
 
 def mean_of_given(values: Array, missing: NDArray[np.bool_]) -> Array:

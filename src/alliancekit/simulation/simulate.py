@@ -12,7 +12,9 @@ GENERATORS: dict[str, str] = {"tfcbt": "alliancekit.simulation.tfcbt"}
 """Name -> module that defines ``GENERATOR``. A further generator is one folder and one line here."""
 
 
-def simulate(name: str, *, n: int | None = None, seed: int = 1, variant: str = "true", effect: str = "main") -> Simulated:
+def simulate(
+    name: str, *, n: int | None = None, seed: int = 1, variant: str = "true", effect: str = "main"
+) -> Simulated:
     """Return a simulated study with its truth beside it.
 
     Parameters

@@ -71,7 +71,7 @@ class Simulated:
         return pd.DataFrame([head | sizes])
 
     def write(self, folder: str | Path) -> list[Path]:
-        """Write the study as a folder that ``ak.read_study`` reads: tables as CSV, codebook.json, truth.json, README.md.
+        """Write the study as a folder for ``ak.read_study``: tables as CSV, codebook.json, truth.json, README.md.
 
         The same call writes the same bytes. Cells of coded missing values hold their code.
 
@@ -88,7 +88,8 @@ class Simulated:
 
     def __repr__(self) -> str:
         """Show what was simulated and the tables."""
-        return f"Simulated({self.name!r}, variant={self.variant!r}, effect={self.effect!r}, n={self.n}, seed={self.seed}; {self.study!r})"
+        what = f"{self.name!r}, variant={self.variant!r}, effect={self.effect!r}, n={self.n}, seed={self.seed}"
+        return f"Simulated({what}; {self.study!r})"
 
 
 @dataclass(frozen=True)

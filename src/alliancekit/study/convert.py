@@ -208,3 +208,72 @@ def apply_labels(column: pd.Series, info: ColumnInfo) -> pd.Series:
     ordered = info.type == "ordered" or isinstance(column.dtype, pd.CategoricalDtype) and bool(column.cat.ordered)
     made = pd.Categorical(codes.map(info.values, na_action="ignore"), categories=labels, ordered=ordered)
     return pd.Series(made, index=column.index, name=column.name)
+
+
+def convert_typed(column: pd.Series, info: ColumnInfo, *, keep_text: bool = False) -> Converted:
+    """Turn a column that already has types (Excel, parquet, SPSS, Stata) into what the codebook says of it.
+
+    Columns of mixed cells (numbers, and numbers written as text) go through their texts, as in a text file.
+    """
+    if isinstance(column.dtype, pd.CategoricalDtype) and not info.missing and info.type is None:
+        return Converted(column, None)
+    plain = _settled(column)
+    through_text = plain.dtype == object or pd.api.types.is_string_dtype(plain) or info.type in ("category", "ordered")
+    if through_text or (keep_text and pd.api.types.is_numeric_dtype(plain)) or info.type in ("text", "boolean"):
+        texts = plain.astype(object).map(_cell_text, na_action="ignore")
+        texts = texts.where(texts.notna(), "")
+        return convert_column(texts, info, keep_text=keep_text)
+    if not info.missing:
+        if info.type == "number" and pd.api.types.is_numeric_dtype(plain):
+            plain = plain.astype("float64")
+        return Converted(plain, None)
+    return _take_out_codes(plain, info)
+
+
+def _settled(column: pd.Series) -> pd.Series:
+    """Give a column of Python objects its numpy type where all cells agree; whole floats become integers."""
+    plain = column.infer_objects() if column.dtype == object else column
+    known = plain.dropna()
+    if plain.dtype == object and len(known) and all(hasattr(v, "isoformat") and hasattr(v, "year") for v in known):
+        return pd.to_datetime(plain).astype("datetime64[us]")
+    if pd.api.types.is_datetime64_any_dtype(plain):
+        return plain if getattr(plain.dtype, "tz", None) is not None else plain.astype("datetime64[us]")
+    if isinstance(plain.dtype, pd.api.extensions.ExtensionDtype) and pd.api.types.is_numeric_dtype(plain):
+        if pd.api.types.is_bool_dtype(plain):
+            return plain.astype(bool) if not plain.isna().any() else plain.astype(object)
+        if pd.api.types.is_integer_dtype(plain) and not plain.isna().any():
+            return plain.astype("int64")
+        exact = not pd.api.types.is_integer_dtype(plain) or bool((known.abs() < 2**53).all())
+        return plain.astype("float64") if exact else plain
+    return plain
+
+
+def whole_numbers(column: pd.Series) -> pd.Series:
+    """Return a float column without missing and without fractions as integers; any other column as it is."""
+    if column.dtype != "float64" or column.isna().any() or not len(column):
+        return column
+    values = column.to_numpy()
+    if np.isfinite(values).all() and (values == np.trunc(values)).all() and (np.abs(values) < 2**53).all():
+        return column.astype("int64")
+    return column
+
+
+def _cell_text(value: object) -> str:
+    if isinstance(value, str):
+        return value
+    if isinstance(value, bool | np.bool_):
+        return "TRUE" if value else "FALSE"
+    if isinstance(value, int | float | np.integer | np.floating):
+        return code_text(float(value)) if abs(float(value)) < 2**53 else str(value)
+    if hasattr(value, "isoformat"):
+        return str(value.isoformat()).removesuffix("T00:00:00").replace("T", " ")
+    return str(value)
+
+
+def _take_out_codes(column: pd.Series, info: ColumnInfo) -> Converted:
+    texts = column.astype(object).map(_cell_text, na_action="ignore")
+    coded = texts.isin(list(info.missing))
+    if not coded.any():
+        return Converted(column, None)
+    codes = pd.Series(np.where(coded, texts, None), index=column.index, name=column.name, dtype=object)
+    return Converted(column.mask(coded), codes)

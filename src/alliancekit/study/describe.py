@@ -29,7 +29,7 @@ class Description:
         n (values there are; for a category the units in it), n_missing, mean, sd, median, minimum, maximum, percent
         (of the values there are).
     differences : one row per variable where there are groups: variable, comparison, smd.
-    sizes : group -> number of units, "Overall" first.
+    sizes : group -> number of units, "Overall" first; units without a group come last, as "<by> missing".
     level : what one unit is ("patient", or "row").
     by : column of the groups, or None.
     """
@@ -144,7 +144,7 @@ def describe(
             differences.append(_largest(name, [g for g in masks if g != OVERALL], sizes, measure))
     counts = {group: int(mask.sum()) for group, mask in masks.items()}
     table = pd.DataFrame(differences, columns=["variable", "comparison", "smd"])
-    return Description(pd.DataFrame(rows), table, counts, "row" if level == "row" else level, arm)
+    return Description(pd.DataFrame(rows), table, counts, level, arm)
 
 
 def mean_difference(first: NDArray[np.float64], second: NDArray[np.float64]) -> float:
@@ -192,6 +192,10 @@ def _groups(units: pd.DataFrame, arm: str | None) -> dict[str, NDArray[np.bool_]
     if arm is None:
         return masks
     for value in arms_of(units[arm]):
+        if str(value) in masks:
+            raise SchemaError(
+                message(f"'{arm}' has a group named '{value}' twice, or '{OVERALL}'", do="Give groups distinct names")
+            )
         masks[str(value)] = (units[arm] == value).fillna(False).to_numpy(dtype=bool)
     if units[arm].isna().any():
         masks[f"{arm} missing"] = units[arm].isna().to_numpy()

@@ -91,7 +91,7 @@ def test_heywood_case_is_named() -> None:
     R = np.array([[1.0, 0.9, 0.8], [0.9, 1.0, 0.5], [0.8, 0.5, 1.0]])
     fit = fit_one_factor(R, 60)
     assert fit.boundary == (0,)
-    assert fit.uniquenesses[0] < 1e-4
+    assert fit.uniquenesses[0] == pytest.approx(0.005, rel=1e-6)
 
 
 def test_standard_error_of_omega_and_its_coverage(make_items: Any) -> None:

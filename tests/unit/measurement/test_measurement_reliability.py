@@ -59,6 +59,7 @@ def test_prefix_takes_numbered_columns_in_order_of_number(make_items: Any) -> No
     assert found.augment()["item"].tolist() == [f"wai_{j}" for j in range(1, 12)]
 
 
+@pytest.mark.option("reliability(method)", "unit")
 @pytest.mark.parametrize(("method", "absent"), [("alpha", "omega"), ("omega", "alpha")])
 def test_method(df: pd.DataFrame, method: str, absent: str) -> None:
     both, one = ak.reliability(df, "i_").tidy(), ak.reliability(df, "i_", method=method).tidy()
@@ -74,6 +75,7 @@ def test_two_items_have_no_omega(df: pd.DataFrame) -> None:
     assert "omega" not in ak.table(ak.reliability(df, ["i_1", "i_2"])).data
 
 
+@pytest.mark.option("reliability(missing)", "unit")
 def test_complete_and_pairwise(df: pd.DataFrame) -> None:
     holes = df.copy()
     holes.loc[:19, "i_1"] = np.nan
@@ -89,6 +91,7 @@ def test_complete_and_pairwise(df: pd.DataFrame) -> None:
     assert (pairwise["n"], pairwise["n_dropped"]) == (200, 0)
 
 
+@pytest.mark.option("reliability(reverse)", "unit")
 def test_negative_item_is_named_and_reversing_cures_it(df: pd.DataFrame) -> None:
     turned = df.assign(i_3=6 - df["i_3"])
     with pytest.warns(ak.DesignWarning, match=r"item 'i_3' correlates -0\.\d\d with the rest .*reverse=\['i_3'\]"):
@@ -114,6 +117,7 @@ def test_heywood_case_warns(make_items: Any) -> None:
         ak.reliability(items, ["x", "y", "z"], method="omega")
 
 
+@pytest.mark.option("reliability(answers)", "unit")
 def test_a_study_gives_the_possible_answers(df: pd.DataFrame) -> None:
     columns = {name: ColumnInfo(role="item", range=(0, 6)) for name in df.columns}
     study = Study(tables={"s": df}, codebook=Codebook(tables={"s": TableInfo(columns=columns)}))

@@ -142,6 +142,7 @@ def test_units_do_not_matter(df: pd.DataFrame, steps: Any, approach: str) -> Non
     assert b.loc["task", "std_estimate"] == pytest.approx(a.loc["task", "std_estimate"], rel=1e-5)
 
 
+@pytest.mark.option("incremental_validity(seed)", "unit")
 def test_seed_decides_and_executor_does_not(df: pd.DataFrame, steps: Any) -> None:
     def limits(**options: Any) -> Any:
         found = ak.incremental_validity(df, "pcl", steps, therapist="therapist", approach="ols", **options)
@@ -152,6 +153,7 @@ def test_seed_decides_and_executor_does_not(df: pd.DataFrame, steps: Any) -> Non
     assert not np.array_equal(first, limits(bootstrap=600, seed=4))
 
 
+@pytest.mark.option("incremental_validity(therapist)", "recovery")
 def test_resampling_therapists_widens_limits_where_therapists_differ(make_data: Any, steps: Any) -> None:
     df = make_data(200, 10, seed=6)
     effect = np.random.default_rng(1).normal(size=10)[np.unique(df["therapist"], return_inverse=True)[1]]
@@ -161,6 +163,7 @@ def test_resampling_therapists_widens_limits_where_therapists_differ(make_data: 
     assert kept["conf_high"] - kept["conf_low"] > 1.3 * (apart["conf_high"] - apart["conf_low"])
 
 
+@pytest.mark.option("incremental_validity(level)", "unit")
 def test_level_widens_limits(df: pd.DataFrame, steps: Any) -> None:
     narrow = ak.incremental_validity(df, "pcl", steps, level=0.8)
     wide = ak.incremental_validity(df, "pcl", steps, level=0.99)
@@ -168,6 +171,7 @@ def test_level_widens_limits(df: pd.DataFrame, steps: Any) -> None:
     assert (wide.coefficients.tidy()["conf_low"] < narrow.coefficients.tidy()["conf_low"]).all()
 
 
+@pytest.mark.option("incremental_validity(better)", "unit")
 def test_direction(df: pd.DataFrame, steps: Any) -> None:
     lower = ak.incremental_validity(df, "pcl", steps, bootstrap=0, better="lower").coefficients.tidy()
     higher = ak.incremental_validity(df, "pcl", steps, bootstrap=0, better="higher").coefficients.tidy()

@@ -118,6 +118,7 @@ def test_one_therapist(df: pd.DataFrame, steps: Any) -> None:
         run(df.assign(therapist="A"), steps, therapist="therapist", approach="robust")
 
 
+@pytest.mark.option("incremental_validity(patient)", "unit")
 def test_several_rows_per_patient(df: pd.DataFrame, steps: Any) -> None:
     sessions = df.assign(patient=np.arange(60) // 2)
     with pytest.raises(ak.DesignError, match=r"60 rows belong to patients with more than one row .*ak.one_row_per"):

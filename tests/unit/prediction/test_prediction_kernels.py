@@ -122,6 +122,7 @@ def test_a_predictor_that_is_constant_in_a_resample_adds_nothing(arrays: Any) ->
     assert np.isfinite(mixed[0, :3]).all()
 
 
+@pytest.mark.option("incremental_validity(executor)", "unit")
 def test_draws_do_not_depend_on_the_executor(arrays: Any) -> None:
     X, y, codes = arrays
     statistic = partial(least_squares, cluster_moments(X, y, codes), PLAN)
@@ -163,6 +164,7 @@ def test_percentile_where_bca_does_not_exist() -> None:
     assert (low, high) == pytest.approx((1.05, 1.95))
 
 
+@pytest.mark.option("incremental_validity(folds)", "unit")
 def test_cross_validation_equals_a_loop_over_folds(arrays: Any) -> None:
     X, y, codes = arrays
     found = cross_validated_r2(cluster_moments(X, y, codes), PLAN, folds=4, seed=9)

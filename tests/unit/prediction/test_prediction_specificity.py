@@ -58,6 +58,7 @@ def test_the_true_effect_is_specific(make_data: Any, steps: Any, approach: str) 
     assert "its own" in text
 
 
+@pytest.mark.option("incremental_validity(focus)", "recovery")
 @pytest.mark.parametrize("approach", ["ols", "robust", "random"])
 def test_the_trap_is_not_specific(make_data: Any, steps: Any, approach: str) -> None:
     found = analyse(make_data(2500, 60, "trap"), steps, approach)

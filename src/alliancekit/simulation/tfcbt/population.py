@@ -2,8 +2,8 @@
 
 Population (all variables standardised; the outcome has variance 1 in every variant):
 
-- ``sev, bond, goal, task`` are multivariate normal with the correlations ``CORRELATIONS``; 9% of the alliance's variance
-  lies between therapists (same correlations there), the rest between the patients of a therapist.
+- ``sev, bond, goal, task`` are multivariate normal with the correlations ``CORRELATIONS``; 9% of the alliance's
+  variance lies between therapists (same correlations there), the rest between the patients of a therapist.
 - ``early``, the symptom level during sessions 2 to 4, is .30 sev + noise.
 - ``y``, the symptom level at follow-up, has a total effect of .50 of severity, .12 of it through ``early`` (.40 x .30),
   the effects of the alliance given in ``VARIANTS``, a therapist effect (variance .05) and noise.
@@ -52,7 +52,7 @@ MIN_PATIENTS = 12
 
 SESSIONS, WINDOW = 12, (2, 4)
 STATE_VARIANCE, NOISE_VARIANCE = 0.02, 0.10
-"""Session parts of an item's latent response; with them the mean over sessions 2-4 has a task-goal correlation near .68."""
+"""Session parts of an item's latent response: with them the early means of task and goal correlate near .68."""
 WEEKLY_SD = 0.25
 """Week-to-week movement of the PCL-5 around the person's course, in standard deviations."""
 
@@ -70,7 +70,8 @@ class Draw:
     """One drawn sample as arrays, patients in rows; nothing missing yet except in the masks.
 
     ``latent`` has the columns sev, early, bond, goal, task, y. ``pcl`` has one column per session, ``wai`` the shape
-    (patients, sessions, 12). ``skipped_pcl`` and ``skipped_wai`` mark forms not given, ``dropped`` people without follow-up.
+    (patients, sessions, 12). ``skipped_pcl`` and ``skipped_wai`` mark forms not given, ``dropped`` people without
+    follow-up.
     """
 
     therapist: NDArray[np.intp]
@@ -130,7 +131,12 @@ def draw(
     pcl = _to_pcl(course + WEEKLY_SD * recorded.standard_normal(course.shape))
     item_trait = _item_traits()
     wai = answer_items(
-        recorded, latent[:, 2:5], item_trait, len(sessions), state_variance=STATE_VARIANCE, noise_variance=NOISE_VARIANCE
+        recorded,
+        latent[:, 2:5],
+        item_trait,
+        len(sessions),
+        state_variance=STATE_VARIANCE,
+        noise_variance=NOISE_VARIANCE,
     )
     absent = np.random.default_rng(seeds[3])
     skipped_wai = missing_completely_at_random(absent, pcl.shape, SKIPPED_SHARE)
@@ -194,7 +200,7 @@ def _draw_latent(rng: np.random.Generator, therapist: NDArray[np.intp], variant:
 
 
 def _course(latent: Array, sessions: tuple[int, ...]) -> Array:
-    """Return the expected symptom level at each session: intake at 1, early at 2 to 4, then straight towards follow-up."""
+    """Return the expected symptoms at each session: intake at 1, early at 2 to 4, then straight towards follow-up."""
     columns = []
     for s in sessions:
         if s < WINDOW[0]:

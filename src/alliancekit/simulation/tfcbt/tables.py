@@ -77,7 +77,9 @@ def codebook() -> Codebook:
     therapist_id = ColumnInfo(label="Therapist", role="therapist", level="therapist", type="text")
     session = {
         "patient": patient_id,
-        "session": ColumnInfo(label="Session number", role="session", level="session", type="integer", range=(1, SESSIONS)),
+        "session": ColumnInfo(
+            label="Session number", role="session", level="session", type="integer", range=(1, SESSIONS)
+        ),
         "time": ColumnInfo(label="Days since session 1", role="time", level="session", unit="days", type="integer"),
         "pcl": _pcl("PCL-5 total, past week, filled in before the session", "session", missing=skipped, when="before"),
     }
@@ -147,7 +149,5 @@ def _whole(rng: np.random.Generator, mean: float, sd: float, span: tuple[int, in
 def _codes(table: pd.DataFrame, code: str) -> pd.DataFrame:
     """Return the missing code of each missing cell, for the columns that have any."""
     absent = table.isna()
-    return pd.DataFrame(
-        {c: pd.Series(np.where(absent[c], code, None), dtype=object) for c in table.columns if absent[c].any()},
-        index=table.index,
-    )
+    coded = {str(c): [code if gone else None for gone in absent[c]] for c in table.columns if absent[c].any()}
+    return pd.DataFrame(coded, index=table.index, dtype=object)

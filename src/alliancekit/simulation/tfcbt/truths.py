@@ -71,7 +71,8 @@ def scored(drawn: population.Draw) -> Array:
     early = mean_of_given(drawn.pcl[:, at], drawn.skipped_pcl[:, at])
     scales = [
         mean_of_given(
-            drawn.wai[:, at][:, :, [item - 1 for item in population.WAI_KEY[scale]]].mean(axis=2), drawn.skipped_wai[:, at]
+            drawn.wai[:, at][:, :, [item - 1 for item in population.WAI_KEY[scale]]].mean(axis=2),
+            drawn.skipped_wai[:, at],
         )
         for scale in population.ALLIANCE
     ]

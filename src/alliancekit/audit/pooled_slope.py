@@ -1,0 +1,68 @@
+"""One slope for two effects: a predictor that varies within and between units needs both parts in the model.
+
+Source: Kreft, de Leeuw & Aiken (1995, Multivariate Behavioral Research 30, 1-21); Raudenbush & Bryk (2002, pp. 135-139).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from alliancekit.audit.context import Context, listed
+from alliancekit.audit.spread import Spread, explained, group_means, spread_between
+from alliancekit.audit.types import NOT_CHECKED, PASS, REFUSE, WARN, Check
+
+NAME = "within and between parts"
+SMALL_SHARE, ALPHA, REPRODUCED = 0.05, 0.05, 1 - 1e-8
+
+
+def check(context: Context) -> Check:
+    """Look for predictors that vary at two levels while the model has one slope for both.
+
+    A predictor counts where at least 5% of its variance lies within and at least 5% between units (F test p < .05), and
+    the units' means are not reproduced by the other columns of the model (so raw + mean, or within + between, pass).
+    Repeated measures of patients are refused; patients in therapists (one slope for patient and therapist level) warn.
+    """
+    units = {group: codes for group, codes in context.groups.items() if int(codes.max()) + 1 < len(codes)}
+    if not units:
+        return Check(NAME, NOT_CHECKED, "The model has no grouping factor with several rows per unit.", "Nothing to do.")
+    finest = max(units, key=lambda group: int(units[group].max()))
+    repeated = context.kind == "multilevel" and _repeats(context, finest)
+    pooled: dict[str, list[str]] = {}
+    numbers: dict[str, float] = {}
+    for group, codes in units.items():
+        for column in context.predictors:
+            found = _two_levels(context, column, codes)
+            if found is not None:
+                pooled.setdefault(group, []).append(column)
+                numbers[f"icc_{column}_{group}"] = found.icc
+    if not pooled:
+        return Check(NAME, PASS, "Each slope belongs to one level.")
+    parts = []
+    for group, columns in pooled.items():
+        shares = [f"'{c}' ({100 * numbers[f'icc_{c}_{group}']:.0f}% between '{group}')" for c in columns]
+        parts.append(f"one slope for both levels of {listed(shares)}")
+    columns = listed(sorted({c for found in pooled.values() for c in found}))
+    by = ", ".join(map(repr, pooled))
+    advice = f"Split {columns} with ak.within_between by {by} and enter all parts; their difference is the contextual effect."
+    status = REFUSE if repeated and finest in pooled else WARN
+    evidence = "; ".join(parts)
+    return Check(NAME, status, evidence[0].upper() + evidence[1:] + ".", advice, numbers)
+
+
+def _repeats(context: Context, group: str) -> bool:
+    """Return True where the units of a group are people (or dyads) observed repeatedly, not people in therapists."""
+    therapist = context.therapist
+    return therapist is None or therapist not in context.group_columns[group] or len(context.group_columns[group]) > 1
+
+
+def _two_levels(context: Context, column: str, codes: np.ndarray) -> Spread | None:
+    """Return the spread of a predictor with one slope for two levels; None where there is no such trouble."""
+    values = context.used(column)
+    if values is None or column in context.is_time or len(np.unique(values)) < 3 or np.isnan(values).any():
+        return None
+    found = spread_between(values, codes)
+    if found is None or not SMALL_SHARE < found.icc < 1 - SMALL_SHARE or found.p_value >= ALPHA:
+        return None
+    if explained(context.X, group_means(values, codes)) >= REPRODUCED:
+        return None
+    return found

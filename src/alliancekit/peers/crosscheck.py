@@ -1,0 +1,205 @@
+"""``ak.crosscheck``: our headline estimates beside other engines', with a verdict on each difference."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from alliancekit.core.errors import SpecError, check_option, message
+from alliancekit.core.frames import rows
+from alliancekit.multilevel.api import MixedFit
+from alliancekit.peers.least_squares import fit_pingouin
+from alliancekit.peers.mixedlm_peer import fit_mixedlm
+from alliancekit.peers.statsmodels_mixed import fit_statsmodels
+from alliancekit.peers.verdict import PeerEstimate, judge
+from alliancekit.prediction.results import IncrementalValidity
+
+PEERS = ("statsmodels", "mixedlm")
+
+
+@dataclass(frozen=True, eq=False)
+class CrossCheck:
+    """Our estimates beside the peers'.
+
+    Attributes
+    ----------
+    subject : the result that was checked. frame : one row per term and engine. engines : one row per engine.
+    """
+
+    subject: Any
+    frame: pd.DataFrame
+    engines: pd.DataFrame
+
+    def tidy(self) -> pd.DataFrame:
+        """Return term, engine, estimate_ours, std_error_ours, estimate_peer, std_error_peer, difference_in_se, colour, note."""
+        return self.frame.copy()
+
+    def glance(self) -> pd.DataFrame:
+        """Return one row per engine: log-likelihoods, how far the peer stopped below the optimum, worst verdict."""
+        return self.engines.copy()
+
+    @property
+    def agrees(self) -> bool:
+        """True where at least one engine answered and no answer at an optimum differs visibly (red)."""
+        answered = self.frame[self.frame["colour"].isin(["green", "amber", "red"])]
+        return not answered.empty and not bool((answered["colour"] == "red").any())
+
+    def __repr__(self) -> str:
+        return self.frame.to_string(index=False)
+
+
+def crosscheck(result: Any, *, peers: Sequence[str] = PEERS) -> CrossCheck:
+    """Fit the same model in other engines and judge the differences.
+
+    Parameters
+    ----------
+    result : fit of ``ak.mixed``, or the result of ``ak.incremental_validity`` (its final model).
+    peers : any of "statsmodels", "mixedlm". Least-squares results are compared with pingouin.
+
+    Returns
+    -------
+    CrossCheck. A difference is counted in units of our standard error: under .01 green, under .1 amber, else red. Our
+    likelihood is first evaluated at the peer's estimates: where ours is higher, the peer stopped below the optimum and
+    its difference says nothing against our estimate. What a peer cannot say is "not expressible", with the reason.
+
+    Raises
+    ------
+    SpecError : a result of another kind, an unknown peer. A failing peer does not raise; its row says "failed".
+
+    Examples
+    --------
+    >>> import numpy as np, pandas as pd, alliancekit as ak
+    >>> rng = np.random.default_rng(3)
+    >>> g, x = np.repeat(np.arange(20), 8), rng.normal(size=160)
+    >>> d = pd.DataFrame({"g": g, "x": x, "y": x + rng.normal(size=20)[g] + rng.normal(size=160)})
+    >>> ak.crosscheck(ak.mixed("y ~ x + (1 | g)", d), peers=["statsmodels"]).tidy()["colour"].tolist()
+    ['green', 'green']
+
+    Checked against
+    ---------------
+    Data on which statsmodels stops at a wrong optimum (tests/crosscheck).
+
+    When not to use
+    ---------------
+    As proof: engines that share a mistake agree.
+    """
+    if isinstance(result, IncrementalValidity):
+        return _check_increments(result, peers)
+    if not isinstance(result, MixedFit):
+        raise SpecError(
+            message(
+                f"a {type(result).__name__} has no second opinion",
+                do="Hand over a fit of ak.mixed or a result of ak.incremental_validity",
+            )
+        )
+    for peer in peers:
+        check_option("peers", peer, PEERS)
+    return _combine(result, result, _mixed_answers(result, peers))
+
+
+def _mixed_answers(fit: MixedFit, peers: Sequence[str]) -> list[PeerEstimate]:
+    answers: list[PeerEstimate] = []
+    if "statsmodels" in peers:
+        first = fit_statsmodels(fit)
+        answers.append(first)
+        if not first.status and _gap(fit, first) > 0.1 or first.status == "failed":
+            answers.append(fit_statsmodels(fit, "powell"))
+    if "mixedlm" in peers:
+        answers.append(fit_mixedlm(fit))
+    return answers
+
+
+def _gap(fit: MixedFit, answer: PeerEstimate) -> float:
+    """Return how far below our optimum the peer's estimates lie, by our likelihood; NaN where they are no parameters."""
+    if answer.status or answer.covariances is None or not answer.sigma2 > 0:
+        return float("nan")
+    if not all(np.isfinite(v) for v in answer.fixed.values()):
+        return float("nan")
+    return fit.log_likelihood - fit.log_likelihood_at(answer.fixed, answer.covariances, answer.sigma2)
+
+
+def _combine(subject: Any, fit: MixedFit, answers: list[PeerEstimate]) -> CrossCheck:
+    table = fit.tidy()
+    lines, engines = [], []
+    for answer in answers:
+        gap = _gap(fit, answer)
+        made = _compare(table, answer, gap)
+        lines += made
+        engines.append(
+            {
+                "engine": answer.engine,
+                "log_likelihood_ours": fit.log_likelihood,
+                "log_likelihood_peer": answer.log_likelihood,
+                "below_optimum": max(gap, 0.0) if np.isfinite(gap) else np.nan,
+                "colour": made[0]["colour"] if answer.status else _worst([m["colour"] for m in made]),
+                "note": answer.note,
+            }
+        )
+    return CrossCheck(subject, pd.DataFrame(lines), pd.DataFrame(engines))
+
+
+def _compare(table: pd.DataFrame, answer: PeerEstimate, gap: float) -> list[dict[str, Any]]:
+    out = []
+    for row in rows(table):
+        line: dict[str, Any] = {
+            "term": row.term,
+            "engine": answer.engine,
+            "estimate_ours": row.estimate,
+            "std_error_ours": row.std_error,
+            "estimate_peer": answer.fixed.get(row.term, np.nan),
+            "std_error_peer": answer.std_error.get(row.term, np.nan),
+            "difference_in_se": np.nan,
+            "colour": answer.status,
+            "note": answer.note,
+        }
+        if not answer.status:
+            difference = abs(line["estimate_peer"] - row.estimate) / row.std_error
+            line["difference_in_se"] = difference
+            of_errors = abs(line["std_error_peer"] - row.std_error) / row.std_error
+            compared = difference if answer.covariances is None else max(difference, of_errors)
+            line["colour"] = judge(compared, gap) if np.isfinite(compared) else "failed"
+            if line["colour"] == "stopped below optimum":
+                told = f"peer stopped below the optimum by {gap:.3g} log-likelihood units"
+                line["note"] = "; ".join(n for n in (told, answer.note) if n)
+        out.append(line)
+    return out
+
+
+def _worst(verdicts: list[str]) -> str:
+    order = ["green", "amber", "red", "stopped below optimum", "failed"]
+    return max(verdicts, key=order.index)
+
+
+def _check_increments(result: IncrementalValidity, peers: Sequence[str]) -> CrossCheck:
+    final = result.fits.get("final, REML")
+    if isinstance(final, MixedFit):
+        made = _combine(result, final, _mixed_answers(final, peers))
+        back = _own_names(result, final)
+        return CrossCheck(result, made.frame.assign(term=made.frame["term"].map(lambda t: back.get(t, t))), made.engines)
+    predictors = [name for names in result.entered.values() for name in names]
+    answer = fit_pingouin(result.frame, result.outcome, predictors)
+    table = result.coefficients.tidy()
+    lines = _compare(table, answer, float("nan"))
+    engines = [
+        {
+            "engine": answer.engine,
+            "log_likelihood_ours": np.nan,
+            "log_likelihood_peer": np.nan,
+            "below_optimum": np.nan,
+            "colour": _worst([m["colour"] for m in lines]),
+            "note": answer.note,
+        }
+    ]
+    return CrossCheck(result, pd.DataFrame(lines), pd.DataFrame(engines))
+
+
+def _own_names(result: IncrementalValidity, final: MixedFit) -> dict[str, str]:
+    """Return the mixed fit's term -> the predictor's column name, by position (the model may have used stand-in names)."""
+    named = result.coefficients.tidy()["term"].tolist()
+    return dict(zip(final.design.names, named, strict=True))
+
+

@@ -1,0 +1,92 @@
+"""mixedlm (optional) on the design of our fit: its formula names only columns that we made."""
+
+from __future__ import annotations
+
+import warnings
+from importlib import metadata, util
+
+import numpy as np
+import pandas as pd
+
+from alliancekit.multilevel.api import MixedFit
+from alliancekit.peers.verdict import PeerEstimate
+
+
+def fit_mixedlm(fit: MixedFit) -> PeerEstimate:
+    """Fit the same model by ``mixedlm.lmer``. Never raises because the peer fails or is absent."""
+    if util.find_spec("mixedlm") is None:
+        return PeerEstimate("mixedlm", status="not installed", note="install it with pip install mixedlm")
+    name = f"mixedlm {metadata.version('mixedlm')}"
+    if fit.design.weights is not None:
+        return PeerEstimate(name, status="not expressible", note="its answers with prior weights are known to be wrong")
+    import mixedlm
+
+    frame, formula = _columns(fit)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        try:
+            result = mixedlm.lmer(formula, frame, REML=fit.method == "REML")
+            fixed = result.fixef()
+            errors = np.sqrt(np.diag(result.vcov()))
+            covariances = _covariances(fit, result.VarCorr().groups)
+            likelihood = result.logLik()
+        except (ValueError, TypeError, KeyError, RuntimeError, ArithmeticError, np.linalg.LinAlgError) as error:
+            return PeerEstimate(name, status="failed", note=f"{type(error).__name__}: {error}")
+    told = sorted({w.category.__name__ for w in caught})
+    names = fit.design.names
+    return PeerEstimate(
+        name,
+        {n: float(fixed[f"x{j}"]) for j, n in enumerate(names)},
+        dict(zip(names, errors.tolist(), strict=True)),
+        covariances,
+        float(result.sigma) ** 2,
+        float(getattr(likelihood, "value", np.nan)),
+        note=f"warned: {', '.join(told)}" if told else "",
+    )
+
+
+def _columns(fit: MixedFit) -> tuple[pd.DataFrame, str]:
+    """Return our design as a frame of plainly named columns, and the formula that puts them together."""
+    design = fit.design
+    data: dict[str, object] = {"y": design.y if design.offset is None else design.y - design.offset}
+    for j in range(design.X.shape[1]):
+        data[f"x{j}"] = design.X[:, j]
+    terms = [f"x{j}" for j in range(design.X.shape[1])]
+    groups = list(dict.fromkeys(block.group for block in design.random))
+    for i, block in enumerate(design.random):
+        group = f"g{groups.index(block.group)}"
+        data[group] = np.char.add("u", block.codes.astype(str))
+        columns = []
+        for j in range(block.Z.shape[1]):
+            data[f"z{i}_{j}"] = block.Z[:, j]
+            columns.append(f"z{i}_{j}")
+        terms.append(f"(0 + {' + '.join(columns)} | {group})")
+    return pd.DataFrame(data), f"y ~ 0 + {' + '.join(terms)}"
+
+
+def _covariances(fit: MixedFit, groups: dict[str, object]) -> dict[str, np.ndarray]:
+    """Return group -> covariance matrix in our order, joining the parts of uncorrelated terms."""
+    at = {f"z{i}_{j}": (block.group, place) for block_place in [_places(fit)] for (i, j), (block, place) in block_place.items()}
+    sizes: dict[str, int] = {}
+    for group, place in at.values():
+        sizes[group] = max(sizes.get(group, 0), place + 1)
+    out = {group: np.zeros((size, size)) for group, size in sizes.items()}
+    for part in groups.values():
+        terms = list(getattr(part, "term_names"))
+        matrix = np.asarray(getattr(part, "cov"), dtype=float)
+        for a, left in enumerate(terms):
+            for b, right in enumerate(terms):
+                group, row = at[left]
+                out[group][row, at[right][1]] = matrix[a, b]
+    return out
+
+
+def _places(fit: MixedFit) -> dict[tuple[int, int], tuple[object, int]]:
+    """Return (term, column) -> (block, place of the column among all columns of its grouping factor)."""
+    count: dict[str, int] = {}
+    out: dict[tuple[int, int], tuple[object, int]] = {}
+    for i, block in enumerate(fit.design.random):
+        for j in range(block.Z.shape[1]):
+            out[i, j] = (block, count.get(block.group, 0))
+            count[block.group] = count.get(block.group, 0) + 1
+    return out

@@ -1,0 +1,99 @@
+"""The page: one HTML file that asks for nothing from outside, readable without scripts, on a phone, in the dark, on paper."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from functools import cache
+from importlib import resources
+from typing import Any
+
+from alliancekit.report.assembly import Document, PlacedFigure, PlacedTable
+from alliancekit.report.figures_io import inline_svg
+from alliancekit.report.formatting import is_symbol, italic_runs
+from alliancekit.report.grid import Grid
+
+TONES = {"good": "passed", "warn": "look at this", "bad": "problem"}
+_WIDE_CHARACTERS = 92
+
+
+def write_html(document: Document) -> str:
+    """Return a report as one HTML page.
+
+    Every text is escaped; the page's content policy lets no script run but its own (by hash) and loads nothing.
+    """
+    script = _read("report.js")
+    digest = base64.b64encode(hashlib.sha256(script.encode("utf-8")).digest()).decode("ascii")
+    page: str = (
+        _environment()
+        .get_template("report.html")
+        .render(document=document, css=_read("report.css"), script=script, script_hash=f"sha256-{digest}")
+    )
+    return "\n".join(line.rstrip() for line in page.splitlines() if line.strip()) + "\n"
+
+
+@cache
+def _read(name: str) -> str:
+    return resources.files("alliancekit.report").joinpath("templates", name).read_text("utf-8")
+
+
+@cache
+def _environment() -> Any:
+    from jinja2 import BaseLoader, Environment, FunctionLoader, StrictUndefined
+
+    loader: BaseLoader = FunctionLoader(_read)
+    environment = Environment(
+        loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    environment.filters.update(statistics=_statistics, symbol=_symbol)
+    environment.globals.update(block_kind=_kind, picture=_picture, is_wide=is_wide, tones=TONES)
+    return environment
+
+
+def _kind(block: Any) -> str:
+    return type(block).__name__
+
+
+def _statistics(text: str) -> Any:
+    """Escape a text and set the symbols of its statistics in italics."""
+    from markupsafe import Markup, escape
+
+    return Markup("").join(
+        Markup("<i>{}</i>").format(run) if italic else escape(_keep_together(run)) for run, italic in italic_runs(text)
+    )
+
+
+def _keep_together(text: str) -> str:
+    """Keep "= .02" on one line: no break around the signs of comparison."""
+    for sign in "=<>":
+        text = text.replace(f" {sign} ", f"\u00a0{sign}\u00a0")
+    return text
+
+
+def _symbol(label: str) -> Any:
+    from markupsafe import Markup, escape
+
+    return Markup("<i>{}</i>").format(label) if is_symbol(label) else escape(label)
+
+
+def _picture(placed: PlacedFigure) -> Any:
+    """Return the drawing as part of the page, with its description for readers who cannot see it."""
+    from markupsafe import Markup, escape
+
+    label = escape(placed.figure.alt or placed.figure.title)
+    return Markup(inline_svg(placed.drawn.svg, f"f{placed.number}-", str(label)))
+
+
+def width_in_characters(grid: Grid) -> int:
+    """Return how many characters the widest line of a table needs, long texts being wrapped at 40."""
+    total = 0
+    for i, column in enumerate(grid.columns):
+        cells = [len(row.cells[i].text) for row in grid.rows if not row.heading]
+        longest = max([*cells, *(len(w) for w in column.heading.split()), 1])
+        total += min(longest, 40 if column.side == "left" else 99) + 3
+    return total
+
+
+def is_wide(placed: PlacedTable) -> bool:
+    """Return True where a table needs more than the width of the text."""
+    return width_in_characters(placed.grid) > _WIDE_CHARACTERS
