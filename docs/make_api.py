@@ -7,7 +7,7 @@ import inspect
 import re
 import sys
 from collections.abc import Iterator
-from dataclasses import MISSING, dataclass, fields, is_dataclass
+from dataclasses import dataclass, fields, is_dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -95,7 +95,7 @@ def _unquote(found: re.Match[str]) -> str:
 
 
 def gives(annotation: object, module: str) -> str | None:
-    """Return the name of the class that comes back, "same" where it is the type handed in, None where it is another's."""
+    """Return the name of the class that comes back, "same" for the type handed in, None for a class of others."""
     if annotation in DATA_WORDS or getattr(annotation, "__name__", None) in DATA_WORDS:
         return "same"
     found = classes_of(annotation, module)
@@ -134,7 +134,7 @@ def members(cls: type) -> Iterator[tuple[Member, object, str]]:
 
 
 def is_result(cls: type) -> bool:
-    """Return whether a class that an attribute holds belongs to the interface: a result, or a type of core or of reports."""
+    """Return whether a class held by an attribute is public: a result, or a type of core or of reports."""
     return hasattr(cls, "tidy") or cls.__module__.startswith(("alliancekit.core.", "alliancekit.report.parts"))
 
 

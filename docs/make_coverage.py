@@ -28,7 +28,7 @@ option, what it was held against, and the test that fails when its formula is ch
 | option | evidence | test |
 |---|---|---|
 """
-PLAIN = ("data", "df", "self", "columns", "labels", "names", "title", "executor", "workers", "seed", "path")
+PLAIN = ("data", "columns", "labels", "names", "path")  # say what is meant, change no formula
 
 
 @dataclass(frozen=True, order=True)
@@ -53,12 +53,10 @@ def _marks_in(nodes: list[ast.expr], test: str) -> Iterator[Mark]:
             call = _named_option(node)
             if call is None:
                 continue
-            if len(call.args) != 2 or not all(
-                isinstance(a, ast.Constant) and isinstance(a.value, str) for a in call.args
-            ):
+            texts = [a.value for a in call.args if isinstance(a, ast.Constant) and isinstance(a.value, str)]
+            if len(texts) != 2 or len(call.args) != 2:
                 raise ValueError(f"{test}, line {call.lineno}: pytest.mark.option takes two texts, option and evidence")
-            option, evidence = (str(a.value) for a in call.args if isinstance(a, ast.Constant))
-            yield Mark(normal_form(option), evidence, test)
+            yield Mark(normal_form(texts[0]), texts[1], test)
 
 
 def normal_form(option: str) -> str:
@@ -90,11 +88,8 @@ def public_options() -> list[str]:
         value = getattr(ak, name)
         if inspect.isfunction(value):
             parameters = inspect.signature(value).parameters.values()
-            found += [
-                f"{name}.{p.name}"
-                for p in parameters
-                if p.default is not inspect.Parameter.empty and p.name not in PLAIN
-            ]
+            optional = (p.name for p in parameters if p.default is not inspect.Parameter.empty)
+            found += [f"{name}.{option}" for option in optional if option not in PLAIN]
     return found
 
 

@@ -37,6 +37,7 @@ _EXPORTS: dict[str, str] = {
     "incremental_validity": "alliancekit.prediction.incremental",
     # simulation
     "simulate": "alliancekit.simulation.simulate",
+    "compare_truth": "alliancekit.simulation.comparison",
     # audit
     "check_assumptions": "alliancekit.audit.assumptions",
     # peers

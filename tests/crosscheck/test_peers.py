@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
+from tests.reference.test_mlm import FAMILY, fit
 
 import alliancekit as ak
 from alliancekit.peers.verdict import judge
-from tests.reference.test_mlm import FAMILY, fit
 
 CASES = sorted(p.name for p in FAMILY.iterdir() if (p / "model.json").exists())
 

@@ -35,7 +35,7 @@ class CrossCheck:
     engines: pd.DataFrame
 
     def tidy(self) -> pd.DataFrame:
-        """Return term, engine, estimate_ours, std_error_ours, estimate_peer, std_error_peer, difference_in_se, colour, note."""
+        """Return one row per term and engine: both estimates and SEs, difference_in_se, colour, note."""
         return self.frame.copy()
 
     def glance(self) -> pd.DataFrame:
@@ -106,7 +106,7 @@ def _mixed_answers(fit: MixedFit, peers: Sequence[str]) -> list[PeerEstimate]:
     if "statsmodels" in peers:
         first = fit_statsmodels(fit)
         answers.append(first)
-        if not first.status and _gap(fit, first) > 0.1 or first.status == "failed":
+        if (not first.status and _gap(fit, first) > 0.1) or first.status == "failed":
             answers.append(fit_statsmodels(fit, "powell"))
     if "mixedlm" in peers:
         answers.append(fit_mixedlm(fit))
@@ -114,7 +114,7 @@ def _mixed_answers(fit: MixedFit, peers: Sequence[str]) -> list[PeerEstimate]:
 
 
 def _gap(fit: MixedFit, answer: PeerEstimate) -> float:
-    """Return how far below our optimum the peer's estimates lie, by our likelihood; NaN where they are no parameters."""
+    """Return how far below our optimum the peer's estimates lie, by our likelihood; NaN where unknown."""
     if answer.status or answer.covariances is None or not answer.sigma2 > 0:
         return float("nan")
     if not all(np.isfinite(v) for v in answer.fixed.values()):
@@ -179,7 +179,9 @@ def _check_increments(result: IncrementalValidity, peers: Sequence[str]) -> Cros
     if isinstance(final, MixedFit):
         made = _combine(result, final, _mixed_answers(final, peers))
         back = _own_names(result, final)
-        return CrossCheck(result, made.frame.assign(term=made.frame["term"].map(lambda t: back.get(t, t))), made.engines)
+        return CrossCheck(
+            result, made.frame.assign(term=made.frame["term"].map(lambda t: back.get(t, t))), made.engines
+        )
     predictors = [name for names in result.entered.values() for name in names]
     answer = fit_pingouin(result.frame, result.outcome, predictors)
     table = result.coefficients.tidy()
@@ -198,8 +200,6 @@ def _check_increments(result: IncrementalValidity, peers: Sequence[str]) -> Cros
 
 
 def _own_names(result: IncrementalValidity, final: MixedFit) -> dict[str, str]:
-    """Return the mixed fit's term -> the predictor's column name, by position (the model may have used stand-in names)."""
+    """Return the mixed fit's term -> the predictor's column name, by position (stand-in names are possible)."""
     named = result.coefficients.tidy()["term"].tolist()
     return dict(zip(final.design.names, named, strict=True))
-
-

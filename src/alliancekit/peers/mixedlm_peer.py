@@ -66,14 +66,18 @@ def _columns(fit: MixedFit) -> tuple[pd.DataFrame, str]:
 
 def _covariances(fit: MixedFit, groups: dict[str, object]) -> dict[str, np.ndarray]:
     """Return group -> covariance matrix in our order, joining the parts of uncorrelated terms."""
-    at = {f"z{i}_{j}": (block.group, place) for block_place in [_places(fit)] for (i, j), (block, place) in block_place.items()}
+    at = {
+        f"z{i}_{j}": (block.group, place)
+        for block_place in [_places(fit)]
+        for (i, j), (block, place) in block_place.items()
+    }
     sizes: dict[str, int] = {}
     for group, place in at.values():
         sizes[group] = max(sizes.get(group, 0), place + 1)
     out = {group: np.zeros((size, size)) for group, size in sizes.items()}
     for part in groups.values():
-        terms = list(getattr(part, "term_names"))
-        matrix = np.asarray(getattr(part, "cov"), dtype=float)
+        terms = list(part.term_names)
+        matrix = np.asarray(part.cov, dtype=float)
         for a, left in enumerate(terms):
             for b, right in enumerate(terms):
                 group, row = at[left]

@@ -1,6 +1,7 @@
 """statsmodels' MixedLM on the design of our fit: columns are handed over as arrays, no formula is parsed again.
 
-MixedLM knows one top-level grouping factor with correlated effects, and variance components inside it. So it can express
+MixedLM knows one top-level grouping factor with correlated effects, and variance components inside it. So it can
+express
 one grouping factor, or intercepts of units nested in another factor. Anything else is "not expressible".
 """
 
@@ -13,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from alliancekit.formula.design import RandomBlock
+from alliancekit.formula.blocks import RandomBlock
 from alliancekit.multilevel.api import MixedFit
 from alliancekit.peers.verdict import PeerEstimate
 
@@ -83,7 +84,7 @@ class _Plan:
             raise _NotExpressible("MixedLM has at most two grouping factors, one nested in the other")
         self.inner: str | None = None
         self.inner_block: RandomBlock | None = None
-        top = list(groups.values())[0]
+        top = next(iter(groups.values()))
         if len(groups) == 2:
             top = self._nest(groups)
         self.top = top[0].group
@@ -95,11 +96,13 @@ class _Plan:
             raise _NotExpressible("MixedLM cannot mix correlated and uncorrelated effects of one factor")
 
     def _nest(self, groups: dict[str, list[RandomBlock]]) -> list[RandomBlock]:
-        ordered = sorted(groups.values(), key=lambda blocks: len(blocks[0].levels))
+        ordered = sorted(groups.values(), key=lambda blocks: blocks[0].n_groups)
         outer, inner = ordered
         pairs = np.unique(np.stack([inner[0].codes, outer[0].codes]), axis=1)
-        if pairs.shape[1] != len(inner[0].levels):
-            raise _NotExpressible(f"{inner[0].group} is crossed with {outer[0].group}; MixedLM needs one nested in the other")
+        if pairs.shape[1] != inner[0].n_groups:
+            raise _NotExpressible(
+                f"{inner[0].group} is crossed with {outer[0].group}; MixedLM needs one nested in the other"
+            )
         if len(inner) > 1 or inner[0].Z.shape[1] > 1:
             raise _NotExpressible(f"MixedLM has no correlated random slope of {inner[0].group} inside {outer[0].group}")
         self.inner, self.inner_block = inner[0].group, inner[0]

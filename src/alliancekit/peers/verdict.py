@@ -22,7 +22,8 @@ class PeerEstimate:
     ----------
     engine : name and version. fixed, std_error : by our term names. covariances : group -> matrix, our order of
     columns; None where the peer has none. sigma2 : residual variance. log_likelihood : as the peer reports it.
-    status : "" for an answer, else "not expressible", "not installed" or "failed". note : reason or the peer's warnings.
+    status : "" for an answer, else "not expressible", "not installed" or "failed". note : reason or the peer's
+    warnings.
     """
 
     engine: str

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -17,6 +18,8 @@ from alliancekit.prediction.moments import ALIASED, Floats
 from alliancekit.study.types import Study, frame_of
 
 WHERE = "incremental_validity"
+# "Step 2" or "3" says nothing of the predictor.
+NUMBERED = re.compile(r"[^\W\d]*[\s_-]*\d+\Z")
 
 Steps = Mapping[str, Sequence[str]]
 
@@ -111,14 +114,24 @@ def prepare_cases(
         sample = SampleAccount(
             sample.n_rows, sample.n_used, sample.dropped, {therapist: int(codes.max()) + 1}, sample.rows_used
         )
-    return Cases(outcome, entered, resolved, therapist, X, y, codes, kept, sample, _labels(data, wanted, labels, frame))
+    return Cases(
+        outcome, entered, resolved, therapist, X, y, codes, kept, sample, _labels(data, wanted, entered, labels, frame)
+    )
 
 
-def _labels(data: Any, names: Sequence[str], given: Mapping[str, str] | None, frame: pd.DataFrame) -> dict[str, str]:
-    """Return the labels of columns: those given, else the codebook's."""
+def _labels(
+    data: Any,
+    names: Sequence[str],
+    steps: Mapping[str, Sequence[str]],
+    given: Mapping[str, str] | None,
+    frame: pd.DataFrame,
+) -> dict[str, str]:
+    """Return the labels of columns: those given, else the codebook's, else the name of a step that adds one column."""
     check_columns(frame.columns, given or (), where=f"{WHERE}, labels")
+    alone = {columns[0]: step for step, columns in steps.items() if len(columns) == 1 and not NUMBERED.match(step)}
     known = {name: data.column_info(name).label for name in names} if isinstance(data, Study) else {}
-    return {name: text for name, text in {**known, **(given or {})}.items() if text}
+    found = {**alone, **{name: text for name, text in known.items() if text}, **(given or {})}
+    return {name: text for name, text in found.items() if text and text != name}
 
 
 def read_steps(steps: Steps) -> dict[str, tuple[str, ...]]:

@@ -71,7 +71,8 @@ def incremental_validity(
     level : confidence level; 1 - level is the significance level of the verdict.
     better : "higher" or "lower", which end of the outcome is good, for slopes oriented so that positive = better.
     patient : column of the patient, to make sure of one row each. None: the Study's role, or a column "patient".
-    labels : column -> text for tables, figures and sentences. None: the Study's codebook, else the column names.
+    labels : column -> text for tables, figures and sentences. A column not named takes the Study's codebook, else the
+        name of its step where it is the only one of the step, else its own name.
     executor : "serial" or "joblib" for the resamples; the numbers are the same to the last bit.
 
     Returns

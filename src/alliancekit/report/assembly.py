@@ -1,4 +1,4 @@
-"""From items to a document: numbers tables and figures, withholds what the audit refuses, adds the sections every report has.
+"""From items to a document: numbers tables and figures, and withholds what the audit refuses.
 
 The ``Document`` made here is complete and holds no layout: ``html.py`` and ``docx.py`` set the same content.
 """

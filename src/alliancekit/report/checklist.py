@@ -1,8 +1,8 @@
 """Which items of the reporting standards a report covers, and where: read from what stands in it.
 
-Sources: JARS-Quant (Appelbaum et al., 2018, American Psychologist 73, 3-25), Table 1; LEVEL (Monsalves et al., 2020, BMC
-Medical Research Methodology 20, 3). The items are given in our own words, and only those that a report can be asked
-about; a study's methods section needs the rest.
+Sources: JARS-Quant (Appelbaum et al., 2018, American Psychologist 73, 3-25), Table 1; LEVEL (Monsalves et al., 2020,
+BMC Medical Research Methodology 20, 3). The points are given in our own words, and only those that a report can be
+asked about; a study's methods section needs the rest.
 """
 
 from __future__ import annotations
@@ -91,7 +91,7 @@ def _heading(pattern: str) -> Rule:
 
 
 def _columns(*groups: tuple[str, ...]) -> Rule:
-    """Tables that have, for each group of names, at least one of them with a value (a prefix such as "x_" is allowed)."""
+    """Tables that have, for each group of names, at least one of them with a value, be it with a prefix."""
     return _where(lambda p: isinstance(p.item, Table) and all(_has_column(p.item.data, names) for names in groups))
 
 

@@ -43,7 +43,7 @@ def key_banners(states: Mapping[str, str]) -> list[Banner]:
                 f"The scoring key of {instrument} was given in the script and is not checked against a published one."
             )
         else:
-            text = f"The scoring key of {instrument} is {state}: compare it with the published key before using the scores."
+            text = f"The scoring key of {instrument} is {state}: compare it with the published key before use."
         banners.append(Banner(text, tone="warn"))
     return banners
 

@@ -1,7 +1,7 @@
 """What a report can say about itself: facts read from the results that stand in it, never from a claim.
 
-Results of every layer are looked at through the few attributes they share (``sample``, ``warnings``, ``seed``, ``refused``),
-so that no layer has to be imported here.
+Results of every layer are looked at through the few attributes they share (``sample``, ``warnings``, ``seed``,
+``refused``), so that no layer has to be imported here.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ class Evidence:
     @property
     def crosschecks(self) -> list[Any]:
         """Comparisons with other engines."""
-        return [r for r in self.results if layer_of(r) == "peers"]
+        return [r for r in self.results if type(r).__name__ == "CrossCheck"]
 
     @property
     def fits(self) -> list[Any]:

@@ -13,6 +13,7 @@ from alliancekit.core.columns import GLOSSARY, label
 from alliancekit.core.errors import ReportError, check_option, message
 from alliancekit.report.formatting import (
     KINDS,
+    MISSING,
     decimals_for,
     default_kind,
     format_column,
@@ -22,7 +23,7 @@ from alliancekit.report.formatting import (
 from alliancekit.report.parts import Table
 
 SMALLEST_COUNT = 5
-_FAMILY = re.compile(r"^(?P<model>.*?)_?(?P<part>estimate|std_error|conf_low|conf_high)$")
+_FAMILY = re.compile(r"^(?P<before>.*?)_?(?P<part>estimate|std_error|conf_low|conf_high)(?P<after>_\w+)?$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,28 +168,37 @@ def _part(name: str) -> str:
     """Return the glossary's name inside a prefixed one: "model_1_p_value" is a "p_value"."""
     if name in GLOSSARY:
         return name
-    ends = [known for known in GLOSSARY if name.endswith(f"_{known}") and len(known) > 1]
-    return max(ends, key=len) if ends else name
+    found = [k for k in GLOSSARY if len(k) > 1 and (name.endswith(f"_{k}") or re.fullmatch(rf"{k}_\d+", name))]
+    return max(found, key=len) if found else name
 
 
 def _shared_decimals(table: Table, kinds: dict[str, str], name: str) -> int | None:
     """Return the digits that an estimate shares with its standard error and limits; None for other kinds."""
     if kinds[name] != "estimate":
         return None
-    data = table.data
     if name in ("mean", "sd"):
         together = [c for c in ("mean", "sd") if kinds.get(c) == "estimate"]
         return max(decimals_for(_numbers(table, c)) for c in together)
-    found = _FAMILY.match(name)
-    if found is None:
+    families: dict[tuple[str, str | None], dict[str, str]] = {}
+    for column in (c for c in kinds if kinds[c] == "estimate"):
+        if found := _FAMILY.match(column):
+            families.setdefault((found["before"], found["after"]), {})[column] = found["part"]
+    digits = [_family_decimals(table, family) for family in families.values()]
+    own = next((d for d, family in zip(digits, families.values(), strict=True) if name in family), None)
+    if own is None:
         return decimals_for(_numbers(table, name))
-    family = [c for c in kinds if (m := _FAMILY.match(c)) and m["model"] == found["model"] and kinds[c] == "estimate"]
+    # Models side by side keep their points in line, unless their scales are far apart.
+    return max(d for d in digits if d - own <= 1)
+
+
+def _family_decimals(table: Table, family: dict[str, str]) -> int:
+    """Return the digits of one model's columns (column -> part)."""
     chosen = [table.decimals[c] for c in family if c in table.decimals]
     if chosen:
         return max(chosen)
-    errors = [v for c in family if c.endswith("std_error") for v in _numbers(table, c)]
-    estimates = [v for c in family if c.endswith("estimate") for v in _numbers(table, c)]
-    return decimals_for(estimates or data[name], errors)
+    errors = [v for c, part in family.items() if part == "std_error" for v in _numbers(table, c)]
+    estimates = [v for c, part in family.items() if part == "estimate" for v in _numbers(table, c)]
+    return decimals_for(estimates or [v for c in family for v in _numbers(table, c)], errors)
 
 
 def _numbers(table: Table, name: str) -> list[Any]:
@@ -201,7 +211,7 @@ def _column_texts(table: Table, name: str, kind: str, decimals: int | None) -> l
     own = [i for i in range(len(values)) if i not in table.row_kinds or kind == "text"]
     texts = [""] * len(values)
     for i, text in zip(own, format_column([values[i] for i in own], kind, decimals), strict=True):
-        texts[i] = text
+        texts[i] = table.missing if text == MISSING and kind != "text" else text
     for i in set(range(len(values))) - set(own):
         row_kind = table.row_kinds[i]
         along = [
@@ -214,7 +224,7 @@ def _column_texts(table: Table, name: str, kind: str, decimals: int | None) -> l
 
 
 def _is_upper_limit(name: str, before: str) -> bool:
-    return name.endswith("conf_high") and before == name.removesuffix("conf_high") + "conf_low"
+    return "conf_high" in name and before == name.replace("conf_high", "conf_low")
 
 
 def _interval_heading(table: Table, low: str) -> str:
@@ -226,7 +236,8 @@ def _interval_heading(table: Table, low: str) -> str:
 def _interval_texts(table: Table, low: str, high: str, kind: str, decimals: int | None) -> list[str]:
     digits = 2 if decimals is None else decimals
     pairs = zip(table.data[low], table.data[high], strict=True)
-    return [format_interval(a, b, digits, leading_zero=kind != "proportion") for a, b in pairs]
+    texts = [format_interval(a, b, digits, leading_zero=kind != "proportion") for a, b in pairs]
+    return [table.missing if t == MISSING else t for t in texts]
 
 
 def _heading(table: Table, name: str) -> str:

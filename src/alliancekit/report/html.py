@@ -1,4 +1,4 @@
-"""The page: one HTML file that asks for nothing from outside, readable without scripts, on a phone, in the dark, on paper."""
+"""The page: one HTML file that loads nothing, readable without scripts, on a phone, in the dark, on paper."""
 
 from __future__ import annotations
 

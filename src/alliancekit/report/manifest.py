@@ -1,4 +1,4 @@
-"""The manifest of a report: hashes of data, script and files, versions, seeds, what the checks said. No dates, no folders."""
+"""The manifest of a report: hashes of data, script and files, versions, seeds, what the checks said. No dates."""
 
 from __future__ import annotations
 

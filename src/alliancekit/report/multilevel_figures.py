@@ -10,7 +10,7 @@ import pandas as pd
 
 from alliancekit.core.errors import ReportError, SpecError, check_option, message
 from alliancekit.core.frames import rows
-from alliancekit.formula.expressions import deparse, variables
+from alliancekit.formula.expressions import columns_in
 from alliancekit.multilevel.api import MixedFit
 from alliancekit.numerics.distributions import normal_quantile, t_quantile
 from alliancekit.report.parts import Figure
@@ -35,14 +35,13 @@ def make_figure(fit: Any, kind: str | None) -> Figure:
     return makers[check_option("kind", kind or "effects", list(makers))](fit)
 
 
-def _time_of(fit: MixedFit) -> tuple[str, str]:
-    """Return the column and the term that the random slopes run over: the model's own time."""
-    formula = fit.design.recipe.formula
-    for random in formula.random:
+def _time_of(fit: MixedFit) -> str:
+    """Return the column that the random slopes run over: the model's own time."""
+    for random in fit.design.formula.random:
         for term in random.terms:
-            names = variables(formula.factors[term[0]])
-            if len(term) == 1 and len(names) == 1 and pd.api.types.is_numeric_dtype(fit.data[names[0]]):
-                return names[0], deparse(formula.factors[term[0]])
+            names = list(columns_in(term.variables[0]))
+            if len(term.variables) == 1 and len(names) == 1 and pd.api.types.is_numeric_dtype(fit.data[names[0]]):
+                return names[0]
     raise SpecError(
         message(
             "the model has no random slope, so it does not say which column is time",
@@ -54,7 +53,7 @@ def _time_of(fit: MixedFit) -> tuple[str, str]:
 
 def trajectories(fit: MixedFit) -> Figure:
     """Observed means and the average fitted course over time, with lines of single units (unlabelled)."""
-    column, _ = _time_of(fit)
+    column = _time_of(fit)
     group = fit.design.random[0].group
     data = fit.augment()
     x = data[column].to_numpy(dtype=float)

@@ -39,6 +39,7 @@ class Table:
         replaces the kind of every numeric column in that row, and the digits are chosen along the row.
     suppress : counts of people that must not be shown when they are 1 to 4: count column -> columns of the same row
         that would give the count away (a percentage, a mean). Both are hidden in HTML, DOCX and CSV.
+    missing : what stands in a numeric cell without a number: an en dash, or "" for an empty cell.
     """
 
     title: str
@@ -54,6 +55,7 @@ class Table:
     source: Any = None
     row_kinds: Mapping[int, Kind] = field(default_factory=dict)
     suppress: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    missing: str = "\u2013"
 
 
 @dataclass(frozen=True)

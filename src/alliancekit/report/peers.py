@@ -34,7 +34,8 @@ def make_table(*results: Any) -> Table:
     }
     columns = ["engine", "term", "estimate_ours", "std_error_ours", "estimate_peer", "std_error_peer"]
     notes = [
-        "Differences are in units of our standard error: under .01 agrees, under .1 close, else differs. Before that our "
+        "Differences are in units of our standard error: under .01 agrees, under .1 close, else differs. Before "
+        "that our "
         "likelihood is evaluated at the other engine's estimates; where it is lower than at ours, that engine stopped "
         "below the optimum."
     ]
@@ -56,7 +57,7 @@ def make_table(*results: Any) -> Table:
             "difference_in_se": "Difference / SE",
             "colour": "Verdict",
         },
-        kinds={c: "estimate" for c in columns[2:]},
+        kinds=dict.fromkeys(columns[2:], "estimate"),
         decimals={"difference_in_se": 3},
         marks=marks,
         notes=tuple(notes),

@@ -1,11 +1,12 @@
 """How figures look: one clean style for every figure, drawn so that it can be recoloured for a dark page.
 
-Text, axes and ticks are drawn in one neutral ink (``INK``), reference lines in ``MUTED``, grids in ``FAINT``, fills that
-should have the colour of the page in ``PAPER``. The HTML writer replaces these by the page's own colours, so a presenter
-uses them (or leaves the defaults alone) rather than shades of its own.
+Text, axes and ticks are drawn in one neutral ink (``INK``), reference lines in ``MUTED``, grids in ``FAINT``, fills
+that should have the colour of the page in ``PAPER``. The HTML writer replaces these by the page's own colours, so a
+presenter uses them (or leaves the defaults alone) rather than shades of its own.
 
-The five series colours differ from white and from the dark page by a contrast of at least 3:1, and from each other under
-normal vision and the three dichromacies. Each also has its own line style and marker: colour is never the only cue.
+The five series colours differ from white and from the dark page by a contrast of at least 3:1, and from each other
+under normal vision and the three dichromacies. Each also has its own line style and marker: colour is never the only
+cue.
 """
 
 from __future__ import annotations

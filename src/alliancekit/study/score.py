@@ -89,10 +89,9 @@ def score(
         if reverse is not None:
             made = replace(made, reverse=_own_reverse(made, reverse))
     values = item_values(frame, columns)
-    if not own_key:
-        check_range(df, frame, made, columns, values)
-        if reverse is None:
-            refuse_other_form(df, made, columns, values)
+    check_range(df, frame, made, columns, values)
+    if not own_key and reverse is None:
+        refuse_other_form(df, made, columns, values)
     used = scoring or made.scoring
     numbers = list(columns)
     oriented = _reversed(made, numbers, values)

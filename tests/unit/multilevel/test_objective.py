@@ -95,7 +95,7 @@ def test_modes_and_their_covariances(frame: pd.DataFrame, formula: str) -> None:
     blocks, G = [], []
     for factor, matrix in zip(engine.factors, factor_covariances(engine, theta, 1.0), strict=True):
         Z = np.concatenate([b.Z for b in design.random if b.group == factor.group], axis=1) @ factor.basis
-        levels = len(factor.levels)
+        levels = factor.n_levels
         wide = np.zeros((len(Z), levels * factor.q))
         for i, code in enumerate(factor.codes):
             wide[i, code * factor.q : (code + 1) * factor.q] = Z[i]
@@ -116,9 +116,9 @@ def test_modes_and_their_covariances(frame: pd.DataFrame, formula: str) -> None:
     for factor, mode, cov in zip(
         engine.factors, conditional_modes(state, engine), covariances(state, engine), strict=True
     ):
-        width = len(factor.levels) * factor.q
+        width = factor.n_levels * factor.q
         np.testing.assert_allclose(mode.T.ravel(), b[at : at + width], atol=1e-7)
-        for level in range(len(factor.levels)):
+        for level in range(factor.n_levels):
             own = slice(at + level * factor.q, at + (level + 1) * factor.q)
             np.testing.assert_allclose(cov[:, :, level], spread[own, own], atol=1e-7)
         at += width

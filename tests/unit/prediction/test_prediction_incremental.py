@@ -218,6 +218,12 @@ def test_a_study_gives_its_labels_and_its_patient_column(df: pd.DataFrame, steps
         ak.incremental_validity(twice, "pcl", steps, bootstrap=0)
 
 
+def test_a_step_of_one_predictor_labels_it_unless_it_is_a_number(df: pd.DataFrame) -> None:
+    named = {"Baseline severity": ["severity"], "Step 2": ["task"], "3": ["goal"], "others": ["bond"]}
+    found = ak.incremental_validity(df, "pcl", named, bootstrap=0, labels={"bond": "Bond"})
+    assert found.labels == {"severity": "Baseline severity", "bond": "Bond"}
+
+
 def test_results_are_frozen(df: pd.DataFrame, steps: Any) -> None:
     found = ak.incremental_validity(df, "pcl", steps, focus="task", bootstrap=0)
     for part in (found, found.steps, found.coefficients, found.weights, found.specificity):
@@ -230,7 +236,7 @@ def test_results_are_frozen(df: pd.DataFrame, steps: Any) -> None:
 
 
 def test_two_thousand_resamples_take_seconds(make_data: Any, steps: Any) -> None:
-    df = make_data(120, 20)
+    df = make_data(120, 20, variance=0.2)
     ak.incremental_validity(df, "pcl", steps, therapist="therapist", bootstrap=100)
     start = time.perf_counter()
     ak.incremental_validity(df, "pcl", steps, focus="task", therapist="therapist", bootstrap=2000)

@@ -43,9 +43,9 @@ def test_rules(base: Any, everything: Any, slopes: Any, drop: Any, rivals: int, 
     assert found in VERDICTS
 
 
-def analyse(df: Any, steps: Any, approach: str = "random", **options: Any) -> Any:
+def analyse(df: Any, steps: Any, approach: str = "random", resamples: int = 500) -> Any:
     return ak.incremental_validity(
-        df, "pcl", steps, focus="task", therapist="therapist", approach=approach, bootstrap=500, **options
+        df, "pcl", steps, focus="task", therapist="therapist", approach=approach, bootstrap=resamples
     )
 
 
@@ -73,19 +73,31 @@ def test_the_trap_is_not_specific(make_data: Any, steps: Any, approach: str) -> 
     assert "its own" not in text
 
 
+def verdicts(make_data: Any, steps: Any, slopes: str, n: int, therapists: int, runs: int) -> list[Any]:
+    """Return the analyses of ``runs`` samples, seeds 0, 1, 2 ..."""
+    samples = (make_data(n, therapists, slopes, seed=seed) for seed in range(runs))
+    return [analyse(df, steps, "ols", resamples=100) for df in samples]
+
+
 def test_the_null_says_the_opposite_of_the_truth(make_data: Any, steps: Any) -> None:
-    null, true = analyse(make_data(2500, 60, "null"), steps), analyse(make_data(2500, 60), steps)
-    assert null.specificity.verdict == "no increment"
-    assert "Task did not add to the prediction of pcl beyond severity" in ak.sentence(null).text
+    found = verdicts(make_data, steps, "null", 400, 40, 100)
+    quiet = [f for f in found if f.specificity.verdict == "no increment"]
+    # The exact binomial 99.9% interval of 100 samples at a significance level of .05 (one therapist variance of .05
+    # that least squares ignores is harmless here: task varies within therapists).
+    assert 87 <= len(quiet) <= 100
+    assert "Task did not add to the prediction of pcl beyond severity" in ak.sentence(quiet[0]).text
+    true = analyse(make_data(2500, 60), steps)
     assert "Task added to the prediction of pcl beyond severity" in ak.sentence(true).text
 
 
-def test_a_small_trial_cannot_tell(make_data: Any, steps: Any) -> None:
-    found = analyse(make_data(120, 20, "true", seed=4), steps)
-    assert found.specificity.verdict == "not distinguishable"
-    text = ak.sentence(found).text
+def test_a_trial_of_120_mostly_cannot_tell(make_data: Any, steps: Any) -> None:
+    found = verdicts(make_data, steps, "true", 120, 20, 60)
+    undecided = [f for f in found if f.specificity.verdict == "not distinguishable"]
+    # The unique increment of .014 is found in about one sample of three.
+    assert 30 <= len(undecided) <= 52
+    text = ak.sentence(undecided[0]).text
     assert "cannot tell whether it is task that matters" in text
-    assert f"VIF = {found.specificity.vif:.1f}" in text
+    assert f"VIF = {undecided[0].specificity.vif:.1f}" in text
 
 
 def test_early_change_is_a_rival(make_data: Any, steps: Any) -> None:
@@ -93,7 +105,7 @@ def test_early_change_is_a_rival(make_data: Any, steps: Any) -> None:
     rng = np.random.default_rng(2)
     change = 0.9 * df["task"] + 0.3 * rng.normal(size=len(df))
     df = df.assign(early=change, pcl=50 + 6 * df["severity"] - 3 * change + 8 * rng.normal(size=len(df)))
-    found = analyse(df, {**steps, "early change": ["early"]})
+    found = analyse(df, {**steps, "early change": ["early"]}, "ols")
     assert found.specificity.rivals == ("bond", "goal", "early")
     assert found.specificity.verdict == "not specific"
 

@@ -25,7 +25,7 @@ def random_effects(fit: GaussianFit) -> pd.DataFrame:
                 pd.DataFrame(
                     {
                         "group": factor.group,
-                        "unit": list(factor.levels),
+                        "unit": list(factor.labels.all()),
                         "term": name,
                         "estimate": mode[:, j],
                         "std_error": spread[:, j],
@@ -56,7 +56,7 @@ def predict(fit: GaussianFit, new: pd.DataFrame, include_random: bool, level: fl
     The standard error is that of the fixed part (as ``predict(..., se.fit = TRUE, re.form = NA)`` in lme4). A unit that
     the model has not seen gets the population's prediction and ``new_group`` True.
     """
-    built = fit.design.recipe.build(new)
+    built = fit.design.recipe.build(new, allow_missing=True, random=include_random)
     estimate = np.asarray(built.X @ fit.beta)
     if built.offset is not None:
         estimate = estimate + built.offset

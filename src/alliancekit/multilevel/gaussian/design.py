@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from alliancekit.formula.design import Design
+from alliancekit.formula.factors import Labels
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.intp]
@@ -27,7 +28,7 @@ class Factor:
 
     Attributes
     ----------
-    group : its name; levels : label of each level.
+    group : its name; labels : name of each level, made when asked for.
     names : random-effect columns, shape (q,).
     codes : level of each row, shape (n,).
     free : positions (row, column) of the free entries of the lower-triangular factor, column by column.
@@ -36,7 +37,7 @@ class Factor:
     """
 
     group: str
-    levels: tuple[str, ...]
+    labels: Labels
     names: tuple[str, ...]
     codes: Ints
     free: tuple[tuple[int, int], ...]
@@ -47,6 +48,11 @@ class Factor:
     def q(self) -> int:
         """Random effects per level."""
         return len(self.names)
+
+    @property
+    def n_levels(self) -> int:
+        """Number of levels."""
+        return self.labels.size
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -155,7 +161,7 @@ def with_response(built: GaussianDesign, design: Design, y: Floats) -> GaussianD
     for index in built.border:
         f = built.factors[index]
         Z = _apply(blocks[f.group], f.basis) * root[:, None]
-        per = np.stack([np.bincount(f.codes, Z[:, j] * shifted, len(f.levels)) for j in range(f.q)], axis=1)
+        per = np.stack([np.bincount(f.codes, Z[:, j] * shifted, f.n_levels) for j in range(f.q)], axis=1)
         total.append(np.asarray(per.ravel(), dtype=np.float64))
     X = _apply(design.X, built.fixed_basis) * root[:, None]
     total.append(X.T @ shifted)
@@ -197,11 +203,8 @@ def _merge(design: Design) -> list[tuple[Factor, Floats]]:
         for i in members:
             block = design.random[i]
             q = block.Z.shape[1]
-            pieces.append(_block_basis(block.Z, block.correlated))
-            if block.correlated:
-                free += [(at + r, at + c) for c in range(q) for r in range(c, q)]
-            else:
-                free += [(at + c, at + c) for c in range(q)]
+            pieces.append(_centring_basis(block.Z))
+            free += [(at + r, at + c) for c in range(q) for r in range(c, q)]
             names += block.names
             term += [i] * q
             at += q
@@ -216,13 +219,15 @@ def _merge(design: Design) -> list[tuple[Factor, Floats]]:
         for piece in pieces:
             basis[at : at + len(piece), at : at + len(piece)] = piece
             at += len(piece)
-        factor = Factor(group, first.levels, tuple(names), first.codes, tuple(free), basis, tuple(term))
+        factor = Factor(
+            group, first.labels, tuple(names), np.asarray(first.codes, dtype=np.intp), tuple(free), basis, tuple(term)
+        )
         merged.append((factor, Z))
     return merged
 
 
 def _order(factors: list[tuple[Factor, Floats]]) -> list[tuple[Factor, Floats]]:
-    return sorted(factors, key=lambda pair: -len(pair[0].levels) * pair[0].q)
+    return sorted(factors, key=lambda pair: -pair[0].n_levels * pair[0].q)
 
 
 def _nest(factors: list[tuple[Factor, Floats]]) -> tuple[tuple[ChainLink, ...], tuple[int, ...]]:
@@ -237,15 +242,15 @@ def _nest(factors: list[tuple[Factor, Floats]]) -> tuple[tuple[ChainLink, ...], 
         if parent is None:
             border.append(i)
             continue
-        links.append(ChainLink(current, len(factors[current][0].levels), parent))
+        links.append(ChainLink(current, factors[current][0].n_levels, parent))
         current = i
-    links.append(ChainLink(current, len(factors[current][0].levels), None))
+    links.append(ChainLink(current, factors[current][0].n_levels, None))
     return tuple(links), tuple(border)
 
 
 def _parent_levels(child: Factor, parent: Factor) -> Ints | None:
     """Return the parent level of each child level, or None where some child level meets two."""
-    first = np.zeros(len(child.levels), dtype=np.intp)
+    first = np.zeros(child.n_levels, dtype=np.intp)
     first[child.codes] = parent.codes
     return first if bool(np.array_equal(first[child.codes], parent.codes)) else None
 
@@ -282,14 +287,6 @@ def _centring_basis(X: Floats) -> Floats:
         if constant is not None:
             basis[constant, j] = -shift * scale / X[0, constant]
     return basis
-
-
-def _block_basis(Z: Floats, correlated: bool) -> Floats:
-    """Centre and scale a correlated block; only scale an uncorrelated one (centring would correlate it)."""
-    if correlated:
-        return _centring_basis(Z)
-    size = np.sqrt(np.einsum("ij,ij->j", Z, Z) / max(Z.shape[0], 1))
-    return np.diag(1.0 / np.where(size > 0, size, 1.0))
 
 
 def _apply(columns: Floats, basis: Floats) -> Floats:
@@ -335,7 +332,7 @@ def _cross_products(
     at = a
     for index in border:
         f = factors[index]
-        width = len(f.levels)
+        width = f.n_levels
         cell = codes * width + f.codes
         for j in range(f.q):
             for i in range(a):
@@ -359,13 +356,13 @@ def _border_total(
     starts, m = {}, 0
     for index in border:
         starts[index] = m
-        m += len(factors[index].levels) * factors[index].q
+        m += factors[index].n_levels * factors[index].q
     wide = np.zeros((m + p, m + p + 1))
     wide[m:, m : m + p] = X.T @ X
     wide[m:, -1] = X.T @ y
     for position, index in enumerate(border):
         f, Z = factors[index], Zs[index]
-        width = len(f.levels)
+        width = f.n_levels
         rows = slice(starts[index], starts[index] + width * f.q)
         for j in range(f.q):
             own = slice(rows.start + j, rows.stop, f.q)
@@ -374,10 +371,10 @@ def _border_total(
             wide[own, -1] = np.bincount(f.codes, Z[:, j] * y, width)
             for other in border[position:]:
                 g = factors[other]
-                cell = f.codes * len(g.levels) + g.codes
+                cell = f.codes * g.n_levels + g.codes
                 for k in range(g.q):
-                    sums = np.bincount(cell, Z[:, j] * Zs[other][:, k], width * len(g.levels))
-                    there = slice(starts[other] + k, starts[other] + len(g.levels) * g.q, g.q)
+                    sums = np.bincount(cell, Z[:, j] * Zs[other][:, k], width * g.n_levels)
+                    there = slice(starts[other] + k, starts[other] + g.n_levels * g.q, g.q)
                     wide[own, there] = sums.reshape(width, -1)
     wide[m:, :m] = wide[:m, m : m + p].T
     square = wide[:m, :m]

@@ -180,7 +180,7 @@ def _border_factor(design: GaussianDesign, theta: Floats) -> Floats:
     for index in design.border:
         factor = design.factors[index]
         small = relative_factor(factor, theta[design.slices[index]])
-        for _ in factor.levels:
+        for _ in range(factor.n_levels):
             out[at : at + factor.q, at : at + factor.q] = small
             at += factor.q
     return out
@@ -235,8 +235,8 @@ def _backward_border(
     at = 0
     for index in design.border:
         factor = design.factors[index]
-        q, width = factor.q, len(factor.levels) * factor.q
-        part = grad[at : at + width, at : at + width].reshape(len(factor.levels), q, len(factor.levels), q)
+        q, width = factor.q, factor.n_levels * factor.q
+        part = grad[at : at + width, at : at + width].reshape(factor.n_levels, q, factor.n_levels, q)
         total = np.einsum("iaib->ab", part)
         out[design.slices[index]] = [total[i, j] for i, j in factor.free]
         at += width
@@ -302,7 +302,7 @@ def covariances(state: Elimination, design: GaussianDesign) -> list[Floats]:
     at = 0
     for index in design.border:
         factor = design.factors[index]
-        L, q = len(factor.levels), factor.q
+        L, q = factor.n_levels, factor.q
         part = tail[at : at + L * q, at : at + L * q].reshape(L, q, L, q)
         out[index] = np.einsum("iaib->abi", part)
         at += L * q
@@ -322,7 +322,7 @@ def conditional_modes(state: Elimination, design: GaussianDesign) -> list[Floats
         at = 0
         for index in design.border:
             factor = design.factors[index]
-            width = len(factor.levels) * factor.q
+            width = factor.n_levels * factor.q
             out[index] = b[at : at + width].reshape(-1, factor.q).T
             at += width
     assert tail.size == m + p + 1

@@ -1,0 +1,45 @@
+"""Types of the public names; the same names as ``_EXPORTS`` in ``__init__.py``."""
+
+from alliancekit.audit.assumptions import check_assumptions as check_assumptions
+from alliancekit.core.errors import AllianceError as AllianceError
+from alliancekit.core.errors import BoundaryWarning as BoundaryWarning
+from alliancekit.core.errors import ConvergenceWarning as ConvergenceWarning
+from alliancekit.core.errors import DesignError as DesignError
+from alliancekit.core.errors import DesignWarning as DesignWarning
+from alliancekit.core.errors import FitError as FitError
+from alliancekit.core.errors import ReadError as ReadError
+from alliancekit.core.errors import ReportError as ReportError
+from alliancekit.core.errors import SchemaError as SchemaError
+from alliancekit.core.errors import SmallSampleWarning as SmallSampleWarning
+from alliancekit.core.errors import SpecError as SpecError
+from alliancekit.measurement.reliability import reliability as reliability
+from alliancekit.multilevel.api import mixed as mixed
+from alliancekit.multilevel.compare import compare as compare
+from alliancekit.peers.crosscheck import crosscheck as crosscheck
+from alliancekit.prediction.incremental import incremental_validity as incremental_validity
+from alliancekit.report.document import Report as Report
+from alliancekit.report.present import equation as equation
+from alliancekit.report.present import figure as figure
+from alliancekit.report.present import sentence as sentence
+from alliancekit.report.present import table as table
+from alliancekit.simulation.comparison import compare_truth as compare_truth
+from alliancekit.simulation.simulate import simulate as simulate
+from alliancekit.study.codebook import Codebook as Codebook
+from alliancekit.study.correlations import correlations as correlations
+from alliancekit.study.derive import change_from_baseline as change_from_baseline
+from alliancekit.study.derive import early_window as early_window
+from alliancekit.study.derive import lag as lag
+from alliancekit.study.derive import lead as lead
+from alliancekit.study.derive import one_row_per as one_row_per
+from alliancekit.study.derive import within_between as within_between
+from alliancekit.study.describe import describe as describe
+from alliancekit.study.flow import sample_flow as sample_flow
+from alliancekit.study.read import read_study as read_study
+from alliancekit.study.registry import instruments as instruments
+from alliancekit.study.score import score as score
+from alliancekit.study.types import Study as Study
+from alliancekit.study.validate import validate as validate
+
+__version__: str
+__all__: list[str]
+_EXPORTS: dict[str, str]
