@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 
 from alliancekit.audit.context import Context
-from alliancekit.audit.types import NOT_CHECKED, PASS, WARN, Check
+from alliancekit.audit.types import PASS, WARN, Check
 
 NAME = "boundary"
 RELATIVE = 1e-6
@@ -17,7 +17,7 @@ RELATIVE = 1e-6
 def check(context: Context) -> Check:
     """Name the random terms whose covariance matrix is singular, relative to the residual variance."""
     if not context.Z:
-        return Check(NAME, NOT_CHECKED, "The model has no variance components.", "Nothing to do.")
+        return Check(NAME, PASS, "The model has no variance components.")
     singular, zero = [], []
     for group, _, covariance in context.Z:
         scale = np.sqrt(np.diag(covariance))

@@ -1,4 +1,4 @@
-"""What the checks look at: one description of a fitted result, whatever its kind, and what the caller told beside it."""
+"""What the checks look at: one description of a fitted result of any kind, and what the caller told beside it."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from alliancekit.core.errors import SpecError, message
 from alliancekit.core.sample import SampleAccount
+from alliancekit.formula.expressions import columns_in
 from alliancekit.formula.parse import parse_formula
 from alliancekit.multilevel.api import MixedFit
 from alliancekit.prediction.results import IncrementalValidity
@@ -202,20 +203,12 @@ def _of_mixed(fit: MixedFit, frame: pd.DataFrame | None, study: Study | None, as
     design = fit.design
     formula = parse_formula(fit.formula)
     table = fit.tidy(ddf="normal")
-    covariances = fit.covariances()
-    blocks: dict[str, list[Any]] = {}
-    for block in design.random:
-        blocks.setdefault(block.group, []).append(block)
-    group_columns = {r.group_name: tuple(r.group) for r in formula.random}
-    Z = tuple(
-        (group, np.column_stack([b.Z for b in parts]), covariances[group].to_numpy()) for group, parts in blocks.items()
-    )
-    response = tuple(c for c in formula.columns if c not in formula.predictor_columns)
-    outcome_columns = tuple(c for c in response if not any(c in g for g in group_columns.values()))
+    components = fit.variance_components()
+    Z = tuple((b.group, b.Z, _covariance(components, b.group, b.names)) for b in design.random)
     return Context(
         kind="multilevel",
         outcome=design.response,
-        outcome_columns=outcome_columns[:1],
+        outcome_columns=tuple(columns_in(formula.response)) if formula.response is not None else (),
         predictors=formula.predictor_columns,
         frame=fit.data,
         y=np.asarray(design.y),
@@ -225,8 +218,8 @@ def _of_mixed(fit: MixedFit, frame: pd.DataFrame | None, study: Study | None, as
         std_errors=table["std_error"].to_numpy(dtype=float),
         residuals=fit.residuals(),
         fitted=fit.fitted(),
-        groups={group: parts[0].codes for group, parts in blocks.items()},
-        group_columns=group_columns,
+        groups={b.group: b.codes for b in design.random},
+        group_columns={r.group_name: tuple(r.group) for r in formula.random},
         Z=Z,
         sigma=fit.sigma,
         fit=fit,
@@ -237,6 +230,18 @@ def _of_mixed(fit: MixedFit, frame: pd.DataFrame | None, study: Study | None, as
         focus=None,
         asked=asked,
     )
+
+
+def _covariance(components: pd.DataFrame, group: str, names: Sequence[str]) -> Array:
+    """Return the covariance matrix of one random term, from the table of variance components."""
+    own = components[components["group"] == group]
+    out = np.zeros((len(names), len(names)))
+    for i, a in enumerate(names):
+        for j, b in enumerate(names):
+            pair = own["term_1"].isin([a, b]) & own["term_2"].isin([a, b])
+            row = own[(own["term_1"] == a) & own["term_2"].isna()] if i == j else own[pair]
+            out[i, j] = float(row["variance_or_covariance"].iloc[0]) if len(row) else 0.0
+    return out
 
 
 def _of_prediction(

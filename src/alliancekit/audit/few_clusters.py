@@ -1,7 +1,7 @@
 """Number of clusters: below 20 a normal reference is not trusted, below 10 nothing is claimed about the cluster level.
 
-Source: own simulations (nominal .05, therapist-level predictor, ICC .30): z rejects .133 with 6 therapists and .107 with
-10; Satterthwaite .077 and .070. McNeish & Stapleton (2016, Educational Psychology Review 28, 295-314) agree.
+In simulations (nominal .05, therapist-level predictor, ICC .30) z rejects .133 with 6 therapists and .107 with 10,
+Satterthwaite .077 and .070. McNeish & Stapleton (2016, Educational Psychology Review 28, 295-314) agree.
 """
 
 from __future__ import annotations
@@ -26,7 +26,9 @@ def check(context: Context) -> Check:
     if counts[least] >= FEW:
         return Check(NAME, PASS, f"{shown}.", numbers=numbers)
     if counts[least] >= TOO_FEW:
-        advice = "Report Satterthwaite or Kenward-Roger degrees of freedom; z and likelihood-ratio tests are too liberal."
+        advice = (
+            "Report Satterthwaite or Kenward-Roger degrees of freedom; z and likelihood-ratio tests are too liberal."
+        )
         return Check(NAME, WARN, f"{shown}: fewer than {FEW} of '{least}'.", advice, numbers)
     upper = _cluster_level(context, least)
     if upper:

@@ -1,6 +1,7 @@
 """One slope for two effects: a predictor that varies within and between units needs both parts in the model.
 
-Source: Kreft, de Leeuw & Aiken (1995, Multivariate Behavioral Research 30, 1-21); Raudenbush & Bryk (2002, pp. 135-139).
+Source: Kreft, de Leeuw & Aiken (1995, Multivariate Behavioral Research 30, 1-21); Raudenbush & Bryk (2002, pp.
+135-139).
 """
 
 from __future__ import annotations
@@ -24,7 +25,9 @@ def check(context: Context) -> Check:
     """
     units = {group: codes for group, codes in context.groups.items() if int(codes.max()) + 1 < len(codes)}
     if not units:
-        return Check(NAME, NOT_CHECKED, "The model has no grouping factor with several rows per unit.", "Nothing to do.")
+        return Check(
+            NAME, NOT_CHECKED, "The model has no grouping factor with several rows per unit.", "Nothing to do."
+        )
     finest = max(units, key=lambda group: int(units[group].max()))
     repeated = context.kind == "multilevel" and _repeats(context, finest)
     pooled: dict[str, list[str]] = {}
@@ -41,9 +44,9 @@ def check(context: Context) -> Check:
     for group, columns in pooled.items():
         shares = [f"'{c}' ({100 * numbers[f'icc_{c}_{group}']:.0f}% between '{group}')" for c in columns]
         parts.append(f"one slope for both levels of {listed(shares)}")
-    columns = listed(sorted({c for found in pooled.values() for c in found}))
-    by = ", ".join(map(repr, pooled))
-    advice = f"Split {columns} with ak.within_between by {by} and enter all parts; their difference is the contextual effect."
+    names = listed(sorted({c for found in pooled.values() for c in found}))
+    advice = f"Split {names} with ak.within_between by {', '.join(map(repr, pooled))} and enter all parts; their "
+    advice += "difference is the contextual effect."
     status = REFUSE if repeated and finest in pooled else WARN
     evidence = "; ".join(parts)
     return Check(NAME, status, evidence[0].upper() + evidence[1:] + ".", advice, numbers)

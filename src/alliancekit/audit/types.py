@@ -35,7 +35,9 @@ class Check:
 
     def __post_init__(self) -> None:
         if self.status not in STATUSES:
-            raise SpecError(message(f"status={self.status!r} is not an option", do=f"Use one of: {', '.join(STATUSES)}"))
+            raise SpecError(
+                message(f"status={self.status!r} is not an option", do=f"Use one of: {', '.join(STATUSES)}")
+            )
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,1 +1,1 @@
-"""TODO."""
+"""The command line: parse arguments, call the layers, set exit codes. No statistics."""

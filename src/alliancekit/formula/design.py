@@ -14,7 +14,7 @@ from alliancekit.core.errors import DesignError, DesignWarning, SpecError, check
 from alliancekit.core.sample import SampleAccount
 from alliancekit.formula.blocks import RandomBlock, build_blocks
 from alliancekit.formula.columns import Columns, name_rows
-from alliancekit.formula.expressions import Call, Expr, columns_in, without_parens
+from alliancekit.formula.expressions import Call, columns_in, without_parens
 from alliancekit.formula.parse import Formula, parse_formula
 from alliancekit.formula.rank import dependent_columns, describe
 from alliancekit.formula.recipe import NewDesign, Recipe
@@ -148,6 +148,7 @@ def build_design(
         X = np.asfortranarray(X[:, list(kept)])
     blocks, recipes, groups = build_blocks(parsed.random, builder, sample.n_used, has_residual=has_residual)
     sample.groups.update(groups)
+    offset = _offset(parsed, builder)
     recipe = Recipe(fixed, kept, recipes, parsed.offset, dict(evaluator.states))
     return Design(
         formula=parsed,
@@ -159,10 +160,10 @@ def build_design(
         assign=tuple(fixed.assign[j] for j in kept),
         dropped=tuple(fixed.names[j] for j in sorted(gone)),
         random=blocks,
-        offset=_offset(parsed, builder),
+        offset=offset,
         weights=_weights(weights, builder),
         sample=sample,
-        recipe=Recipe(fixed, kept, recipes, parsed.offset, dict(evaluator.states)),
+        recipe=recipe,
         variables=tuple(used),
     )
 
@@ -246,6 +247,3 @@ def _weights(name: str | None, builder: Builder) -> Array | None:
         do = "Leave these rows out of the data, or correct them"
         raise DesignError(message(f"weights in '{name}' are not positive", where=rows, do=do))
     return values
-
-
-__all__ = ["Design", "Expr", "build_design"]

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import TypeAlias
 
 _SYNTACTIC = re.compile(r"(?:[^\W\d_]|\.(?!\d))[\w.]*")
+_LOGICAL = {"TRUE": "TRUE", "True": "TRUE", "T": "TRUE", "FALSE": "FALSE", "False": "FALSE", "F": "FALSE"}
 _RESERVED = frozenset({"TRUE", "FALSE", "NULL", "NA", "NaN", "Inf", "if", "else", "for", "while", "repeat", "function"})
 
 
@@ -145,7 +146,7 @@ def label(expr: Expr) -> str:
     if isinstance(expr, Text):
         return f'"{expr.value}"'
     if isinstance(expr, Call):
-        parts = [label(a) for a in expr.args] + [f"{k} = {label(v)}" for k, v in expr.options]
+        parts = [label(a) for a in expr.args] + [f"{k} = {_option_label(v)}" for k, v in expr.options]
         return f"{expr.function}({', '.join(parts)})"
     if isinstance(expr, Paren):
         return f"({label(expr.inner)})"
@@ -157,6 +158,12 @@ def label(expr: Expr) -> str:
     tight = expr.operator in ("/", ":", "^")
     middle = expr.operator if tight else f" {expr.operator} "
     return f"{label(expr.left)}{middle}{label(expr.right)}"
+
+
+def _option_label(value: Expr) -> str:
+    if isinstance(value, Name) and value.name in _LOGICAL:
+        return _LOGICAL[value.name]
+    return label(value)
 
 
 def children(expr: Expr) -> tuple[Expr, ...]:
@@ -175,7 +182,7 @@ def children(expr: Expr) -> tuple[Expr, ...]:
 
 
 def columns_in(expr: Expr) -> Iterator[str]:
-    """Yield the names of the data columns used in ``expr``, in the order written; options of transforms are not columns."""
+    """Yield the names of the data columns used in ``expr``, in the order written; options are not columns."""
     if isinstance(expr, Name):
         yield expr.name
     elif isinstance(expr, Call):

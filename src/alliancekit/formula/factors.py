@@ -29,7 +29,7 @@ class Labels:
     size : number of levels.
     """
 
-    __slots__ = ("_make", "_made", "size")
+    __slots__ = ("_made", "_make", "size")
 
     def __init__(self, size: int, make: Callable[[], Sequence[str]]) -> None:
         self.size = size

@@ -38,6 +38,10 @@ class Grammar:
         token = self._tokens[self._next]
         return token.kind == "operator" and token.text in operators
 
+    def at_end(self) -> bool:
+        """Say whether all tokens are read."""
+        return self._tokens[self._next].kind == "end"
+
     def take(self) -> Token:
         """Return the next token and go on."""
         token = self._tokens[self._next]
@@ -104,7 +108,10 @@ class Grammar:
     def _operand(self) -> Expr:
         token = self.take()
         if token.kind == "number":
-            return Number(float(token.text), token.position)
+            value = float(token.text)
+            if value == float("inf"):
+                raise self.fail(f"the number {token.text} is too large", token.position)
+            return Number(value, token.position)
         if token.kind == "text":
             return Text(token.text, token.position)
         if token.kind == "quoted":

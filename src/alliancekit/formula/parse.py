@@ -104,7 +104,7 @@ def parse_formula(text: str, *, one_sided: bool = False) -> Formula:
         raise SpecError(message(what, do='Write for example "y ~ x + (1 | patient)"'))
     grammar = Grammar(text, tokenize(text))
     response = _read_response(grammar, one_sided)
-    if grammar.token.kind == "end":
+    if grammar.at_end():
         raise grammar.fail("nothing follows the ~", grammar.token.position, "Write 1 for the intercept alone")
     right = grammar.expression()
     if grammar.at("~"):
@@ -126,7 +126,7 @@ def parse_formula(text: str, *, one_sided: bool = False) -> Formula:
 
 
 def _read_response(grammar: Grammar, one_sided: bool) -> Expr | None:
-    if grammar.token.kind == "end":
+    if grammar.at_end():
         raise SpecError(message("the formula is empty", do='Write for example "y ~ x + (1 | patient)"'))
     if grammar.at("~"):
         if not one_sided:
@@ -136,7 +136,7 @@ def _read_response(grammar: Grammar, one_sided: bool) -> Expr | None:
         return None
     left = grammar.expression()
     if not grammar.at("~"):
-        if grammar.token.kind != "end":
+        if not grammar.at_end():
             grammar.finish("~ or an operator")
         raise grammar.fail("the formula has no ~", grammar.token.position, 'Write "response ~ predictors"')
     tilde = grammar.take()

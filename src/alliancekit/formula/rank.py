@@ -91,14 +91,14 @@ def _orthogonalise(X: NDArray[np.float64]) -> tuple[Dependence, ...]:
         column = X[:, j] / largest
         length = float(np.sqrt(column @ column))
         k = len(kept)
-        weights = np.zeros(k)
+        weights: NDArray[np.float64] = np.zeros(k)
         for _ in range(2):
             step = basis[:, :k].T @ column
             column = column - basis[:, :k] @ step
             weights += step
         rest = float(np.sqrt(column @ column))
         if k == len(basis[0]) or rest < TOLERANCE * length:
-            parts = np.linalg.solve(upper[:k, kept], weights * largest) if k else weights
+            parts = np.asarray(np.linalg.solve(upper[:k, kept], weights * largest) if k else weights, dtype=np.float64)
             found.append(Dependence(j, _parts(kept, parts, X, j)))
             continue
         basis[:, k] = column / rest

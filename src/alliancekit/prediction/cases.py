@@ -126,11 +126,11 @@ def _labels(
     given: Mapping[str, str] | None,
     frame: pd.DataFrame,
 ) -> dict[str, str]:
-    """Return the labels of columns: those given, else the codebook's, else the name of a step that adds one column."""
+    """Return the labels of columns: those given, else the name of a step that adds one column, else the codebook's."""
     check_columns(frame.columns, given or (), where=f"{WHERE}, labels")
     alone = {columns[0]: step for step, columns in steps.items() if len(columns) == 1 and not NUMBERED.match(step)}
     known = {name: data.column_info(name).label for name in names} if isinstance(data, Study) else {}
-    found = {**alone, **{name: text for name, text in known.items() if text}, **(given or {})}
+    found = {**known, **alone, **(given or {})}
     return {name: text for name, text in found.items() if text and text != name}
 
 

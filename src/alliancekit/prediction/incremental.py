@@ -71,8 +71,9 @@ def incremental_validity(
     level : confidence level; 1 - level is the significance level of the verdict.
     better : "higher" or "lower", which end of the outcome is good, for slopes oriented so that positive = better.
     patient : column of the patient, to make sure of one row each. None: the Study's role, or a column "patient".
-    labels : column -> text for tables, figures and sentences. A column not named takes the Study's codebook, else the
-        name of its step where it is the only one of the step, else its own name.
+    labels : column -> text for tables, figures and sentences. A column not named takes the name of its step
+        where it is the only one of the step (and the name is more than "Step 2"), else the label of the Study's
+        codebook, else its own name.
     executor : "serial" or "joblib" for the resamples; the numbers are the same to the last bit.
 
     Returns
@@ -126,7 +127,9 @@ def incremental_validity(
     ---------------
     Repeated measures (one row per session): fit :func:`alliancekit.mixed` with within and between parts. Completers
     only, where dropout depends on the outcome. Causes: an increment is prediction, and early symptom change that
-    happened before the alliance rating must be among the predictors.
+    happened before the alliance rating must be among the predictors. Unreliable rivals: what their error hides of
+    them is left to the focus, so that a scale can look specific because its rivals are measured badly (Westfall &
+    Yarkoni 2016, PLOS ONE 11, e0152719); look at :func:`alliancekit.reliability` of all scales first.
     """
     how = _check_options(approach, therapist, bootstrap, folds, level, better, executor)
     cases = prepare_cases(data, outcome, steps, focus=focus, therapist=therapist, patient=patient, labels=labels)

@@ -23,6 +23,7 @@ from alliancekit.report.formatting import (
 from alliancekit.report.parts import Table
 
 SMALLEST_COUNT = 5
+MARK_WORDS = {"good": "No concern.", "warn": "Look at this value.", "bad": "Problem."}
 _FAMILY = re.compile(r"^(?P<before>.*?)_?(?P<part>estimate|std_error|conf_low|conf_high)(?P<after>_\w+)?$")
 
 
@@ -38,10 +39,11 @@ class GridColumn:
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """One printed cell; ``mark`` is "", "good", "warn" or "bad"."""
+    """One printed cell; ``mark`` is "", "good", "warn" or "bad", ``letter`` points to the note that says so."""
 
     text: str
     mark: str = ""
+    letter: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,12 +64,21 @@ class Span:
 
 @dataclass(frozen=True, slots=True)
 class Grid:
-    """A table as text. ``indented`` says that rows stand under sub-headings."""
+    """A table as text.
+
+    Attributes
+    ----------
+    columns, spans, rows : what is printed; ``spans`` is empty where no heading stands above several columns.
+    notes : the general note, sentence by sentence.
+    letters : (letter, text) of the specific notes, which explain marked cells.
+    indented : rows stand under sub-headings.
+    """
 
     columns: tuple[GridColumn, ...]
     spans: tuple[Span, ...]
     rows: tuple[Row, ...]
     notes: tuple[str, ...]
+    letters: tuple[tuple[str, str], ...]
     indented: bool
 
 
@@ -121,11 +132,13 @@ def lay_out(table: Table) -> Grid:
         columns.append(GridColumn(name, _heading(table, name), kinds[name], side))
         cells.append(texts[name])
         members.append((name,))
+    letters = _letters(table)
     return Grid(
         columns=tuple(columns),
         spans=_spans(table, members),
-        rows=tuple(_rows(table, cells, members)),
+        rows=tuple(_rows(table, cells, members, letters)),
         notes=_notes(table),
+        letters=tuple((letter, MARK_WORDS[mark]) for mark, letter in letters.items()),
         indented=table.group is not None,
     )
 
@@ -262,7 +275,25 @@ def _spans(table: Table, members: list[tuple[str, ...]]) -> tuple[Span, ...]:
     return tuple(spans)
 
 
-def _rows(table: Table, cells: list[list[str]], members: list[tuple[str, ...]]) -> list[Row]:
+def _letters(table: Table) -> dict[str, str]:
+    """Return a letter for each kind of mark that only colour would show; none where the marked words say it."""
+    needed = [mark for (_, column), mark in sorted(table.marks.items()) if not _speaks(table, column)]
+    return {mark: "abc"[i] for i, mark in enumerate(dict.fromkeys(needed))}
+
+
+def _speaks(table: Table, column: str) -> bool:
+    """Return True where a column of words has one mark for each word, as "pass", "warn" and "refuse" have."""
+    if _kind(table, column) != "text":
+        return False
+    marks: dict[str, set[str]] = {}
+    for i, value in enumerate(table.data[column]):
+        marks.setdefault(str(value), set()).add(table.marks.get((i, column), ""))
+    return all(len(found) == 1 for found in marks.values())
+
+
+def _rows(
+    table: Table, cells: list[list[str]], members: list[tuple[str, ...]], letters: dict[str, str]
+) -> list[Row]:
     hidden = suppressed(table)
     marks = table.marks
     groups = table.data[table.group].tolist() if table.group else []
@@ -275,7 +306,10 @@ def _rows(table: Table, cells: list[list[str]], members: list[tuple[str, ...]]) 
         line = []
         for texts, names in zip(cells, members, strict=True):
             text = _hide(texts[i], names, i, hidden, table)
-            line.append(Cell(text, next((marks[i, n] for n in names if (i, n) in marks), "")))
+            marked = next((n for n in names if (i, n) in marks), None)
+            mark = marks[i, marked] if marked is not None else ""
+            silent = marked is not None and not _speaks(table, marked)
+            line.append(Cell(text, mark, letters.get(mark, "") if silent else ""))
         rows.append(Row(tuple(line)))
     return rows
 

@@ -13,7 +13,6 @@ from alliancekit.report.figures_io import inline_svg
 from alliancekit.report.formatting import is_symbol, italic_runs
 from alliancekit.report.grid import Grid
 
-TONES = {"good": "passed", "warn": "look at this", "bad": "problem"}
 _WIDE_CHARACTERS = 92
 
 
@@ -46,7 +45,7 @@ def _environment() -> Any:
         loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
     environment.filters.update(statistics=_statistics, symbol=_symbol)
-    environment.globals.update(block_kind=_kind, picture=_picture, is_wide=is_wide, tones=TONES)
+    environment.globals.update(block_kind=_kind, picture=_picture, is_wide=is_wide)
     return environment
 
 

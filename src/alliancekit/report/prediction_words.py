@@ -89,7 +89,8 @@ def specificity_sentence(of: Specificity) -> str:
     alone = _increment(of.delta_r2_all, of)
     if of.verdict == "specific":
         return (
-            f"{added}, and it still did so with {rivals} in the model, {alone}: the contribution of {focus} is its own."
+            f"{added}, and it still did so with {rivals} in the model, {alone}: the contribution of {focus} is its own, "
+            "as far as its rivals are measured reliably."
         )
     if of.verdict == "not specific":
         return (

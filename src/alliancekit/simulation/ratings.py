@@ -49,7 +49,8 @@ def answer_items(
     state = np.sqrt(state_variance) * rng.standard_normal((n, n_sessions, 1))
     noise = np.sqrt(noise_variance) * rng.standard_normal((n, n_sessions, items))
     response = stable[:, None, :] + state + noise
-    return np.searchsorted(np.asarray(THRESHOLDS), response, side="left").astype(np.int64) + 1
+    answers = np.searchsorted(np.asarray(THRESHOLDS), response, side="left") + 1
+    return np.asarray(answers, dtype=np.int64)
 
 
 def missing_completely_at_random(rng: np.random.Generator, shape: tuple[int, ...], share: float) -> NDArray[np.bool_]:

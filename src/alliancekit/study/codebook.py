@@ -102,7 +102,8 @@ class Codebook:
     analysis: str | None = None
 
     def column(self, name: str, table: str | None = None) -> ColumnInfo:
-        """Return what is known of a column; an empty ColumnInfo where nothing is. Without a table: the first that has it."""
+        """Return what is known of a column; an empty ColumnInfo where nothing is. Without a table: the first that "
+        "has it."""
         for key, info in self.tables.items():
             if (table is None or key == table) and name in info.columns:
                 return info.columns[name]
@@ -271,7 +272,9 @@ def _range(value: Any, where: str) -> tuple[float, float]:
     if not numbers or not all(isinstance(v, int | float) and not isinstance(v, bool) for v in value):
         raise SchemaError(message(f"'range' must be two numbers, not {value!r}", where=where, do="Write [1, 5]"))
     if value[0] >= value[1]:
-        raise SchemaError(message(f"'range' runs from {value[0]} to {value[1]}", where=where, do="Put the smaller first"))
+        raise SchemaError(
+            message(f"'range' runs from {value[0]} to {value[1]}", where=where, do="Put the smaller first")
+        )
     return (value[0], value[1])
 
 

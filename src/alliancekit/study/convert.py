@@ -110,9 +110,7 @@ def _missing_code(text: str, info: ColumnInfo, decimal: str) -> str | None:
     return code if code in info.missing else None
 
 
-def _drop_numeric_na(
-    texts: list[str], gone: list[bool], kept: list[str], decimal: str
-) -> tuple[list[bool], list[str]]:
+def _drop_numeric_na(texts: list[str], gone: list[bool], kept: list[str], decimal: str) -> tuple[list[bool], list[str]]:
     """Read '.', 'NaN' and their like as missing where every other cell is a number."""
     rest = [t for t in kept if t.strip() not in NUMERIC_NA]
     if len(rest) == len(kept) or not rest or any(parse_number(t, decimal) is None for t in rest):
@@ -205,7 +203,7 @@ def apply_labels(column: pd.Series, info: ColumnInfo) -> pd.Series:
             )
         )
     labels = list(dict.fromkeys(info.values.values()))
-    ordered = info.type == "ordered" or isinstance(column.dtype, pd.CategoricalDtype) and bool(column.cat.ordered)
+    ordered = info.type == "ordered" or (isinstance(column.dtype, pd.CategoricalDtype) and bool(column.cat.ordered))
     made = pd.Categorical(codes.map(info.values, na_action="ignore"), categories=labels, ordered=ordered)
     return pd.Series(made, index=column.index, name=column.name)
 
@@ -275,5 +273,5 @@ def _take_out_codes(column: pd.Series, info: ColumnInfo) -> Converted:
     coded = texts.isin(list(info.missing))
     if not coded.any():
         return Converted(column, None)
-    codes = pd.Series(np.where(coded, texts, None), index=column.index, name=column.name, dtype=object)
+    codes = texts.astype(object).where(coded, None)
     return Converted(column.mask(coded), codes)

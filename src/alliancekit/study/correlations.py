@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from scipy import special
 
 from alliancekit.core.errors import SchemaError, SpecError, check_columns, check_option, message
+from alliancekit.core.frames import rows as rows_of
 from alliancekit.study.levels import label_of, list_of, require_ids
 from alliancekit.study.types import Study, frame_of, resolve_column
 
@@ -76,7 +77,7 @@ class Correlations:
             )
         names = self.variables["term"].tolist()
         full = pd.DataFrame(np.eye(len(names)), index=names, columns=names)
-        for row in self.pairs[self.pairs["level"] == level].itertuples():
+        for row in rows_of(self.pairs[self.pairs["level"] == level]):
             full.loc[row.term_1, row.term_2] = row.estimate
             full.loc[row.term_2, row.term_1] = row.estimate
         return full
@@ -211,7 +212,7 @@ def pooled_within(x: Floats, y: Floats, codes: NDArray[np.intp], method: str) ->
             return float("nan"), rows, persons
         deviations.append(_ranks(inside, total) if method == "spearman" else inside)
     a, b = deviations
-    return _bounded(a @ b / np.sqrt((a @ a) * (b @ b))), rows, persons
+    return _bounded(float(a @ b) / float(np.sqrt((a @ a) * (b @ b)))), rows, persons
 
 
 def intraclass(values: Floats, codes: NDArray[np.intp]) -> tuple[float, float, float]:
@@ -240,7 +241,8 @@ def intraclass(values: Floats, codes: NDArray[np.intp]) -> tuple[float, float, f
 
 def _spread(name: str, label: str, values: Floats, codes: NDArray[np.intp]) -> dict[str, object]:
     there = np.isfinite(values)
-    x, who = values[there], codes[there]
+    x: Floats = values[there]
+    who = codes[there]
     means, _ = person_means(x, who, int(codes.max()) + 1 if codes.size else 0)
     means = means[np.isfinite(means)]
     icc, icc_mean, sd_within = intraclass(x, who)
@@ -282,7 +284,7 @@ def _between(
         if method == "spearman":
             a, b = _ranks(a, a), _ranks(b, b)
         size = float((a @ a) * (b @ b))
-        r = _bounded(a @ b / np.sqrt(size)) if size > 0 else r
+        r = _bounded(float(a @ b) / float(np.sqrt(size))) if size > 0 else r
     return _pair(first, second, "between", r, n - 2, int(used.sum()), n, method, level)
 
 

@@ -113,7 +113,9 @@ def _raise_failed(column: pd.Series, codes: np.ndarray, texts: list[str], failed
     where_cells = []
     for i in failed[:5]:
         rows = column.index[codes == i]
-        where_cells.append(f"row {rows[0]}: {texts[i]!r}" + (f" and {len(rows) - 1} more rows" if len(rows) > 1 else ""))
+        where_cells.append(
+            f"row {rows[0]}: {texts[i]!r}" + (f" and {len(rows) - 1} more rows" if len(rows) > 1 else "")
+        )
     shown = "; ".join(where_cells) + (f"; and {len(failed) - 5} more" if len(failed) > 5 else "")
     where = f"column '{column.name}', {shown}"
     if any(_SHORT_YEAR.fullmatch(texts[i].strip()) for i in failed):
@@ -130,8 +132,11 @@ def _raise_failed(column: pd.Series, codes: np.ndarray, texts: list[str], failed
             )
         if not any(forms.values()):
             raise SchemaError(
-                message("some dates are day first and others month first, or are no real days", where=where,
-                        do="Write them all as 2024-03-05")  # fmt: skip
+                message(
+                    "some dates are day first and others month first, or are no real days",
+                    where=where,
+                    do="Write them all as 2024-03-05",
+                )
             )
     raise SchemaError(message("cells that are no dates", where=where, do="Write dates as 2024-03-05 or 5.3.2024"))
 

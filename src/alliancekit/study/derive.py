@@ -6,11 +6,12 @@ from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from alliancekit.core.errors import SchemaError, SpecError, check_option, message
 from alliancekit.study.codebook import ColumnInfo
+from alliancekit.study.collapse import one_row_per
 from alliancekit.study.grouping import (
+    Floats,
     add_columns,
     group_codes,
     group_mean,
@@ -20,6 +21,9 @@ from alliancekit.study.grouping import (
     time_values,
 )
 from alliancekit.study.types import Data, LogEntry, Study, frame_of, resolve_column, return_like
+
+__all__ = ["change_from_baseline", "early_window", "lag", "lead", "one_row_per", "within_between"]
+
 
 def _keys(df: Data, by: str | Sequence[str], frame: pd.DataFrame) -> list[str]:
     names = [by] if isinstance(by, str) else list(by)
@@ -48,8 +52,8 @@ def within_between(df: Data, column: str, *, by: str | Sequence[str]) -> Data:
     The same type. With one column in ``by``: ``<column>_within`` = value - person mean, and ``<column>_between`` =
     person mean (not centred). With two: ``_within`` as before, ``_therapist`` = mean of the means of the patients seen
     by that therapist (each patient counts once), ``_between`` = person mean - therapist mean. The third name is always
-    ``_therapist``, whatever the upper column is called. Means are over the observed values; a row whose value is missing
-    keeps the person's mean and has no within part; a row without person (or therapist) has missing parts.
+    ``_therapist``, whatever the upper column is called. Means are over the observed values; a row whose value is
+    missing keeps the person's mean and has no within part; a row without person (or therapist) has missing parts.
 
     Raises
     ------
@@ -81,12 +85,14 @@ def within_between(df: Data, column: str, *, by: str | Sequence[str]) -> Data:
     column = resolve_column(df, column, frame)
     keys = _keys(df, by, frame)
     if len(keys) > 2:
-        raise SpecError(message(f"by= names {len(keys)} columns", do="Name the person, or the person and the therapist"))
+        raise SpecError(
+            message(f"by= names {len(keys)} columns", do="Name the person, or the person and the therapist")
+        )
     values = numeric(frame, column)
     person, n_person = group_codes(frame, keys[:1])
     mean, count = group_mean(values, person, n_person)
     row_mean = spread(mean, person)
-    new: dict[str, NDArray] = {f"{column}_within": values - row_mean, f"{column}_between": row_mean}
+    new: dict[str, Floats] = {f"{column}_within": values - row_mean, f"{column}_between": row_mean}
     if len(keys) == 2:
         upper, n_upper = group_codes(frame, keys[1:])
         pair = pd.DataFrame({"person": person, "upper": upper, "mean": row_mean})
@@ -97,7 +103,10 @@ def within_between(df: Data, column: str, *, by: str | Sequence[str]) -> Data:
         new[f"{column}_therapist"] = row_above
     words = {"within": f"deviation from the {keys[0]}'s mean", "between": f"{keys[0]} mean"}
     if len(keys) == 2:
-        words |= {"between": f"{keys[0]} mean - {keys[1]} mean", "therapist": f"mean of the {keys[1]}'s {keys[0]} means"}
+        words |= {
+            "between": f"{keys[0]} mean - {keys[1]} mean",
+            "therapist": f"mean of the {keys[1]}'s {keys[0]} means",
+        }
     infos = {f"{column}_{part}": _info(df, column, f"{column}: {text}") for part, text in words.items()}
     detail = f"{', '.join(new)} from '{column}' by {', '.join(keys)}; {int((count > 0).sum())} means"
     entry = LogEntry("within_between", detail, rows_changed=int(np.isfinite(row_mean).sum()))
@@ -253,7 +262,7 @@ def early_window(
     clock = time_values(frame, session)
     inside = (clock >= low) & (clock <= high)
     partner_rows(frame[inside], keys, session, person[inside], clock[inside], 1.0)
-    new: dict[str, NDArray] = {}
+    new: dict[str, Floats] = {}
     infos: dict[str, ColumnInfo] = {}
     for name in names:
         mean, count = group_mean(np.where(inside, numeric(frame, name), np.nan), person, size)
@@ -322,7 +331,9 @@ def change_from_baseline(
         if not len(at) and known.any():
             times = ", ".join(f"{t:g}" for t in np.unique(clock[known])[:10])
             raise SchemaError(
-                message(f"no row has '{time}' {baseline:g} and a '{column}'", do=f"Set baseline= to one of: {times} ...")
+                message(
+                    f"no row has '{time}' {baseline:g} and a '{column}'", do=f"Set baseline= to one of: {times} ..."
+                )
             )
     start = np.full(size, np.nan)
     start[person[at]] = values[at]
@@ -336,83 +347,3 @@ def change_from_baseline(
     )
     info = _info(df, column, f"{column}, change from '{time}' {baseline}")
     return return_like(df, add_columns(frame, {name: change}), entry, columns={name: info})
-
-
-def one_row_per(df: Data, by: str = "patient", columns: Sequence[str] | None = None) -> Data:
-    """Keep one row per unit with the columns that are constant inside units.
-
-    Parameters
-    ----------
-    df : Study or frame.
-    by : the unit's column.
-    columns : columns to keep beside ``by``; None keeps all, and then each must be constant inside units.
-
-    Returns
-    -------
-    The same type, one row per unit in the order of first appearance, with a new index. A column that is missing in some
-    rows of a unit and has one value in the others counts as constant. Rows without unit are left out (and logged).
-
-    Raises
-    ------
-    SchemaError : columns that vary inside a unit (all are named, each with an example), or unknown columns.
-
-    Examples
-    --------
-    >>> import pandas as pd
-    >>> df = pd.DataFrame({"patient": ["a", "a", "b"], "sex": ["F", "F", "M"], "bdi": [30, 20, 10]})
-    >>> one_row_per(df, "patient", ["sex"]).values.tolist()
-    [['a', 'F'], ['b', 'M']]
-
-    Checked against
-    ---------------
-    Hand-made frames in tests/unit/study/test_derive.py.
-
-    When not to use
-    ---------------
-    To average over sessions: make the mean first (``within_between``, ``early_window``), then collapse.
-    """
-    frame = frame_of(df)
-    by = resolve_column(df, by, frame)
-    given = [columns] if isinstance(columns, str) else columns
-    chosen = [c for c in frame.columns if c != by] if given is None else [resolve_column(df, c, frame) for c in given]
-    codes, size = group_codes(frame, [by])
-    kept = codes >= 0
-    first = np.full(size, -1, dtype=np.intp)
-    rows = np.flatnonzero(kept)[::-1]
-    first[codes[rows]] = rows
-    made: dict[str, pd.Series] = {by: frame[by].iloc[first].reset_index(drop=True)}
-    varying: list[str] = []
-    for name in dict.fromkeys(chosen):
-        if name == by:
-            continue
-        source, clash = _constant_rows(frame[name], codes, size)
-        if clash is not None:
-            unit = frame[by].iloc[clash[0]]
-            pair = " and ".join(str(frame[name].iloc[i]) for i in clash)
-            varying.append(f"'{name}' ({by} {unit}: {pair})")
-        else:
-            picked = pd.Series(frame[name].array.take(np.where(source >= 0, source, first)), name=name)
-            made[name] = picked
-    if varying:
-        raise SchemaError(
-            message(
-                f"{len(varying)} column{'s vary' if len(varying) > 1 else ' varies'} inside one {by}: {'; '.join(varying)}",
-                do="Leave them out with columns=[...], or make one value of them first",
-            )
-        )
-    left_out = len(frame) - int(kept.sum())
-    detail = f"one row per '{by}': {size} of {len(frame)} rows" + (f"; {left_out} rows without '{by}'" if left_out else "")
-    return return_like(df, pd.DataFrame(made), LogEntry("one_row_per", detail, rows_changed=len(frame) - size))
-
-
-def _constant_rows(column: pd.Series, codes: NDArray[np.intp], size: int) -> tuple[NDArray[np.intp], list[int] | None]:
-    """Return the first row with a value per unit (-1: none), and two rows that clash where the column varies."""
-    level, _ = pd.factorize(column)
-    rows = np.flatnonzero((codes >= 0) & (level >= 0))
-    source = np.full(size, -1, dtype=np.intp)
-    source[codes[rows[::-1]]] = rows[::-1]
-    differs = level[rows] != level[source[codes[rows]]]
-    if not differs.any():
-        return source, None
-    second = rows[np.flatnonzero(differs)[0]]
-    return source, [int(source[codes[second]]), int(second)]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from typing import Any
@@ -25,12 +25,14 @@ class Description:
 
     Attributes
     ----------
-    rows : one row per variable, category and group: variable, label, category (None for a numeric variable), group,
-        n (values there are; for a category the units in it), n_missing, mean, sd, median, minimum, maximum, percent
-        (of the values there are).
-    differences : one row per variable where there are groups: variable, comparison, smd.
+    rows : one row per variable, category and group: variable, label, unit (``level``, or "row" where the variable
+        changes inside units), category (missing for a numeric variable), group, n (values there are; for a category
+        the units in it), n_missing, mean, sd, median, minimum, maximum, percent (of the values there are).
+    differences : one row per variable where there are groups: variable, comparison, smd (missing for a variable that
+        changes inside units).
     sizes : group -> number of units, "Overall" first; units without a group come last, as "<by> missing".
     level : what one unit is ("patient", or "row").
+    n_rows : rows of the data.
     by : column of the groups, or None.
     """
 
@@ -38,6 +40,7 @@ class Description:
     differences: pd.DataFrame
     sizes: Mapping[str, int]
     level: str
+    n_rows: int
     by: str | None
 
     def tidy(self) -> pd.DataFrame:
@@ -84,8 +87,8 @@ def describe(
     columns : variables to describe. Text, categories, truth values and columns with value labels in the codebook
         are described by counts and percentages, other numbers by mean and spread.
     by : column of the arm or group; None describes the whole sample only.
-    level : the unit that counts once: "row", or a column or role such as "patient". A variable must not change inside
-        a unit.
+    level : the unit that counts once: "row", or a column or role such as "patient". A variable that changes inside
+        units (a symptom score of each session) is described over all rows, and its ``unit`` says "row".
     categories : numeric columns to be described as categories.
 
     Returns
@@ -94,7 +97,7 @@ def describe(
 
     Raises
     ------
-    SchemaError : no column ``level`` or ``by``; a variable (or the arm) changes inside a unit, which is named.
+    SchemaError : no column ``level`` or ``by``; the arm changes inside a unit, which is named; a row without unit.
     DesignError : a variable is not in the data. SpecError : no variables, or one named twice.
 
     Checked against
@@ -103,8 +106,8 @@ def describe(
 
     When not to use
     ---------------
-    Not for measures that change from session to session (``ak.correlations`` separates persons from sessions), and not
-    as evidence that an arm effect is confounded.
+    The spread of a measure that changes from session to session mixes persons and sessions (``ak.correlations`` parts
+    them). A difference between arms is no evidence that an arm effect is confounded.
 
     Examples
     --------
@@ -122,29 +125,34 @@ def describe(
     frame = frame_of(data)
     check_columns(frame.columns, [*names, *categories], where="ak.describe")
     arm = None if by is None else resolve_column(data, by, frame)
-    if arm in names:
-        raise SpecError(message(f"'{arm}' cannot be described by itself", do="Leave it out of the columns"))
-    units = _one_row_per_unit(data, frame, [*names, *([arm] if arm else [])], level)
-    masks = _groups(units, arm)
+    unit = None if level == "row" else resolve_column(data, level, frame)
+    clash = [n for n in (arm, unit) if n in names]
+    if clash:
+        raise SpecError(message(f"'{clash[0]}' cannot be described by itself", do="Leave it out of the columns"))
+    whole = frame[[*names, *([arm] if arm else [])]].reset_index(drop=True)
+    units = whole if unit is None else _one_row_per_unit(frame, unit, names, arm)
+    masks = {"row": _groups(whole, arm), level: _groups(units, arm)}
     rows, differences = [], []
     for name in names:
-        label = label_of(data, name)
+        place, source = (level, units) if name in units else ("row", whole)
+        about = {"variable": name, "label": label_of(data, name), "unit": place}
+        groups = [g for g in masks[place] if g != OVERALL]
+        measure: Callable[..., float]
         labels = column_info(data, name).values
-        if name in categories or labels or not _is_number(units[name]):
-            coded = _coded(units[name], labels)
-            rows += _count_rows(name, label, coded, masks)
-            sizes = [_shares(coded[mask]) for group, mask in masks.items() if group != OVERALL]
-            measure = share_difference
+        if name in categories or labels or not _is_number(source[name]):
+            coded = _coded(source[name], labels)
+            rows += _count_rows(about, coded, masks[place])
+            values, measure = [_shares(coded[masks[place][g]]) for g in groups], share_difference
         else:
-            numbers = units[name].astype("Float64").to_numpy(dtype=np.float64, na_value=np.nan)
-            rows += [_number_row(name, label, group, numbers[mask]) for group, mask in masks.items()]
-            sizes = [numbers[mask & np.isfinite(numbers)] for group, mask in masks.items() if group != OVERALL]
-            measure = mean_difference
-        if len(sizes) > 1:
-            differences.append(_largest(name, [g for g in masks if g != OVERALL], sizes, measure))
-    counts = {group: int(mask.sum()) for group, mask in masks.items()}
+            numbers: NDArray[np.float64] = source[name].astype("Float64").to_numpy(np.float64, na_value=np.nan)
+            rows += [_number_row(about, group, numbers[mask]) for group, mask in masks[place].items()]
+            known = np.isfinite(numbers)
+            values, measure = [numbers[masks[place][g] & known] for g in groups], mean_difference
+        if len(groups) > 1:
+            differences.append(_largest(name, groups, values if place == level else None, measure))
+    counts = {group: int(mask.sum()) for group, mask in masks[level].items()}
     table = pd.DataFrame(differences, columns=["variable", "comparison", "smd"])
-    return Description(pd.DataFrame(rows), table, counts, level, arm)
+    return Description(pd.DataFrame(rows), table, counts, level, len(frame), arm)
 
 
 def mean_difference(first: NDArray[np.float64], second: NDArray[np.float64]) -> float:
@@ -173,18 +181,20 @@ def share_difference(first: NDArray[np.float64], second: NDArray[np.float64]) ->
     return float(np.sqrt(gap @ inverse @ gap))
 
 
-def _one_row_per_unit(
-    data: Study | pd.DataFrame, frame: pd.DataFrame, wanted: list[str], level: str
-) -> pd.DataFrame:
-    if level == "row":
-        return frame[wanted].reset_index(drop=True)
-    unit = resolve_column(data, level, frame)
+def _one_row_per_unit(frame: pd.DataFrame, unit: str, names: list[str], arm: str | None) -> pd.DataFrame:
+    """Return one row per unit with the columns that do not change inside a unit; the arm must not."""
     require_ids(frame, unit, where="ak.describe")
-    advice = f"Describe rows with level='row', give each {unit} one value, or leave the column out"
-    collapsed = {name: value_per_unit(frame, unit, name, do=advice) for name in wanted if name != unit}
-    if unit in wanted:
-        raise SpecError(message(f"'{unit}' names the units and is not described", do="Leave it out of the columns"))
-    return pd.DataFrame(collapsed).reset_index(drop=True)
+    if arm is not None:
+        advice = "Describe rows with level='row', or give each unit one group"
+        collapsed = {arm: value_per_unit(frame, unit, arm, do=advice)}
+    else:
+        collapsed = {}
+    grouped = frame.groupby(unit, sort=False, observed=True)
+    for name in names:
+        if int(grouped[name].nunique().max()) <= 1:
+            collapsed[name] = grouped[name].first()
+    index = frame[unit].drop_duplicates().reset_index(drop=True)
+    return pd.DataFrame(collapsed, index=index.to_numpy()).reset_index(drop=True)
 
 
 def _groups(units: pd.DataFrame, arm: str | None) -> dict[str, NDArray[np.bool_]]:
@@ -229,7 +239,7 @@ def _coded(column: pd.Series, labels: Mapping[str, str]) -> pd.Series:
 
 
 def _count_rows(
-    name: str, label: str, coded: pd.Series, masks: Mapping[str, NDArray[np.bool_]]
+    about: Mapping[str, str], coded: pd.Series, masks: Mapping[str, NDArray[np.bool_]]
 ) -> list[dict[str, Any]]:
     rows = []
     for category in coded.cat.categories:
@@ -239,8 +249,7 @@ def _count_rows(
             count = int((inside == category).sum())
             rows.append(
                 {
-                    "variable": name,
-                    "label": label,
+                    **about,
                     "category": category,
                     "group": group,
                     "n": count,
@@ -252,14 +261,13 @@ def _count_rows(
     return rows
 
 
-def _number_row(name: str, label: str, group: str, values: NDArray[np.float64]) -> dict[str, Any]:
+def _number_row(about: Mapping[str, str], group: str, values: NDArray[np.float64]) -> dict[str, Any]:
     if np.isinf(values).any():
-        raise SchemaError(message(f"column '{name}' holds infinite values", do="Mend or remove them"))
+        raise SchemaError(message(f"column '{about['variable']}' holds infinite values", do="Mend or remove them"))
     known = values[np.isfinite(values)]
     n = known.size
     return {
-        "variable": name,
-        "label": label,
+        **about,
         "category": None,
         "group": group,
         "n": int(n),
@@ -280,8 +288,12 @@ def _shares(coded: pd.Series) -> NDArray[np.float64]:
     return shares
 
 
-def _largest(name: str, groups: list[str], values: list[NDArray[np.float64]], measure: Any) -> dict[str, Any]:
+def _largest(
+    name: str, groups: list[str], values: list[NDArray[np.float64]] | None, measure: Callable[..., float]
+) -> dict[str, Any]:
     best: dict[str, Any] = {"variable": name, "comparison": f"{groups[1]} - {groups[0]}", "smd": float("nan")}
+    if values is None:
+        return best
     for i, j in combinations(range(len(groups)), 2):
         found = measure(values[i], values[j])
         if np.isfinite(found) and not abs(found) <= abs(best["smd"]):

@@ -46,9 +46,9 @@ def group_mean(values: Floats, codes: Codes, size: int) -> tuple[Floats, NDArray
     return mean, count
 
 
-def spread(levels: NDArray, codes: Codes) -> NDArray:
+def spread(levels: Floats, codes: Codes) -> Floats:
     """Return each row's group value; NaN for rows without group."""
-    return np.append(levels, np.nan)[codes]
+    return np.asarray(np.append(levels, np.nan)[codes], dtype=np.float64)
 
 
 def numeric(frame: pd.DataFrame, column: str) -> Floats:
@@ -73,7 +73,7 @@ def numeric(frame: pd.DataFrame, column: str) -> Floats:
     return numbers
 
 
-def add_columns(frame: pd.DataFrame, new: Mapping[str, pd.Series | NDArray]) -> pd.DataFrame:
+def add_columns(frame: pd.DataFrame, new: Mapping[str, pd.Series | Floats]) -> pd.DataFrame:
     """Return the frame with new columns; SchemaError where a column of that name holds something else."""
     made = {name: pd.Series(np.asarray(v) if isinstance(v, np.ndarray) else v.array, index=frame.index, name=name)
             for name, v in new.items()}  # fmt: skip
@@ -104,7 +104,7 @@ def time_values(frame: pd.DataFrame, time: str) -> Floats:
     column = frame[time]
     if pd.api.types.is_datetime64_any_dtype(column):
         days = (column - pd.Timestamp("1970-01-01", tz=getattr(column.dtype, "tz", None))) / pd.Timedelta(days=1)
-        return days.to_numpy(dtype="float64", na_value=np.nan)
+        return np.asarray(days.to_numpy(dtype="float64", na_value=np.nan), dtype=np.float64)
     if isinstance(column.dtype, pd.CategoricalDtype):
         raise SchemaError(
             message(f"the time column '{time}' holds categories", do="Use a numeric column, such as the session number")

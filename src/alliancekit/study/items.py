@@ -35,10 +35,14 @@ def item_columns(
 
 
 def _from_mapping(made: Instrument, items: Mapping[Any, Any]) -> dict[int, str]:
-    wrong = [k for k in items if isinstance(k, bool) or not isinstance(k, int | np.integer) or not 1 <= k <= made.n_items]
+    wrong = [
+        k for k in items if isinstance(k, bool) or not isinstance(k, int | np.integer) or not 1 <= k <= made.n_items
+    ]
     if wrong:
         raise SpecError(
-            message(f"items= names {wrong}", do=f"Use the item numbers 1 to {made.n_items} of {made.id}, each -> column")
+            message(
+                f"items= names {wrong}", do=f"Use the item numbers 1 to {made.n_items} of {made.id}, each -> column"
+            )
         )
     return {int(k): str(v) for k, v in items.items()}
 
@@ -59,8 +63,10 @@ def _from_prefix(made: Instrument, frame: pd.DataFrame, prefix: str) -> dict[int
     extra = f"{prefix}{made.n_items + 1}"
     if extra in frame.columns:
         raise SchemaError(
-            message(f"{made.id} has {made.n_items} items, but there is a column '{extra}'",
-                    do="Check the instrument, or name the columns with items=")  # fmt: skip
+            message(
+                f"{made.id} has {made.n_items} items, but there is a column '{extra}'",
+                do="Check the instrument, or name the columns with items=",
+            )
         )
     return found
 
@@ -94,7 +100,9 @@ def _check_given(made: Instrument, found: Mapping[int, str], frame: pd.DataFrame
     have = [str(c) for c in frame.columns]
     absent = {i: c for i, c in found.items() if c not in have}
     if absent:
-        named = [f"item {i}: '{c}'" + (f" (nearest: '{n}')" if (n := nearest(c, have)) else "") for i, c in absent.items()]
+        named = [
+            f"item {i}: '{c}'" + (f" (nearest: '{n}')" if (n := nearest(c, have)) else "") for i, c in absent.items()
+        ]
         raise SchemaError(message(f"columns are not in the data: {', '.join(named)}", where=made.id))
     lost = sorted({i for members in made.scores.values() for i in members} - set(found))
     if lost:

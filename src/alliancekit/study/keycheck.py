@@ -72,7 +72,8 @@ def _check_observed_range(made: Instrument, values: NDArray[np.float64]) -> None
         if other.max is not None and other.max < made.max and known.max() <= other.max:
             raise SchemaError(
                 message(
-                    f"none of the {len(known)} ratings is above {other.max:g}, but {made.id} runs to {made.max:g}: these "
+                    f"none of the {len(known)} ratings is above {other.max:g}, but {made.id} runs to {made.max:g}: "
+                    "these "
                     f"look like {other.id} data, so the key of {made.id} is refused",
                     do=f"Score with '{other.id}'; if they are {made.id} data, say so with \"range\": "
                     f"[{made.min:g}, {made.max:g}] in the codebook, or reverse={list(made.reverse)}",
@@ -93,9 +94,7 @@ def _check_direction(made: Instrument, columns: Mapping[int, str], values: NDArr
                 raise SchemaError(_wrong_direction(made, other, columns[item], item, r, expected))
 
 
-def item_rest(
-    values: NDArray[np.float64], numbers: list[int], item: int, left_out: set[int]
-) -> tuple[float, int]:
+def item_rest(values: NDArray[np.float64], numbers: list[int], item: int, left_out: set[int]) -> tuple[float, int]:
     """Return the correlation of a raw item with the mean of the plain items, and the rows it rests on."""
     plain = values[:, [j for j, i in enumerate(numbers) if i != item and i not in left_out]]
     rows = ~np.isnan(values[:, numbers.index(item)]) & ~np.isnan(plain).any(axis=1)
@@ -112,12 +111,14 @@ def _wrong_direction(made: Instrument, other: Instrument, column: str, item: int
     shown = f"r = {r:.2f} with the mean of the others"
     if expected < 0:
         return message(
-            f"{made.id} reverses item {item}, but '{column}' runs with the other items ({shown}): the data are {other.id}, "
+            f"{made.id} reverses item {item}, but '{column}' runs with the other items ({shown}): the data are "
+            f"{other.id}, "
             f"or reversed already, so the key of {made.id} is refused",
             do=f"Score with '{other.id}', or say reverse=[] if the items are reversed already",
         )
     return message(
-        f"{made.id} reverses no item, but '{column}' (item {item}) runs against the others ({shown}), as in {other.id}: the "
+        f"{made.id} reverses no item, but '{column}' (item {item}) runs against the others ({shown}), as in "
+        f"{other.id}: the "
         f"key of {made.id} is refused",
         do=f"Score with '{other.id}', or say which items to reverse with reverse=[...]",
     )

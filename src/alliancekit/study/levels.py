@@ -1,4 +1,5 @@
-"""Units and levels: which column names the unit, one value per unit, arms, labels. Shared by the descriptive results."""
+"""Units and levels: which column names the unit, one value per unit, arms, labels. Shared by the descriptive "
+"results."""
 
 from __future__ import annotations
 

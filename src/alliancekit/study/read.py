@@ -134,8 +134,11 @@ def _folder(
         names = list(paths)
         if not paths:
             raise ReadError(
-                message(f"the folder has neither {CODEBOOK} nor a data file", where=folder.name,
-                        do=f"Put in a file of: {', '.join(SUFFIXES)}")  # fmt: skip
+                message(
+                    f"the folder has neither {CODEBOOK} nor a data file",
+                    where=folder.name,
+                    do=f"Put in a file of: {', '.join(SUFFIXES)}",
+                )
             )
     if table is not None and table not in names:
         close = nearest(table, names)

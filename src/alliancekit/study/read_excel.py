@@ -45,12 +45,16 @@ def read_excel(path: Path, sheet: str | None = None) -> dict[str, RawTable]:
     found: dict[str, RawTable] = {}
     for worksheet in book.worksheets:
         if sheet in (None, worksheet.title):
-            raw = _sheet([list(row) for row in worksheet.iter_rows(values_only=True)], f"{path.name}, {worksheet.title}")
+            raw = _sheet(
+                [list(row) for row in worksheet.iter_rows(values_only=True)], f"{path.name}, {worksheet.title}"
+            )
             if raw is not None:
                 found[worksheet.title] = raw
     book.close()
     if not found:
-        raise ReadError(message("the workbook has no rows under a header", where=path.name, do="Check the file in Excel"))
+        raise ReadError(
+            message("the workbook has no rows under a header", where=path.name, do="Check the file in Excel")
+        )
     return found
 
 

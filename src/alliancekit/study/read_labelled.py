@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -61,7 +61,7 @@ def read_labelled(path: Path, *, encoding: str | None = None) -> RawTable:
     return RawTable(frame, typed=True, how=how, infos=infos)
 
 
-def _spss_codes(column: pd.Series, ranges: list[dict[str, Any]], labels: Mapping[Any, str]) -> list[str]:
+def _spss_codes(column: pd.Series, ranges: Sequence[Any], labels: Mapping[Any, str]) -> list[str]:
     """Return the missing codes that are single values, labelled, or occur in the data."""
     found: dict[str, None] = {}
     for limits in ranges:

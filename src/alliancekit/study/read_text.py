@@ -87,7 +87,11 @@ def decode(data: bytes, name: str, encoding: str | None = None) -> tuple[str, st
     """Return the text of the bytes and the name of the encoding."""
     if encoding is not None:
         return _decode_as(data, name, encoding)
-    for mark, codec in ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16")):
+    for mark, codec in (
+        (codecs.BOM_UTF8, "utf-8-sig"),
+        (codecs.BOM_UTF16_LE, "utf-16"),
+        (codecs.BOM_UTF16_BE, "utf-16"),
+    ):
         if data.startswith(mark):
             return _decode_as(data, name, codec)
     head = data[:4000]

@@ -178,8 +178,8 @@ def parse_instrument(text: str, where: str) -> Instrument:
 
 
 _REQUIRED = ("id", "title", "construct", "n_items", "scoring", "direction", "key_status", "source")
-_OPTIONAL = ("version", "min", "max", "subscales", "unkeyed", "total", "reverse", "item_ranges", "directions", "prorate",
-             "cutoffs", "note", "not_with")  # fmt: skip
+_OPTIONAL = ("version", "min", "max", "subscales", "unkeyed", "total", "reverse", "item_ranges", "directions",
+             "prorate", "cutoffs", "note", "not_with")  # fmt: skip
 
 
 def _check_entries(entry: Mapping[str, Any], where: str) -> None:

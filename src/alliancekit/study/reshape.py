@@ -23,6 +23,7 @@ class _Pattern:
     time: str
     variable: str | None
     expression: re.Pattern[str]
+    loose: re.Pattern[str]
 
 
 def wide_to_long(
@@ -43,8 +44,8 @@ def wide_to_long(
         for the name of the measure: ``"{variable}_s{session}"`` takes bdi_s0 and rq_s0 alike. Several patterns, as a
         list or as new name -> pattern, must share the time column.
     times : what the time place may hold besides numbers -> its number, such as ``{"pre": 0, "2m": 2}``.
-    name : name of the value column of a single pattern; None: the text before the braces without a final abbreviation of
-        the time column ("bdi_s" -> "bdi").
+    name : name of the value column of a single pattern; None: the text before the braces without a final abbreviation
+        of the time column ("bdi_s" -> "bdi").
     empty : "keep" all person-sessions, or "drop" those without any value.
 
     Returns
@@ -109,7 +110,9 @@ def _patterns(
     made = [(_compile(text, times), key) for text, key in given]
     words = {p.time for p, _ in made}
     if len(words) != 1:
-        raise SpecError(message(f"the patterns use several time columns: {', '.join(sorted(words))}", do="Use one word"))
+        raise SpecError(
+            message(f"the patterns use several time columns: {', '.join(sorted(words))}", do="Use one word")
+        )
     return made
 
 
@@ -126,11 +129,13 @@ def _compile(text: str, times: Mapping[str, float] | None) -> _Pattern:
     words = sorted(times or {}, key=len, reverse=True)
     moment = "|".join([*(re.escape(w) for w in words), _NUMBER])
     parts = re.split(r"\{\w+\}", text)
-    expression = re.escape(parts[0])
+    expression = loose = re.escape(parts[0])
     for place, after in zip(places, parts[1:], strict=True):
         expression += "(?P<variable>.+?)" if place == "variable" else f"(?P<time>{moment})"
         expression += re.escape(after)
-    return _Pattern(text, others[0], "variable" if "variable" in places else None, re.compile(expression))
+        loose += "(.+)" + re.escape(after)
+    variable = "variable" if "variable" in places else None
+    return _Pattern(text, others[0], variable, re.compile(expression), re.compile(loose))
 
 
 def _collect(
@@ -152,15 +157,18 @@ def _collect(
         taken = found.setdefault(measure, {})
         if moment in taken and taken[moment] != column:
             raise SchemaError(
-                message(f"two columns stand for '{measure}' at {part.time} {moment:g}", where=f"{taken[moment]}, {column}",
-                        do="Make the pattern or times= more exact")  # fmt: skip
+                message(
+                    f"two columns stand for '{measure}' at {part.time} {moment:g}",
+                    where=f"{taken[moment]}, {column}",
+                    do="Make the pattern or times= more exact",
+                )
             )
         taken[moment] = column
     if not hits:
-        loose = re.compile(re.sub(r"\(\?P<time>[^)]*(?:\([^)]*\)[^)]*)*\)", "(.+)", part.expression.pattern))
-        near = [c for c in columns if loose.fullmatch(c)]
+        near = [c for c in columns if part.loose.fullmatch(c)]
         do = (
-            f"These would fit with words in the place of the number: {', '.join(near[:6])}; give times={{'word': number}}"
+            f"These would fit with words in the place of the number: {', '.join(near[:6])}; give "
+            f"times={{'word': number}}"
             if near
             else f"Columns are: {', '.join(columns[:30])}"
         )
@@ -187,19 +195,14 @@ def _stack(
     made[time] = pd.Series(np.tile(np.array(moments), n)).astype("int64" if whole else "float64")
     order = np.arange(n * k).reshape(k, n).T.ravel()
     for measure, taken in found.items():
-        absent = pd.Series(np.nan, index=frame.index)
+        absent = frame[next(iter(taken.values()))].mask(np.ones(n, dtype=bool))
         parts = [frame[taken[m]] if m in taken else absent for m in moments]
-        kinds = {p.dtype for p in parts}
-        stacked = pd.concat(parts if len(kinds) == 1 else [_common(p, kinds) for p in parts], ignore_index=True)
+        if len({p.dtype for p in parts}) > 1:
+            common = "float64" if all(pd.api.types.is_numeric_dtype(p) for p in parts) else "object"
+            parts = [p.astype(common) for p in parts]
+        stacked = pd.concat(parts, ignore_index=True)
         made[measure] = stacked.take(order).reset_index(drop=True)
     return pd.DataFrame(made)
-
-
-def _common(column: pd.Series, kinds: set[object]) -> pd.Series:
-    """Give a column the type in which all its fellows fit: numbers as floats, other mixtures as objects."""
-    if all(pd.api.types.is_numeric_dtype(k) for k in kinds):
-        return column.astype("float64")
-    return column.astype(object)
 
 
 def _infos(df: Data, found: Mapping[str, Mapping[float, str]], time: str) -> dict[str, ColumnInfo]:

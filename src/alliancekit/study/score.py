@@ -7,10 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
-from alliancekit.core.errors import SchemaError, SpecError, check_option, message
+from alliancekit.core.errors import SpecError, check_option, message
 from alliancekit.study.codebook import ColumnInfo
 from alliancekit.study.grouping import add_columns
 from alliancekit.study.items import check_range, item_columns, item_values, user_key
@@ -39,8 +38,8 @@ def score(
     instrument : id in the registry (``ak.instruments()``), or the path of a TOML file of your own.
     items : item number -> column for every item of the key; or subscale -> list of columns, which is a key of your own
         (then ``scoring`` must be given where the registry has no key).
-    prefix : instead of ``items``: item i is the column ``<prefix>i`` or ``<prefix>0i``. With neither, the items that the
-        codebook assigns to the instrument are taken.
+    prefix : instead of ``items``: item i is the column ``<prefix>i`` or ``<prefix>0i``. With neither, the items that
+        the codebook assigns to the instrument are taken.
     name : beginning of the new columns' names; None makes it of the id ("WAI-SR" -> "wai_sr").
     scoring : "mean" or "sum"; None takes the registry's.
     reverse : items to reverse instead of the key's own list (numbers; columns with a key of your own). ``[]`` says that
@@ -96,7 +95,7 @@ def score(
     numbers = list(columns)
     oriented = _reversed(made, numbers, values)
     start = name if name is not None else _slug(made.id)
-    new: dict[str, NDArray] = {}
+    new: dict[str, Floats] = {}
     for part, members in made.scores.items():
         at = [numbers.index(i) for i in members]
         new[f"{start}_{part}"] = scale_score(oriented[:, at], used, _needed(made, len(at)), _enough(made, oriented))
@@ -123,7 +122,7 @@ def scale_score(values: Floats, scoring: str, needed: int, valid: NDArray[np.boo
     if scoring == "mean":
         return mean
     k = values.shape[1]
-    return np.where(enough & (present == k), total, mean * k)
+    return np.asarray(np.where(enough & (present == k), total, mean * k), dtype=np.float64)
 
 
 def _needed(made: Instrument, k: int) -> int:
@@ -135,7 +134,7 @@ def _needed(made: Instrument, k: int) -> int:
 def _enough(made: Instrument, values: Floats) -> NDArray[np.bool_]:
     if made.prorate.rule != "max_missing":
         return np.ones(len(values), dtype=bool)
-    return np.isnan(values).sum(axis=1) <= made.prorate.max_missing
+    return np.asarray(np.isnan(values).sum(axis=1) <= made.prorate.max_missing, dtype=np.bool_)
 
 
 def _reversed(made: Instrument, numbers: list[int], values: Floats) -> Floats:
@@ -159,7 +158,8 @@ def _own_reverse(made: Instrument, reverse: Sequence[int] | Sequence[str]) -> tu
 def _no_key(made: Instrument) -> str:
     scales = f" and the subscales {', '.join(made.unkeyed)}" if made.unkeyed else ""
     return message(
-        f"which items of {made.id} belong to which scale is not known to the registry; it knows {made.n_items} items{scales}",
+        f"which items of {made.id} belong to which scale is not known to the registry; it knows {made.n_items} "
+        f"items{scales}",
         do="Take the key from the manual: items={'subscale': ['column', ...]}, scoring='mean' or 'sum', and "
         "reverse=[columns] where items are reversed",
     )
@@ -174,7 +174,7 @@ def _account(
     start: str,
     used: str,
     status: str,
-    new: Mapping[str, NDArray],
+    new: Mapping[str, Floats],
     oriented: Floats,
     df: Data,
     columns: Mapping[int, str],
@@ -212,5 +212,3 @@ def score_range(made: Instrument, part: str, scoring: str) -> tuple[float, float
         return None
     low, high = sum(x[0] for x in limits if x), sum(x[1] for x in limits if x)
     return (low, high) if scoring == "sum" else (low / len(limits), high / len(limits))
-
-

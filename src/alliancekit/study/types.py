@@ -194,7 +194,9 @@ class Study:
         chosen = list(columns) or [c for c, info in infos.items() if info.values and info.role != "item"]
         for name in chosen:
             if name not in frame.columns:
-                raise SchemaError(message(f"there is no column '{name}'", do=f"Columns are: {', '.join(frame.columns)}"))
+                raise SchemaError(
+                    message(f"there is no column '{name}'", do=f"Columns are: {', '.join(frame.columns)}")
+                )
             frame[name] = apply_labels(frame[name], infos[name])
         detail = f"codes of {', '.join(chosen)} replaced by their labels" if chosen else "no coded columns"
         return self.with_data(frame, LogEntry("labelled", detail, rows_changed=len(frame) if chosen else 0))

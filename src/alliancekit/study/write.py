@@ -60,7 +60,9 @@ def write_study(study: Study, folder: str | Path, *, overwrite: bool = False) ->
     target = Path(folder)
     if (target / "codebook.json").exists() and not overwrite:
         raise ReadError(
-            message("there is a study in the folder already", where=target.name, do="Use overwrite=True, or another folder")
+            message(
+                "there is a study in the folder already", where=target.name, do="Use overwrite=True, or another folder"
+            )
         )
     book = study.codebook
     tables = dict(study.tables)
@@ -95,12 +97,15 @@ def _texts(
     """Return the cells as texts, and the codebook entries that make them read back as they are."""
     if not len(frame.columns) or not len(frame):
         raise SchemaError(message(f"the table '{table}' has no columns or no rows, so it cannot be written"))
-    empty = np.flatnonzero(frame.isna().all(axis=1).to_numpy()) if len(frame.columns) > 1 else np.zeros(0, dtype=int)
-    empty = [i for i in empty if codes.empty or codes.iloc[i].isna().all()]
+    bare = np.flatnonzero(frame.isna().all(axis=1).to_numpy()).tolist() if len(frame.columns) > 1 else []
+    empty = [i for i in bare if codes.empty or codes.iloc[i].isna().all()]
     if len(empty):
         raise SchemaError(
-            message(f"rows of the table '{table}' hold no value at all", where=f"row {frame.index[empty[0]]}",
-                    do="Leave them out first")  # fmt: skip
+            message(
+                f"rows of the table '{table}' hold no value at all",
+                where=f"row {frame.index[empty[0]]}",
+                do="Leave them out first",
+            )
         )
     texts: dict[str, pd.Series] = {}
     columns: dict[str, ColumnInfo] = {}

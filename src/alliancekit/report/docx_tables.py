@@ -1,0 +1,155 @@
+"""Word tables in APA style: three horizontal rules, headings that repeat on each page, no vertical lines."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+from alliancekit.report.assembly import SummaryLine
+from alliancekit.report.docx_xml import element, paragraph_xml, run, runs
+from alliancekit.report.docx_styles import PORTRAIT
+from alliancekit.report.formatting import is_symbol
+from alliancekit.report.grid import Grid, GridColumn, Row
+
+# Twentieths of a point: a character of 9.5 pt Times, the padding of a cell, the narrowest column of text.
+_CHARACTER: Final = 98
+_PADDING: Final = 80
+_NARROWEST: Final = 1500
+_TOGETHER: Final = 24
+"""Tables up to this many rows are kept on one page."""
+
+
+def natural_width(grid: Grid) -> int:
+    """Return the width that a table wants, in twentieths of a point; columns of words are allowed to wrap."""
+    return sum(_least(w, c) for w, c in zip(_wanted(grid), grid.columns, strict=True))
+
+
+def apa_table(grid: Grid, text_width: int) -> Any:
+    """Return a table as a Word element, at most ``text_width`` twentieths of a point wide."""
+    widths = _widths(grid, text_width)
+    together = len(grid.rows) <= _TOGETHER
+    rows = [_spans_row(grid, widths)] if grid.spans else []
+    rows.append(_heading_row(grid, widths))
+    for i, row in enumerate(grid.rows):
+        last = i == len(grid.rows) - 1
+        rows.append(_row(row, grid, widths, keep=not last and (together or i < 2 or row.heading)))
+    columns = "".join(f'<w:gridCol w:w="{w}"/>' for w in widths)
+    return element(f"<w:tbl>{_properties(sum(widths))}<w:tblGrid>{columns}</w:tblGrid>{''.join(rows)}</w:tbl>")
+
+
+def summary_table(lines: Sequence[SummaryLine]) -> Any:
+    """Return the box at the top of a report: what is asked, what is answered, on what data, checked how."""
+    left = 1900
+    widths = (left, PORTRAIT.text_width - left)
+    columns = "".join(f'<w:gridCol w:w="{w}"/>' for w in widths)
+    rows = []
+    for line in lines:
+        bold = line.label == "Answer"
+        cells = _cell(paragraph_xml("Table Text", run(line.label, italic=True), extra=_AIR), widths[0])
+        texts = "".join(
+            paragraph_xml("Table Text", run(t, bold=True) if bold else runs(t), extra=_AIR) for t in line.lines
+        )
+        rows.append(f"<w:tr><w:trPr><w:cantSplit/></w:trPr>{cells}{_cell(texts, widths[1])}</w:tr>")
+    return element(f"<w:tbl>{_properties(sum(widths))}<w:tblGrid>{columns}</w:tblGrid>{''.join(rows)}</w:tbl>")
+
+
+_AIR: Final = '<w:spacing w:before="30" w:after="30"/>'
+
+
+def _properties(width: int) -> str:
+    rule = 'w:val="single" w:sz="8" w:space="0" w:color="000000"'
+    return (
+        f'<w:tblPr><w:tblW w:w="{width}" w:type="dxa"/>'
+        f"<w:tblBorders><w:top {rule}/><w:bottom {rule}/></w:tblBorders>"
+        f'<w:tblLayout w:type="fixed"/><w:tblCellMar><w:left w:w="{_PADDING}" w:type="dxa"/>'
+        f'<w:right w:w="{_PADDING}" w:type="dxa"/></w:tblCellMar></w:tblPr>'
+    )
+
+
+def _wanted(grid: Grid) -> list[int]:
+    """Return the width of each column if nothing were to wrap."""
+    widths = []
+    for i, column in enumerate(grid.columns):
+        cells = [len(row.cells[i].text) + len(row.cells[i].letter) for row in grid.rows if not row.heading]
+        words = [len(w) for w in column.heading.split()]
+        indent = 2 if i == 0 and grid.indented else 0
+        widths.append((max([*cells, *words, 2]) + indent) * _CHARACTER + 2 * _PADDING)
+    return widths
+
+
+def _least(wanted: int, column: GridColumn) -> int:
+    return min(wanted, 2 * _NARROWEST) if column.side == "left" else wanted
+
+
+def _widths(grid: Grid, text_width: int) -> list[int]:
+    """Return the widths: as wanted where they fit, else the columns of words share what the numbers leave."""
+    wanted = _wanted(grid)
+    if sum(wanted) <= text_width:
+        return wanted
+    words = [i for i, c in enumerate(grid.columns) if c.side == "left"]
+    left_over = text_width - sum(w for i, w in enumerate(wanted) if i not in words)
+    shares = _shares([wanted[i] for i in words], left_over)
+    widths = list(wanted)
+    for i, share in zip(words, shares, strict=True):
+        widths[i] = share
+    if sum(widths) > text_width:
+        factor = text_width / sum(widths)
+        widths = [int(w * factor) for w in widths]
+    return widths
+
+
+def _shares(wanted: list[int], available: int) -> list[int]:
+    """Give each column what it wants as long as that is less than an even share; the rest divides what is left."""
+    shares = [0] * len(wanted)
+    open_columns = sorted(range(len(wanted)), key=lambda i: wanted[i])
+    for count, i in enumerate(open_columns):
+        even = max(available, _NARROWEST) // (len(open_columns) - count)
+        shares[i] = min(wanted[i], max(even, _NARROWEST // 2))
+        available -= shares[i]
+    return shares
+
+
+def _cell(content: str, width: int, *, span: int = 1, rule: bool = False, bottom: bool = False) -> str:
+    merged = f'<w:gridSpan w:val="{span}"/>' if span > 1 else ""
+    line = '<w:tcBorders><w:bottom w:val="single" w:sz="6" w:space="0" w:color="000000"/></w:tcBorders>' if rule else ""
+    low = '<w:vAlign w:val="bottom"/>' if bottom else ""
+    return f'<w:tc><w:tcPr><w:tcW w:w="{width}" w:type="dxa"/>{merged}{line}{low}</w:tcPr>{content}</w:tc>'
+
+
+_HEAD: Final = "<w:trPr><w:cantSplit/><w:tblHeader/></w:trPr>"
+_HEAD_AIR: Final = '<w:keepNext/><w:spacing w:before="40" w:after="40"/>'
+
+
+def _spans_row(grid: Grid, widths: list[int]) -> str:
+    cells, start = [], 0
+    for span in grid.spans:
+        width = sum(widths[start : start + span.width])
+        start += span.width
+        text = paragraph_xml("Table Centre", run(span.label), extra=_HEAD_AIR)
+        cells.append(_cell(text, width, span=span.width, rule=bool(span.label)))
+    return f"<w:tr>{_HEAD}{''.join(cells)}</w:tr>"
+
+
+def _heading_row(grid: Grid, widths: list[int]) -> str:
+    cells = []
+    for column, width in zip(grid.columns, widths, strict=True):
+        style = "Table Number" if column.side == "right" else "Table Text"
+        text = paragraph_xml(style, run(column.heading, italic=is_symbol(column.heading)), extra=_HEAD_AIR)
+        cells.append(_cell(text, width, rule=True, bottom=True))
+    return f"<w:tr>{_HEAD}{''.join(cells)}</w:tr>"
+
+
+def _row(row: Row, grid: Grid, widths: list[int], *, keep: bool) -> str:
+    stay = "<w:keepNext/>" if keep else ""
+    if row.heading:
+        air = f'{stay}<w:spacing w:before="80" w:after="20"/>'
+        text = paragraph_xml("Table Text", run(row.cells[0].text, italic=True), extra=air)
+        return f"<w:tr><w:trPr><w:cantSplit/></w:trPr>{_cell(text, sum(widths), span=len(widths))}</w:tr>"
+    cells = []
+    for i, (cell, column, width) in enumerate(zip(row.cells, grid.columns, widths, strict=True)):
+        style = "Table Number" if column.side == "right" else "Table Text"
+        indent = '<w:ind w:left="180"/>' if i == 0 and grid.indented else ""
+        content = run(cell.text) + run(cell.letter, superscript=True)
+        text = paragraph_xml(style, content, extra=f'{stay}<w:spacing w:before="20" w:after="20"/>{indent}')
+        cells.append(_cell(text, width))
+    return f"<w:tr><w:trPr><w:cantSplit/></w:trPr>{''.join(cells)}</w:tr>"

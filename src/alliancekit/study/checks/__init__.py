@@ -1,0 +1,1 @@
+"""The single checks of a study's data, one file per subject. Each takes a ``TableView`` and yields findings."""
