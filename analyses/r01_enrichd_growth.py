@@ -9,10 +9,8 @@ import alliancekit as ak
 study = ak.read_study("data/enrichd_cbt_bdi")
 checks = ak.validate(study)
 
-# Time in months on a log scale: change is fast at first and levels off. Medication varies within and between patients.
-df = study.data
-df = df.assign(month=df["time"] / 30.4375)
-study = study.with_data(df)
+# Months since randomisation; medication varies within and between patients.
+study = study.with_data(study.data.assign(month=lambda d: d["time"] / 30.4375))
 study = ak.within_between(study, "med", by="patient")
 
 null = ak.mixed("bdi ~ 1 + (1 | patient)", study)
@@ -21,15 +19,17 @@ growth = ak.mixed("bdi ~ log(month + 1) + (1 + log(month + 1) | patient)", study
 full = ak.mixed("bdi ~ log(month + 1) + med_within + med_between + (1 + log(month + 1) | patient)", study)
 print(full)
 
-audit = ak.check_assumptions(full)
+audit = ak.check_assumptions(full, study)
 report = ak.Report(
     "Depression Over a Course of CBT: Growth in the ENRICHD Trial",
     study=study,
+    data="real",
     question="How do depression scores change over half a year of cognitive behavioural therapy, and do they "
     "differ with "
     "antidepressants, within and between patients?",
 )
-report.section("Sample and flow", ak.sample_flow(study, fit=full), checks)
+flow = ak.sample_flow(study, fit=full)
+report.section("Sample and Flow", flow, ak.figure(flow), checks)
 report.section(
     "Descriptives",
     ak.describe(study, ["bdi", "med", "month"]),
@@ -42,11 +42,11 @@ report.section(
     "patient's share of visits on an antidepressant (between) and the deviation from it at a visit (within).",
     ak.equation(full),
 )
-report.section("Models side by side", ak.table(null, linear, growth, full), ak.compare(null, linear, growth, full))
-report.section("Estimates", full, ak.table(ak.compare(growth, full)))
+report.section("Models Side by Side", ak.table(null, linear, growth, full))
+report.section("Estimates", full, ak.compare(growth, full))
 report.section("Figures", *(ak.figure(full, kind) for kind in ("trajectories", "effects", "diagnostics")))
-report.section("Second opinion", ak.crosscheck(full))
-report.section("Assumption audit", audit)
+report.section("Second Opinion", ak.crosscheck(full))
+report.section("Assumption Audit", audit)
 report.limits(
     "Antidepressants were not randomised: the within and between differences describe, they do not show an effect.",
     "Only the CBT arm is in the data; nothing can be said about CBT against usual care.",

@@ -21,7 +21,7 @@ html_title = f"alliancekit {__version__}"
 html_show_sourcelink = False
 html_show_copyright = False
 html_last_updated_fmt = None
-html_sidebars = {"**": ["sidebar-nav-bs"], "index": []}
+html_sidebars = {"**": []}
 html_theme_options = {
     "show_prev_next": True,
     "navigation_with_keys": False,
@@ -29,4 +29,5 @@ html_theme_options = {
     "footer_start": [],
     "footer_end": [],
     "navbar_align": "left",
+    "header_links_before_dropdown": 7,
 }

@@ -7,10 +7,11 @@ Source: Kreft, de Leeuw & Aiken (1995, Multivariate Behavioral Research 30, 1-21
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from alliancekit.audit.context import Context, listed
-from alliancekit.audit.spread import Spread, explained, group_means, spread_between
-from alliancekit.audit.types import NOT_CHECKED, PASS, REFUSE, WARN, Check
+from alliancekit.audit.spread import Spread, collapse, explained, group_means, spread_between
+from alliancekit.audit.types import PASS, REFUSE, WARN, Check
 
 NAME = "within and between parts"
 SMALL_SHARE, ALPHA, REPRODUCED = 0.05, 0.05, 1 - 1e-8
@@ -25,16 +26,14 @@ def check(context: Context) -> Check:
     """
     units = {group: codes for group, codes in context.groups.items() if int(codes.max()) + 1 < len(codes)}
     if not units:
-        return Check(
-            NAME, NOT_CHECKED, "The model has no grouping factor with several rows per unit.", "Nothing to do."
-        )
+        return Check(NAME, PASS, "No unit has several rows: each slope belongs to one level.")
     finest = max(units, key=lambda group: int(units[group].max()))
     repeated = context.kind == "multilevel" and _repeats(context, finest)
     pooled: dict[str, list[str]] = {}
     numbers: dict[str, float] = {}
     for group, codes in units.items():
         for column in context.predictors:
-            found = _two_levels(context, column, codes)
+            found = _two_levels(context, column, codes, units[finest])
             if found is not None:
                 pooled.setdefault(group, []).append(column)
                 numbers[f"icc_{column}_{group}"] = found.icc
@@ -58,12 +57,15 @@ def _repeats(context: Context, group: str) -> bool:
     return therapist is None or therapist not in context.group_columns[group] or len(context.group_columns[group]) > 1
 
 
-def _two_levels(context: Context, column: str, codes: np.ndarray) -> Spread | None:
-    """Return the spread of a predictor with one slope for two levels; None where there is no such trouble."""
+def _two_levels(context: Context, column: str, codes: NDArray[np.intp], finest: NDArray[np.intp]) -> Spread | None:
+    """Return the spread of a predictor with one slope for two levels; None where there is no such trouble.
+
+    At a level above the finest, the means of the finest units are compared, so that repeated rows do not count twice.
+    """
     values = context.used(column)
     if values is None or column in context.is_time or len(np.unique(values)) < 3 or np.isnan(values).any():
         return None
-    found = spread_between(values, codes)
+    found = spread_between(*collapse(values, codes, finest))
     if found is None or not SMALL_SHARE < found.icc < 1 - SMALL_SHARE or found.p_value >= ALPHA:
         return None
     if explained(context.X, group_means(values, codes)) >= REPRODUCED:

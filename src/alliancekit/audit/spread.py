@@ -58,6 +58,16 @@ def spread_between(values: Array, codes: NDArray[np.intp]) -> Spread | None:
     return Spread(icc, icc2, float(f_upper(msb / msw, groups - 1, n - groups)), size, groups)
 
 
+def collapse(values: Array, codes: NDArray[np.intp], finest: NDArray[np.intp]) -> tuple[Array, NDArray[np.intp]]:
+    """Return one value (the mean) and one upper code per finest unit; unchanged where the units do not nest."""
+    first = np.unique(finest, return_index=True)[1]
+    renumbered = np.unique(finest, return_inverse=True)[1]
+    if (codes != codes[first][renumbered]).any() or len(np.unique(codes)) == len(first):
+        return values, codes
+    sizes = np.bincount(renumbered)
+    return np.bincount(renumbered, weights=values) / sizes, codes[first]
+
+
 def group_means(values: Array, codes: NDArray[np.intp]) -> Array:
     """Return each row's group mean."""
     sizes = np.bincount(codes)

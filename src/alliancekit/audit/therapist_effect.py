@@ -6,8 +6,10 @@ and .107 with 20 at ICC .10 (nominal .05). Wampold & Serlin (2000, Psychological
 
 from __future__ import annotations
 
+import numpy as np
+
 from alliancekit.audit.context import Context
-from alliancekit.audit.spread import spread_between
+from alliancekit.audit.spread import collapse, spread_between
 from alliancekit.audit.types import NOT_CHECKED, PASS, REFUSE, WARN, Check
 
 NAME = "therapist effect"
@@ -28,7 +30,9 @@ def check(context: Context) -> Check:
     if codes is None:
         need = f"'{column}' is not known for every row used."
         return Check(NAME, NOT_CHECKED, need, "Hand over the frame of the analysis with the therapist of each row.")
-    found = spread_between(context.residuals, codes)
+    units = max(context.groups.values(), key=lambda c: int(c.max()), default=np.arange(len(codes), dtype=np.intp))
+    marginal = context.y - context.X @ np.nan_to_num(context.estimates)
+    found = spread_between(*collapse(marginal, codes, units))
     if found is None:
         return Check(NAME, NOT_CHECKED, f"'{column}' has one unit, or one row per unit.", "Nothing can be done.")
     numbers = {"icc": found.icc, "p_value": found.p_value, "therapists": float(found.groups)}

@@ -14,7 +14,7 @@ from alliancekit.core.errors import DesignError, DesignWarning, SpecError, check
 from alliancekit.core.sample import SampleAccount
 from alliancekit.formula.blocks import RandomBlock, build_blocks
 from alliancekit.formula.columns import Columns, name_rows
-from alliancekit.formula.expressions import Call, columns_in, without_parens
+from alliancekit.formula.expressions import columns_in
 from alliancekit.formula.parse import Formula, parse_formula
 from alliancekit.formula.rank import dependent_columns, describe
 from alliancekit.formula.recipe import NewDesign, Recipe
@@ -207,9 +207,6 @@ def _complete_rows(
 
 def _refuse_factor_response(formula: Formula, columns: Columns) -> None:
     assert formula.response is not None
-    bare = without_parens(formula.response)
-    if isinstance(bare, Call) and bare.function in ("factor", "C"):
-        raise DesignError(message(f"the response '{formula.response_name}' is a factor", do="Use numbers"))
     for name in columns_in(formula.response):
         if columns.kind(name) == "factor":
             columns.refuse_numbers_in_text(name)

@@ -205,7 +205,7 @@ def check_arithmetic(expr: Expr, fail: Fail, where: str) -> None:
     if isinstance(expr, Call):
         check_arguments(expr, fail)
         if not TRANSFORMS[expr.function].numeric:
-            do = "Give it a term of its own"
+            do = "Use a column of numbers" if where == "the response" else "Give it a term of its own"
             raise fail(f"{expr.function}() cannot stand inside {where}", expr.position, do)
     elif isinstance(expr, Binary):
         if expr.operator in (":", "%in%"):

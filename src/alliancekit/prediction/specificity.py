@@ -6,8 +6,12 @@ everything else in the final model. Where the second finds nothing there are sti
 focus's own slope tells them apart, because a squared increment shrinks under collinearity even where the slope does
 not:
 
-- its slope fell when the rivals came in, by more than chance: the increment belongs to the rivals ("not specific");
+- its slope fell to less than half when the rivals came in, by more than chance: the increment belongs to the rivals
+  ("not specific");
 - its slope is compatible both with zero and with what it was: the data cannot tell ("not distinguishable").
+
+An increment beyond everything that is significant but keeps less than half of the slope is not called specific either:
+rivals measured with error leave some of theirs to the focus (Westfall & Yarkoni 2016, PLOS ONE 11, e0152719).
 """
 
 from __future__ import annotations
@@ -18,6 +22,8 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 
+# Share of its slope that a predictor must keep beside its rivals to be called specific.
+MOST = 0.5
 VERDICTS = ("specific", "not specific", "not distinguishable", "no increment")
 
 
@@ -152,11 +158,16 @@ def judge(
     alpha = 1.0 - level
     if not base.p_value < alpha:
         return "no increment"
-    same_direction = slope_base * slope_all > 0.0
-    if everything.p_value < alpha:
-        return "specific" if rivals and same_direction else "not distinguishable"
+    if not rivals:
+        return "not distinguishable"
+    kept = slope_all / slope_base
+    found = everything.p_value < alpha
+    if found and kept >= MOST:
+        return "specific"
+    if found and kept < 0.0:
+        return "not distinguishable"
     shrank = drop.conf_low > 0.0 if slope_base > 0.0 else drop.conf_high < 0.0
-    return "not specific" if rivals and shrank else "not distinguishable"
+    return "not specific" if kept < MOST and shrank else "not distinguishable"
 
 
 def correlations_with(values: pd.DataFrame, focus: str, rivals: tuple[str, ...], level: float) -> pd.DataFrame:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -64,7 +65,7 @@ class Report:
         states no origin.
     seed : random seed of the script; seeds that results carry are found by themselves.
     script : path of the script that makes the report; None finds the running one.
-    running_title : short title on each page of the Word file; None takes the title, cut to 50 characters.
+    running_title : short title on each page of the Word file; None takes the title, cut to 60 characters.
 
     Raises
     ------
@@ -116,7 +117,7 @@ class Report:
         self.title = " ".join(title.split())
         self.question = " ".join(question.split())
         self.study = getattr(study, "study", study)
-        self.running_title = running_title if running_title is not None else self.title[:50].rstrip()
+        self.running_title = running_title if running_title is not None else textwrap.shorten(self.title, 60, placeholder=" …")
         self._simulated = study if self.study is not study else None
         self._data = data
         self._seed = seed

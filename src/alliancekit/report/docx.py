@@ -17,8 +17,8 @@ from alliancekit.report.assembly import (
     PlacedSection,
     Quotable,
 )
-from alliancekit.report.docx_styles import LANDSCAPE, PORTRAIT, prepare, set_page, strip_dates
-from alliancekit.report.docx_tables import apa_table, natural_width, summary_table
+from alliancekit.report.docx_styles import LANDSCAPE, PORTRAIT, prepare, set_page, strip
+from alliancekit.report.docx_tables import apa_table, fits, summary_table
 from alliancekit.report.docx_xml import caption, paragraph, run, runs
 from alliancekit.report.parts import Banner, Equation, Sentence
 
@@ -43,7 +43,7 @@ def write_docx(document: Document) -> bytes:
     writer.put(summary_table(document.summary))
     for section in document.sections:
         writer.section(section)
-    strip_dates(word)
+    strip(word)
     stream = io.BytesIO()
     word.save(stream)
     return _fixed_zip(stream.getvalue())
@@ -89,20 +89,21 @@ class _Writer:
             self.put(paragraph("Normal", runs(block.text)))
 
     def _table(self, placed: PlacedTable) -> None:
-        turned = natural_width(placed.grid) > PORTRAIT.text_width
+        turned = not fits(placed.grid, PORTRAIT.text_width)
         if turned:
             self._turn(PORTRAIT)
         page = LANDSCAPE if turned else PORTRAIT
         grid = placed.grid
         self.put(caption("Table", placed.number, placed.table.title))
-        self.put(apa_table(grid, page.text_width))
+        self.put(apa_table(grid, page.text_width, noted=bool(grid.notes or grid.letters)))
         notes = []
         if grid.notes:
             notes.append(paragraph("Table Note", run("Note. ", italic=True) + runs(" ".join(grid.notes))))
         if grid.letters:
             marks = "".join(run(letter, superscript=True) + run(f" {words} ") for letter, words in grid.letters)
             notes.append(paragraph("Table Note", marks))
-        for note in notes or [paragraph("Table Note", "")]:
+        # Word joins tables that follow each other without a paragraph between them.
+        for note in notes or [paragraph("Table End", "")]:
             self.put(note)
         if turned:
             self._turn(LANDSCAPE)

@@ -65,6 +65,10 @@ _LOOKS: Final = {
     "Code Last": _Look(size=8.5, after=8, lines=1.0, indent=14, font=CODE_FONT),
     "Equation": _Look(after=1, indent=14, font=EQUATION_FONT, keep=True),
     "Where": _Look(size=10, after=6, indent=14),
+    "Running Head": _Look(size=9.5, after=0, lines=1.0),
+    "Table End": _Look(size=4, after=4, lines=1.0),
+    "Table Small": _Look(size=8.5, after=0, lines=1.0),
+    "Table Number Small": _Look(size=8.5, after=0, lines=1.0, side="right"),
     "Notice": _Look(size=10.5, after=8, indent=8, bar="4F6F9F"),
     "Notice Warn": _Look(size=10.5, after=8, indent=8, bar="B07A10"),
     "Notice Bad": _Look(size=10.5, after=8, indent=8, bar="A3262A"),
@@ -98,15 +102,22 @@ def set_page(section: Any, page: Page) -> None:
     section.header_distance = Twips(page.margin // 2)
 
 
-def strip_dates(word: Any) -> None:
-    """Take out what knows a time: dates of the properties, and the picture of the template's first page."""
+def strip(word: Any) -> None:
+    """Take out what knows a time (dates of the properties), and what the template brings but no report uses."""
+    from docx.enum.style import WD_STYLE_TYPE
+
     root = word.core_properties._element
     for child in list(root):
         if child.tag.rsplit("}", 1)[-1] in ("created", "modified", "lastPrinted", "revision"):
             root.remove(child)
-    relations = word.part.package.rels
-    for key in [k for k, relation in relations.items() if relation.reltype.endswith("/thumbnail")]:
-        del relations[key]
+    unused = ("/thumbnail", "/stylesWithEffects", "/customXml")
+    for relations in (word.part.package.rels, word.part.rels):
+        for key in [k for k, relation in relations.items() if relation.reltype.endswith(unused)]:
+            del relations[key]
+    styles = word.styles.element
+    for style in [s for s in styles.style_lst if s.type is not None and s.type == WD_STYLE_TYPE.TABLE]:
+        if style.styleId != "TableNormal":
+            styles.remove(style)
 
 
 def _set_style(word: Any, name: str, look: _Look) -> None:
@@ -120,6 +131,7 @@ def _set_style(word: Any, name: str, look: _Look) -> None:
     style.hidden = False
     style.quick_style = True
     _set_font(style, look.font)
+    _plain_letters(style)
     style.font.size = Pt(look.size)
     style.font.bold, style.font.italic = look.bold, look.italic
     style.font.color.rgb = RGBColor(0, 0, 0)
@@ -149,6 +161,14 @@ def _set_font(style: Any, font: str) -> None:
         fonts.set(qn(f"w:{script}"), font)
 
 
+def _plain_letters(style: Any) -> None:
+    """Take out the template's spaced-out letters."""
+    properties = style.element.get_or_add_rPr()
+    for child in list(properties):
+        if child.tag.rsplit("}", 1)[-1] in ("spacing", "kern"):
+            properties.remove(child)
+
+
 def _set_borders(style: Any, bar: str) -> None:
     """Take out the template's borders; draw a bar at the left of a notice."""
     from docx.oxml.ns import qn
@@ -158,16 +178,10 @@ def _set_borders(style: Any, bar: str) -> None:
         properties.remove(old)
     if bar:
         line = f'<w:pBdr><w:left w:val="single" w:sz="18" w:space="6" w:color="{bar}"/></w:pBdr>'
-        properties._insert_pBdr(element(line)) if hasattr(properties, "_insert_pBdr") else _place_border(
-            properties, element(line)
-        )
-
-
-def _place_border(properties: Any, border: Any) -> None:
-    """Put the border where the schema wants it: after the settings of keeping together, before spacing."""
-    before = ("pStyle", "keepNext", "keepLines", "pageBreakBefore", "framePr", "widowControl", "numPr", "suppressLineNumbers")
-    position = sum(child.tag.rsplit("}", 1)[-1] in before for child in properties)
-    properties.insert(position, border)
+        # The schema wants borders after what keeps lines together and before the spaces.
+        before = ("pStyle", "keepNext", "keepLines", "pageBreakBefore", "framePr", "widowControl", "numPr")
+        position = sum(child.tag.rsplit("}", 1)[-1] in before for child in properties)
+        properties.insert(position, element(line))
 
 
 def _running_head(section: Any, text: str) -> None:
@@ -177,11 +191,10 @@ def _running_head(section: Any, text: str) -> None:
     holder = header.paragraphs[0]._p
     for child in list(holder):
         holder.remove(child)
-    width = PORTRAIT.text_width
     holder.append(
         element(
-            f'<w:pPr><w:pStyle w:val="Header"/><w:tabs><w:tab w:val="clear" w:pos="4320"/>'
-            f'<w:tab w:val="clear" w:pos="8640"/><w:tab w:val="right" w:pos="{width}"/></w:tabs></w:pPr>'
+            '<w:pPr><w:pStyle w:val="RunningHead"/><w:tabs>'
+            f'<w:tab w:val="right" w:pos="{PORTRAIT.text_width - 10}"/></w:tabs></w:pPr>'
         )
     )
     page = '<w:fldSimple w:instr=" PAGE "><w:r><w:t>1</w:t></w:r></w:fldSimple>'

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, Final
 
 from alliancekit.report.assembly import SummaryLine
@@ -11,69 +12,97 @@ from alliancekit.report.docx_styles import PORTRAIT
 from alliancekit.report.formatting import is_symbol
 from alliancekit.report.grid import Grid, GridColumn, Row
 
-# Twentieths of a point: a character of 9.5 pt Times, the padding of a cell, the narrowest column of text.
-_CHARACTER: Final = 98
-_PADDING: Final = 80
 _NARROWEST: Final = 1500
 _TOGETHER: Final = 24
 """Tables up to this many rows are kept on one page."""
 
 
-def natural_width(grid: Grid) -> int:
-    """Return the width that a table wants, in twentieths of a point; columns of words are allowed to wrap."""
-    return sum(_least(w, c) for w, c in zip(_wanted(grid), grid.columns, strict=True))
+@dataclass(frozen=True, slots=True)
+class _Setting:
+    """How tightly a table is set: width of a character, padding of a cell (twentieths of a point), styles."""
+
+    character: int
+    padding: int
+    text: str
+    number: str
 
 
-def apa_table(grid: Grid, text_width: int) -> Any:
-    """Return a table as a Word element, at most ``text_width`` twentieths of a point wide."""
-    widths = _widths(grid, text_width)
+_NORMAL: Final = _Setting(98, 80, "Table Text", "Table Number")
+_SMALL: Final = _Setting(88, 45, "Table Small", "Table Number Small")
+
+
+def fits(grid: Grid, text_width: int) -> bool:
+    """Return True where a table fits into a width (twentieths of a point), if need be in small print."""
+    return _natural_width(grid, _SMALL) <= text_width
+
+
+def apa_table(grid: Grid, text_width: int, *, noted: bool = False) -> Any:
+    """Return a table as a Word element, at most ``text_width`` twentieths of a point wide.
+
+    Parameters
+    ----------
+    grid : the table.
+    text_width : widest the table may be.
+    noted : a note follows, which stays on the page of the last row.
+    """
+    setting = _NORMAL if _natural_width(grid, _NORMAL) <= text_width else _SMALL
+    widths = _widths(grid, text_width, setting)
     together = len(grid.rows) <= _TOGETHER
     rows = [_spans_row(grid, widths)] if grid.spans else []
-    rows.append(_heading_row(grid, widths))
+    rows.append(_heading_row(grid, widths, setting))
     for i, row in enumerate(grid.rows):
         last = i == len(grid.rows) - 1
-        rows.append(_row(row, grid, widths, keep=not last and (together or i < 2 or row.heading)))
+        keep = noted if last else together or i < 2 or row.heading
+        rows.append(_row(row, grid, widths, setting, keep=keep))
+    return _table(widths, rows, setting.padding)
+
+
+def _natural_width(grid: Grid, setting: _Setting) -> int:
+    return sum(_least(w, c) for w, c in zip(_wanted(grid, setting), grid.columns, strict=True))
+
+
+def _table(widths: Sequence[int], rows: Sequence[str], padding: int) -> Any:
     columns = "".join(f'<w:gridCol w:w="{w}"/>' for w in widths)
-    return element(f"<w:tbl>{_properties(sum(widths))}<w:tblGrid>{columns}</w:tblGrid>{''.join(rows)}</w:tbl>")
+    properties = _properties(sum(widths), padding)
+    return element(f"<w:tbl>{properties}<w:tblGrid>{columns}</w:tblGrid>{''.join(rows)}</w:tbl>")
 
 
 def summary_table(lines: Sequence[SummaryLine]) -> Any:
     """Return the box at the top of a report: what is asked, what is answered, on what data, checked how."""
     left = 1900
     widths = (left, PORTRAIT.text_width - left)
-    columns = "".join(f'<w:gridCol w:w="{w}"/>' for w in widths)
     rows = []
     for line in lines:
         bold = line.label == "Answer"
         cells = _cell(paragraph_xml("Table Text", run(line.label, italic=True), extra=_AIR), widths[0])
         texts = "".join(
-            paragraph_xml("Table Text", run(t, bold=True) if bold else runs(t), extra=_AIR) for t in line.lines
+            paragraph_xml("Table Text", runs(t, bold=bold), extra=_AIR) for t in line.lines
         )
         rows.append(f"<w:tr><w:trPr><w:cantSplit/></w:trPr>{cells}{_cell(texts, widths[1])}</w:tr>")
-    return element(f"<w:tbl>{_properties(sum(widths))}<w:tblGrid>{columns}</w:tblGrid>{''.join(rows)}</w:tbl>")
+    return _table(widths, rows, _NORMAL.padding)
 
 
 _AIR: Final = '<w:spacing w:before="30" w:after="30"/>'
 
 
-def _properties(width: int) -> str:
+def _properties(width: int, padding: int) -> str:
     rule = 'w:val="single" w:sz="8" w:space="0" w:color="000000"'
     return (
-        f'<w:tblPr><w:tblW w:w="{width}" w:type="dxa"/>'
+        f'<w:tblPr><w:tblW w:w="{width}" w:type="dxa"/><w:tblInd w:w="{padding}" w:type="dxa"/>'
         f"<w:tblBorders><w:top {rule}/><w:bottom {rule}/></w:tblBorders>"
-        f'<w:tblLayout w:type="fixed"/><w:tblCellMar><w:left w:w="{_PADDING}" w:type="dxa"/>'
-        f'<w:right w:w="{_PADDING}" w:type="dxa"/></w:tblCellMar></w:tblPr>'
+        f'<w:tblLayout w:type="fixed"/><w:tblCellMar><w:left w:w="{padding}" w:type="dxa"/>'
+        f'<w:right w:w="{padding}" w:type="dxa"/></w:tblCellMar></w:tblPr>'
     )
 
 
-def _wanted(grid: Grid) -> list[int]:
+def _wanted(grid: Grid, setting: _Setting) -> list[int]:
     """Return the width of each column if nothing were to wrap."""
     widths = []
     for i, column in enumerate(grid.columns):
         cells = [len(row.cells[i].text) + len(row.cells[i].letter) for row in grid.rows if not row.heading]
         words = [len(w) for w in column.heading.split()]
         indent = 2 if i == 0 and grid.indented else 0
-        widths.append((max([*cells, *words, 2]) + indent) * _CHARACTER + 2 * _PADDING)
+        widths.append((max([*cells, *words, 2]) + indent) * setting.character + 2 * setting.padding)
     return widths
 
 
@@ -81,9 +110,9 @@ def _least(wanted: int, column: GridColumn) -> int:
     return min(wanted, 2 * _NARROWEST) if column.side == "left" else wanted
 
 
-def _widths(grid: Grid, text_width: int) -> list[int]:
+def _widths(grid: Grid, text_width: int, setting: _Setting) -> list[int]:
     """Return the widths: as wanted where they fit, else the columns of words share what the numbers leave."""
-    wanted = _wanted(grid)
+    wanted = _wanted(grid, setting)
     if sum(wanted) <= text_width:
         return wanted
     words = [i for i, c in enumerate(grid.columns) if c.side == "left"]
@@ -130,24 +159,24 @@ def _spans_row(grid: Grid, widths: list[int]) -> str:
     return f"<w:tr>{_HEAD}{''.join(cells)}</w:tr>"
 
 
-def _heading_row(grid: Grid, widths: list[int]) -> str:
+def _heading_row(grid: Grid, widths: list[int], setting: _Setting) -> str:
     cells = []
     for column, width in zip(grid.columns, widths, strict=True):
-        style = "Table Number" if column.side == "right" else "Table Text"
+        style = setting.number if column.side == "right" else setting.text
         text = paragraph_xml(style, run(column.heading, italic=is_symbol(column.heading)), extra=_HEAD_AIR)
         cells.append(_cell(text, width, rule=True, bottom=True))
     return f"<w:tr>{_HEAD}{''.join(cells)}</w:tr>"
 
 
-def _row(row: Row, grid: Grid, widths: list[int], *, keep: bool) -> str:
+def _row(row: Row, grid: Grid, widths: list[int], setting: _Setting, *, keep: bool) -> str:
     stay = "<w:keepNext/>" if keep else ""
     if row.heading:
         air = f'{stay}<w:spacing w:before="80" w:after="20"/>'
-        text = paragraph_xml("Table Text", run(row.cells[0].text, italic=True), extra=air)
+        text = paragraph_xml(setting.text, run(row.cells[0].text, italic=True), extra=air)
         return f"<w:tr><w:trPr><w:cantSplit/></w:trPr>{_cell(text, sum(widths), span=len(widths))}</w:tr>"
     cells = []
     for i, (cell, column, width) in enumerate(zip(row.cells, grid.columns, widths, strict=True)):
-        style = "Table Number" if column.side == "right" else "Table Text"
+        style = setting.number if column.side == "right" else setting.text
         indent = '<w:ind w:left="180"/>' if i == 0 and grid.indented else ""
         content = run(cell.text) + run(cell.letter, superscript=True)
         text = paragraph_xml(style, content, extra=f'{stay}<w:spacing w:before="20" w:after="20"/>{indent}')

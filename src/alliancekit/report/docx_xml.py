@@ -30,9 +30,9 @@ def run(
     return f'<w:r>{properties}<w:t xml:space="preserve">{text_of(shown)}</w:t></w:r>'
 
 
-def runs(text: str) -> str:
+def runs(text: str, *, bold: bool = False) -> str:
     """Return running text with the symbols of statistics in italics."""
-    return "".join(run(part, italic=italic) for part, italic in italic_runs(text))
+    return "".join(run(part, italic=italic, bold=bold) for part, italic in italic_runs(text))
 
 
 def style_id(name: str) -> str:

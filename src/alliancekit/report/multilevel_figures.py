@@ -82,9 +82,9 @@ def trajectories(fit: MixedFit) -> Figure:
     chosen = _spread_units(codes, 60)
 
     def draw() -> MplFigure:
-        from alliancekit.report.style import FAINT, INK, SERIES, canvas
+        from alliancekit.report.style import FAINT, INK, SERIES, new_figure
 
-        figure, axes = canvas(height=3.6)
+        figure, axes = new_figure(height=3.6)
         fitted = fit.fitted()
         for unit in chosen:
             own = codes == unit
@@ -151,9 +151,9 @@ def effects(fit: MixedFit) -> Figure:
         shown[f"standardised_{column}"] = table[column] * factor
 
     def draw() -> MplFigure:
-        from alliancekit.report.style import FAINT, SERIES, canvas
+        from alliancekit.report.style import FAINT, SERIES, new_figure
 
-        figure, axes = canvas(height=0.9 + 0.38 * len(shown))
+        figure, axes = new_figure(height=0.9 + 0.38 * len(shown))
         y = np.arange(len(shown))[::-1]
         estimate = shown["standardised_estimate"].to_numpy()
         error = np.abs(shown[["standardised_conf_low", "standardised_conf_high"]].to_numpy().T - estimate)
@@ -189,9 +189,9 @@ def diagnostics(fit: MixedFit) -> Figure:
     effects_ = effects_ / (effects_.std(ddof=1) or 1.0)
 
     def draw() -> MplFigure:
-        from alliancekit.report.style import FAINT, INK, SERIES, canvas
+        from alliancekit.report.style import FAINT, INK, SERIES, new_figure
 
-        figure, axes = canvas(columns=3, height=2.7)
+        figure, axes = new_figure(columns=3, height=2.7)
         axes[0].plot(*_thin(fitted, residuals), ".", color=INK, ms=2.5, alpha=0.35)
         axes[0].axhline(0, color=FAINT, linewidth=0.8)
         axes[0].plot(*_smooth(fitted, residuals), color=SERIES[0], linewidth=1.8)
@@ -250,9 +250,9 @@ def random_effects(fit: MixedFit) -> Figure:
     estimate, error = part["estimate"].to_numpy(), 1.96 * part["std_error"].to_numpy()
 
     def draw() -> MplFigure:
-        from alliancekit.report.style import FAINT, SERIES, canvas
+        from alliancekit.report.style import FAINT, SERIES, new_figure
 
-        figure, axes = canvas(height=3.0)
+        figure, axes = new_figure(height=3.0)
         axes.axhline(0, color=FAINT, linewidth=0.8)
         axes.errorbar(np.arange(1, len(part) + 1), estimate, yerr=error, fmt="o", ms=3, color=SERIES[0], linewidth=0.8)
         axes.set_xlabel(f"{group}, ordered")

@@ -89,14 +89,17 @@ def specificity_sentence(of: Specificity) -> str:
     alone = _increment(of.delta_r2_all, of)
     if of.verdict == "specific":
         return (
-            f"{added}, and it still did so with {rivals} in the model, {alone}: the contribution of {focus} is its own, "
-            "as far as its rivals are measured reliably."
+            f"{added}, and it still did so with {rivals} in the model, {alone}: the contribution of {focus} is its "
+            "own, as far as its rivals are measured reliably."
         )
     if of.verdict == "not specific":
+        nothing_left = of.delta_r2_all.p_value >= 1.0 - of.level
+        now = f"but not once {rivals} were" if nothing_left else f"but little of it was left once {rivals} were"
+        which = "The increment" if nothing_left else "Most of the increment"
         return (
-            f"{added}, but not once {rivals} were in the model, {alone}, and its standardised slope fell from "
-            f"{_slopes(of)}. The increment over {base} is therefore not specific to {focus}: it belongs to what "
-            f"{focus} shares with {rivals} ({_related(of)})."
+            f"{added}, {now} in the model, {alone}, and its standardised slope fell from {_slopes(of)}. {which} over "
+            f"{base} is therefore not specific to {focus}: it belongs to what {focus} shares with {rivals} "
+            f"({_related(of)})."
         )
     return f"{added}. {_undecided(of, focus, rivals, alone)}"
 
@@ -107,11 +110,22 @@ def _undecided(of: Specificity, focus: str, rivals: str, alone: str) -> str:
             f"With {rivals} in the model its slope changed direction, from {_slopes(of)}, {alone}: a suppressor "
             f"pattern, from which nothing can be said of {focus} by itself."
         )
+    settled = of.slope_drop.conf_low > 0.0 or of.slope_drop.conf_high < 0.0
+    if of.delta_r2_all.p_value < 1.0 - of.level:
+        said = f"something of it was left, {alone}, but less than half of its standardised slope: from {_slopes(of)}"
+    elif settled:
+        said = (
+            f"its own increment could not be told from zero, {alone}, while its standardised slope kept more than half "
+            f"of its size: from {_slopes(of)}"
+        )
+    else:
+        said = (
+            f"its own increment could not be told from zero, {alone}, nor its standardised slope from what it was "
+            f"before: from {_slopes(of)}"
+        )
     return (
-        f"With {rivals} in the model its own increment could not be told from zero, {alone}, nor its standardised "
-        f"slope from what it was before: from {_slopes(of)}. {opening(focus)} overlaps with its rivals "
-        f"({_related(of)}; VIF = {format_fixed(of.vif, 1)}), and these data cannot tell whether it is {focus} that "
-        "matters."
+        f"With {rivals} in the model {said}. {opening(focus)} overlaps with its rivals ({_related(of)}; "
+        f"VIF = {format_fixed(of.vif, 1)}), and these data cannot tell whether it is {focus} that matters."
     )
 
 

@@ -19,7 +19,7 @@ from scipy import special
 
 from alliancekit.core.errors import SchemaError, SpecError, check_columns, check_option, message
 from alliancekit.core.frames import rows as rows_of
-from alliancekit.study.levels import label_of, list_of, require_ids
+from alliancekit.study.levels import floats, label_of, list_of, require_ids
 from alliancekit.study.types import Study, frame_of, resolve_column
 
 Floats = NDArray[np.float64]
@@ -180,7 +180,7 @@ def _numbers(frame: pd.DataFrame, name: str) -> Floats:
                 do="Correlate numbers: score or recode the column first",
             )
         )
-    numbers: Floats = column.astype("Float64").to_numpy(dtype=np.float64, na_value=np.nan)
+    numbers = floats(column)
     if np.isinf(numbers).any():
         where = f"row {int(np.flatnonzero(np.isinf(numbers))[0]) + 1}"
         raise SchemaError(message(f"column '{name}' holds infinite values", where=where, do="Mend or remove them"))

@@ -12,7 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from alliancekit.core.errors import SchemaError, SpecError, check_columns, message
-from alliancekit.study.levels import arms_of, column_info, label_of, list_of, require_ids, value_per_unit
+from alliancekit.study.levels import arms_of, column_info, floats, label_of, list_of, require_ids, value_per_unit
 from alliancekit.study.types import Study, frame_of, resolve_column
 
 OVERALL = "Overall"
@@ -144,7 +144,7 @@ def describe(
             rows += _count_rows(about, coded, masks[place])
             values, measure = [_shares(coded[masks[place][g]]) for g in groups], share_difference
         else:
-            numbers: NDArray[np.float64] = source[name].astype("Float64").to_numpy(np.float64, na_value=np.nan)
+            numbers = floats(source[name])
             rows += [_number_row(about, group, numbers[mask]) for group, mask in masks[place].items()]
             known = np.isfinite(numbers)
             values, measure = [numbers[masks[place][g] & known] for g in groups], mean_difference

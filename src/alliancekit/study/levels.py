@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from alliancekit.core.errors import SchemaError, SpecError, message
 from alliancekit.study.codebook import ColumnInfo
@@ -72,6 +73,11 @@ def arms_of(values: pd.Series) -> list[Any]:
         return sorted(present_values)
     except TypeError:
         return sorted(present_values, key=str)
+
+
+def floats(column: pd.Series) -> NDArray[np.float64]:
+    """Return a numeric or truth-valued column as floats, missing as NaN."""
+    return np.asarray(column.astype("Float64").to_numpy(dtype=np.float64, na_value=np.nan), dtype=np.float64)
 
 
 def column_info(data: Study | pd.DataFrame, column: str) -> ColumnInfo:

@@ -198,8 +198,8 @@ def _stack(
         absent = frame[next(iter(taken.values()))].mask(np.ones(n, dtype=bool))
         parts = [frame[taken[m]] if m in taken else absent for m in moments]
         if len({p.dtype for p in parts}) > 1:
-            common = "float64" if all(pd.api.types.is_numeric_dtype(p) for p in parts) else "object"
-            parts = [p.astype(common) for p in parts]
+            numbers = all(pd.api.types.is_numeric_dtype(p) for p in parts)
+            parts = [p.astype("float64") if numbers else p.astype("object") for p in parts]
         stacked = pd.concat(parts, ignore_index=True)
         made[measure] = stacked.take(order).reset_index(drop=True)
     return pd.DataFrame(made)

@@ -131,7 +131,7 @@ def validate(
     Examples
     --------
     >>> import pandas as pd
-    >>> df = pd.DataFrame({"patient": ["a", "a", "b"], "session": [1, 1, 1], "bdi": [30, 28, 12]})
+    >>> df = pd.DataFrame({"patient": ["a", "a", "a", "b"], "session": [1, 2, 2, 1], "bdi": [30, 28, 27, 12]})
     >>> report = validate(df)
     >>> report.findings["code"].tolist()
     ['duplicate_row', 'one_session']

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,9 @@ SHRUNK, OPEN = Bounded(-0.28, -0.40, -0.16), Bounded(-0.10, -0.40, 0.20)
         (YES, YES, (-0.3, -0.25), OPEN, 2, "specific"),
         (YES, NO, (-0.3, -0.02), SHRUNK, 2, "not specific"),
         (YES, NO, (-0.3, -0.20), OPEN, 2, "not distinguishable"),
+        (YES, YES, (-0.3, -0.10), SHRUNK, 2, "not specific"),
+        (YES, YES, (-0.3, -0.10), OPEN, 2, "not distinguishable"),
+        (YES, NO, (-0.3, -0.20), SHRUNK, 2, "not distinguishable"),
         (YES, NO, (0.3, 0.02), Bounded(0.28, 0.16, 0.40), 2, "not specific"),
         (YES, NO, (0.3, 0.35), Bounded(-0.05, -0.10, -0.01), 2, "not distinguishable"),
         (YES, YES, (-0.3, 0.25), SHRUNK, 2, "not distinguishable"),
@@ -110,6 +114,24 @@ def test_early_change_is_a_rival(make_data: Any, steps: Any) -> None:
     assert found.specificity.verdict == "not specific"
 
 
+@pytest.mark.parametrize(
+    ("everything", "drop", "words"),
+    [
+        (NO, OPEN, "nor its standardised slope from what it was before"),
+        (NO, SHRUNK, "kept more than half of its size"),
+        (YES, OPEN, "something of it was left"),
+    ],
+)
+def test_the_undecided_sentence_says_only_what_was_seen(
+    make_data: Any, steps: Any, everything: Any, drop: Any, words: str
+) -> None:
+    found = analyse(make_data(120, 20), steps, "ols", 100).specificity
+    changed = dataclasses.replace(
+        found, verdict="not distinguishable", delta_r2_base=YES, delta_r2_all=everything, slope_drop=drop
+    )
+    assert words in ak.sentence(changed).text
+
+
 def test_suppression_is_said(make_data: Any) -> None:
     df = make_data(800, 40, "null")
     beta = 5.0
@@ -135,6 +157,18 @@ def test_rivals_in_the_same_step(make_data: Any) -> None:
     assert found.specificity.rivals == ("bond", "goal")
     together = analyse(make_data(400, 40), {"s": ["severity"], "t": ["task"], "b": ["bond", "goal"]}, "ols")
     assert found.specificity.delta_r2_base.estimate == pytest.approx(together.tidy().loc[1, "delta_r2"])
+
+
+def test_rivals_measured_badly_do_not_make_a_scale_special(make_data: Any, steps: Any) -> None:
+    df = make_data(6000, 100, "trap", seed=3)
+    rng = np.random.default_rng(4)
+    noisy = df.assign(**{name: df[name] + 0.5 * rng.normal(size=len(df)) for name in ("bond", "goal")})
+    specificity = analyse(noisy, steps, "ols").specificity
+    assert specificity.delta_r2_all.p_value < 0.05
+    assert specificity.verdict == "not specific"
+    text = ak.sentence(specificity).text
+    assert "but little of it was left once bond and goal were in the model" in text
+    assert "Most of the increment over severity is therefore not specific to task" in text
 
 
 def test_a_step_name_may_stand_for_its_only_predictor(make_data: Any) -> None:

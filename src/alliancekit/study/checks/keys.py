@@ -26,7 +26,10 @@ def missing_ids(view: TableView) -> Iterator[Finding]:
 
 
 def duplicate_rows(view: TableView) -> Iterator[Finding]:
-    """Two rows of one patient at one session (and rater and target, where there are any)."""
+    """Two rows of one patient at one session (and rater and target, where there are any).
+
+    Without a session column, two rows at one time or date are a warning: a patient may be rated twice in a day.
+    """
     moment = next((view.roles[r] for r in ("session", "time", "date") if r in view.roles), None)
     if "patient" not in view.roles or moment is None or view.name in UNIT_TABLES:
         return
@@ -43,9 +46,10 @@ def duplicate_rows(view: TableView) -> Iterator[Finding]:
         for i in at[1:]:
             text = (
                 f"row {view.frame.index[i]} repeats row {view.frame.index[at[0]]}: {what} is there {len(at)} times; "
-                "keep one row of them."
+                + ("keep one row of them." if "session" in view.roles else "keep one, or number the ratings.")
             )
-            yield view.finding(int(i), moment, "duplicate_row", "error", text)
+            severity = "error" if "session" in view.roles else "warning"
+            yield view.finding(int(i), moment, "duplicate_row", severity, text)
 
 
 def duplicate_keys(view: TableView) -> Iterator[Finding]:

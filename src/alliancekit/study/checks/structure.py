@@ -59,7 +59,7 @@ def several_units(view: TableView) -> Iterator[Finding]:
     patient = view.roles.get("patient")
     if patient is None or view.name in UNIT_TABLES:
         return
-    for role in ("therapist", "group", "family", "site"):
+    for role, many in (("therapist", "therapists"), ("group", "groups"), ("family", "families"), ("site", "sites")):
         column = view.roles.get(role)
         if column is None:
             continue
@@ -67,15 +67,12 @@ def several_units(view: TableView) -> Iterator[Finding]:
         counts = pairs[patient].value_counts(sort=False)
         several = [p for p in counts.index if counts[p] > 1]
         if several:
-            total = int(pairs[patient].nunique())
             text = (
-                f"{len(several)} of {total} patients ({named(several)}) have rows with more than one {role}: {role}s "
-                "are "
-                f"crossed with patients, not above them. A model with (1 | {patient}) + (1 | {column}) allows for "
-                "it; the "
-                f"form {column}/{patient} would make one patient several."
+                f"{len(several)} of {len(counts)} patients ({named(several)}) have rows with more than one {role}: {many} "
+                f"are crossed with patients, not above them. A model with (1 | {patient}) + (1 | {column}) allows for it; "
+                f"the form {column}/{patient} would make one patient several."
             )
-            yield view.finding(None, column, f"several_{role}s", "info", text)
+            yield view.finding(None, column, f"several_{many}", "info", text)
 
 
 def single_sessions(view: TableView) -> Iterator[Finding]:

@@ -56,7 +56,7 @@ class TableView:
 
     def place(self, position: int | np.intp, *, but: str | None = None) -> str:
         """Return where a row is, in words: "row 12, patient 007, session 3"."""
-        parts = [f"row {self.frame.index[position]}"]
+        parts = [f"row {self.frame.index[int(position)]}"]
         for role in ("patient", "rater", "session"):
             column = self.roles.get(role)
             if column is not None and column != but:
