@@ -25,7 +25,7 @@ report = ak.Report(
     "Computerised CBT and Depression After Treatment: The Beat the Blues Trial",
     study=study,
     data="real",
-    question="Is depression lower after computerised cognitive behavioural therapy than after treatment as usual, given "
+    question="Is depression lower after computerised cognitive behavioural therapy than after usual treatment, given "
     "the level before treatment?",
 )
 flow = ak.sample_flow(study, fit=main, outcome="bdi", arm="treatment")
@@ -34,7 +34,8 @@ report.section("Patients", ak.describe(patients, ["bdi.pre", "drug", "length"], 
 report.section("Descriptives", ak.correlations(study, ["bdi", "bdi_pre", "month"], by="patient"))
 report.section(
     "Model",
-    "The follow-up scores are the outcome and the score before treatment is a covariate, so that the treatment effect is "
+    "The follow-up scores are the outcome and the score before treatment is a covariate, so that the treatment "
+    "effect is "
     "the difference between arms at the same starting point. Rows with a missing follow-up are left out; the model is "
     "right if dropout depends only on what it contains.",
     ak.equation(main),
@@ -45,7 +46,8 @@ report.section("Figures", *(ak.figure(main, kind) for kind in ("effects", "diagn
 report.section("Second Opinion", ak.crosscheck(main))
 report.section("Assumption Audit", audit)
 report.limits(
-    "Half of the follow-ups are missing by eight months; if dropout depends on scores that were not seen, the estimate is "
+    "Half of the follow-ups are missing by eight months; if dropout depends on scores that were not seen, the "
+    "estimate is "
     "biased. A sensitivity analysis under such dropout is not part of this version.",
     "The scores were analysed as totals; items were not available, so that reliability cannot be shown.",
 )

@@ -1,6 +1,6 @@
 """Does early agreement on the tasks of therapy predict PTSD outcome beyond baseline severity?
 
-Data: a simulated trial of trauma-focused CBT in veterans whose truth is known (data/tfcbt, 120 patients, 20 therapists).
+Data: a simulated trial of trauma-focused CBT in veterans, 120 patients of 20 therapists; the truth is known.
 Question: does task agreement in sessions 2 to 4 predict the PCL-5 at follow-up beyond severity, and beyond bond, goal
 and early symptom change?
 """
@@ -13,7 +13,8 @@ checks = ak.validate(study)
 
 # From items to early alliance: score the WAI-SR, take each patient's mean over sessions 2 to 4, one row per patient.
 study = ak.score(study, "WAI-SR", prefix="wai_", name="wai")
-items = {s: [f"wai_{i}" for i in k] for s, k in {"task": (1, 2, 10, 12), "bond": (3, 5, 7, 9), "goal": (4, 6, 8, 11)}.items()}
+keys = {"task": (1, 2, 10, 12), "bond": (3, 5, 7, 9), "goal": (4, 6, 8, 11)}
+items = {scale: [f"wai_{number}" for number in numbers] for scale, numbers in keys.items()}
 reliability = ak.reliability(study.data.query("session == 3"), items)
 within = ak.correlations(study, ["wai_task", "wai_bond", "wai_goal", "pcl"], by="patient")
 study = ak.early_window(study, ["wai_task", "wai_bond", "wai_goal", "pcl"], window=(2, 4))
@@ -34,25 +35,30 @@ result = ak.incremental_validity(
 )
 audit = ak.check_assumptions(result, study)
 
-# The truth is known: what did the right and the wrong model find?
-found = result.tidy().set_index("step")
+# The truth is known: what did the right and the wrong reading find?
+special, beyond = "delta_r2(task | sev, change, bond, goal)", "delta_r2(task | sev)"
 over_all, over_severity = result.specificity.delta_r2_all, result.specificity.delta_r2_base
-names = {"special": "delta_r2(task | sev, change, bond, goal)", "beyond": "delta_r2(task | sev)"}
 truth = ak.compare_truth(
     [
-        {"quantity": "r2(sev)", "estimate": found.loc["Severity", "r2"], "label": "Severity alone, R²"},
-        {"quantity": names["beyond"], "label": "Task beyond severity, ΔR²", "estimate": over_severity.estimate,
-         "conf_low": over_severity.conf_low, "conf_high": over_severity.conf_high},
-        {"quantity": names["special"], "label": "Task beyond everything else, ΔR²", "estimate": over_all.estimate,
-         "conf_low": over_all.conf_low, "conf_high": over_all.conf_high},
+        {"quantity": "r2(sev)", "label": "Severity alone, R²", "estimate": result.tidy().loc[0, "r2"]},
+        {"quantity": beyond, "label": "Task beyond severity, ΔR²", **over_severity.as_row()},
+        {"quantity": special, "label": "Task beyond all others, ΔR²", **over_all.as_row()},
     ],
     FOLDER,
-    wrong=[{"quantity": names["special"], "label": "Task beyond everything else, ΔR²", "estimate": over_severity.estimate,
-            "model": "Increment over severity read as proof that task is special"}],
+    wrong=[
+        {
+            "quantity": special,
+            "label": "Task beyond all others, ΔR²",
+            "model": "Increment over severity read as proof that task is special",
+            **over_severity.as_row(),
+        }
+    ],
 )
 
 report = ak.Report(
-    "Early Task Agreement and PTSD Outcome Beyond Baseline Severity", study=study, data="simulated",
+    "Early Task Agreement and PTSD Outcome Beyond Baseline Severity",
+    study=study,
+    data="simulated",
     question="Does early agreement on the tasks of therapy predict PTSD outcome beyond baseline severity?",
 )
 report.section("Sample and Flow", ak.sample_flow(study, fit=result, outcome="pcl_followup"), checks)
@@ -67,7 +73,8 @@ report.section("Second Opinion", ak.crosscheck(result))
 report.section("Assumption Audit", audit)
 report.section("Truth", truth)
 report.limits(
-    "Reliable and clinically significant change, commonality analysis and sensitivity to unmeasured confounding are not "
+    "Reliable and clinically significant change, commonality analysis and sensitivity to unmeasured confounding are "
+    "not "
     "part of this version.",
     "Patients without follow-up are left out of the models; the flow and the audit show who they are.",
 )

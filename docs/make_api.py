@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ast
 import importlib
 import inspect
+import json
 import re
 import sys
 from collections.abc import Iterator
@@ -55,13 +57,13 @@ class Interface:
 def purpose(thing: object) -> str:
     """Return the first line of a docstring."""
     first = (inspect.getdoc(thing) or "").strip().split("\n\n")[0].replace("\n", " ")
-    return re.sub(r":\w+:`~?alliancekit\.(\w+)`", r"`ak.\1`", first)
+    first = re.sub(r":\w+:`~?alliancekit\.(\w+)`", r"`ak.\1`", first)
+    return re.sub(r":\w+:`~?([\w.]+)`", r"`\1`", first)
 
 
 def words(annotation: object) -> list[str]:
     """Return the plain names inside an annotation."""
-    text = annotation if isinstance(annotation, str) else getattr(annotation, "__name__", str(annotation))
-    return re.findall(r"[A-Za-z_][A-Za-z_0-9.]*", text)
+    return re.findall(r"[A-Za-z_][A-Za-z_0-9.]*", shown(annotation))
 
 
 def classes_of(annotation: object, module: str) -> list[type]:
@@ -71,27 +73,63 @@ def classes_of(annotation: object, module: str) -> list[type]:
     return [c for c in found if isinstance(c, type) and c.__module__.startswith("alliancekit.")]
 
 
+def shown(annotation: object) -> str:
+    """Return an annotation as it is written in the source."""
+    return annotation if isinstance(annotation, str) else getattr(annotation, "__name__", str(annotation))
+
+
 def signature_text(function: Any, *, bound: bool) -> str:
     """Return ``(a: int, *, b: str = "x") -> C`` as written; the first parameter of a method is left out."""
     signature = inspect.signature(function)
-    parameters = list(signature.parameters.values())[1 if bound else 0 :]
-    return _clean(str(signature.replace(parameters=parameters)))
+    parts, starred = [], False
+    for parameter in list(signature.parameters.values())[1 if bound else 0 :]:
+        if parameter.kind is parameter.KEYWORD_ONLY and not starred:
+            parts.append("*")
+            starred = True
+        stars = {parameter.VAR_POSITIONAL: "*", parameter.VAR_KEYWORD: "**"}.get(parameter.kind, "")
+        starred = starred or stars == "*"
+        text = stars + parameter.name
+        if parameter.annotation is not parameter.empty:
+            text += f": {shown(parameter.annotation)}"
+        if parameter.default is not parameter.empty:
+            text += f" = {_default(parameter.default)}"
+        parts.append(text)
+    back = signature.return_annotation
+    return f"({', '.join(parts)})" + ("" if back is signature.empty else f" -> {shown(back)}")
+
+
+def _default(value: object) -> str:
+    if isinstance(value, str):
+        return json.dumps(value, ensure_ascii=False)
+    return str(getattr(value, "__name__", repr(value))).replace("'", '"')
 
 
 def _arguments(cls: type) -> str:
     return signature_text(cls, bound=False).removesuffix(" -> None")
 
 
-def _clean(text: str) -> str:
-    text = re.sub(r"<(?:function|class) '?([A-Za-z_.]+)[^>]*>", r"\1", text)
-    text = re.sub(r"'([A-Za-z_][^'\"()]*)'(?=[,)=\s]|$)", _unquote, text)
-    return re.sub(r"\bself\.", "", text)
+def alias_text(module: str, word: str) -> str | None:
+    """Return what a short name for a type stands for, as its module writes it; None where it is no such name."""
+    if not module.startswith("alliancekit."):
+        return None
+    for node in ast.parse(inspect.getsource(importlib.import_module(module))).body:
+        if isinstance(node, ast.Assign) and [ast.unparse(t) for t in node.targets] == [word]:
+            return ast.unparse(node.value)
+        if isinstance(node, ast.ImportFrom) and word in [alias.asname or alias.name for alias in node.names]:
+            return alias_text(str(node.module), word)
+    return None
 
 
-def _unquote(found: re.Match[str]) -> str:
-    """Annotations are kept as text and printed with quotes; defaults (after ``=``) keep theirs."""
-    before = found.string[: found.start()].rstrip()
-    return found.group(0) if before.endswith("=") else found.group(1)
+def aliases() -> dict[str, str]:
+    """Return the short names for types in the signatures of public functions."""
+    found = {}
+    for name, module in ak._EXPORTS.items():
+        value = getattr(ak, name)
+        if inspect.isfunction(value):
+            used = {word for annotation in value.__annotations__.values() for word in words(annotation)}
+            texts = {word: alias_text(module, word) for word in used - set(DATA_WORDS)}
+            found |= {word: text for word, text in texts.items() if text is not None}
+    return dict(sorted(found.items()))
 
 
 def gives(annotation: object, module: str) -> str | None:
@@ -107,17 +145,19 @@ def members(cls: type) -> Iterator[tuple[Member, object, str]]:
     if is_dataclass(cls):
         for part in fields(cls):
             if not part.name.startswith("_"):
-                shown = part.type if isinstance(part.type, str) else getattr(part.type, "__name__", str(part.type))
-                yield Member(part.name, f": {shown}", "", gives(part.type, cls.__module__)), part.type, cls.__module__
+                yield (
+                    Member(part.name, f": {shown(part.type)}", "", gives(part.type, cls.__module__)),
+                    part.type,
+                    cls.__module__,
+                )
     for name, value in vars(cls).items():
         if name.startswith("_"):
             continue
         if isinstance(value, property | cached_property):
             getter = value.fget if isinstance(value, property) else value.func
             annotation = inspect.signature(getter).return_annotation
-            shown = annotation if isinstance(annotation, str) else getattr(annotation, "__name__", str(annotation))
             yield (
-                Member(name, f": {shown}", purpose(value), gives(annotation, cls.__module__)),
+                Member(name, f": {shown(annotation)}", purpose(value), gives(annotation, cls.__module__)),
                 annotation,
                 cls.__module__,
             )
@@ -179,6 +219,7 @@ def render(interface: Interface) -> str:
         lines.append(f"### {layer}\n")
         for entry in entries:
             lines += [f"```python\nak.{entry.name}{_wrap(entry)}\n```\n", f"{entry.purpose}\n"]
+    lines += ["### Short names for types\n", *(f"- `{word} = {text}`" for word, text in aliases().items()), ""]
     lines.append("## Classes\n")
     for cls in interface.classes.values():
         lines.append(f"### {cls.name}\n\n{cls.purpose}\n")

@@ -52,9 +52,8 @@ _EXPORTS: dict[str, str] = {
     "figure": "alliancekit.report.present",
     "sentence": "alliancekit.report.present",
     # errors and warnings
-    **{
-        name: "alliancekit.core.errors"
-        for name in (
+    **dict.fromkeys(
+        (
             "AllianceError",
             "ReadError",
             "SchemaError",
@@ -66,11 +65,12 @@ _EXPORTS: dict[str, str] = {
             "BoundaryWarning",
             "SmallSampleWarning",
             "DesignWarning",
-        )
-    },
+        ),
+        "alliancekit.core.errors",
+    ),
 }
 
-__all__ = sorted([*_EXPORTS, "__version__"])  # noqa: PLE0605
+__all__ = sorted([*_EXPORTS, "__version__"])
 
 
 def __getattr__(name: str) -> Any:

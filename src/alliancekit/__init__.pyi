@@ -26,6 +26,7 @@ from alliancekit.simulation.comparison import compare_truth as compare_truth
 from alliancekit.simulation.simulate import simulate as simulate
 from alliancekit.study.codebook import Codebook as Codebook
 from alliancekit.study.correlations import correlations as correlations
+from alliancekit.study.dates import dates_to_days as dates_to_days
 from alliancekit.study.derive import change_from_baseline as change_from_baseline
 from alliancekit.study.derive import early_window as early_window
 from alliancekit.study.derive import lag as lag
@@ -36,9 +37,11 @@ from alliancekit.study.describe import describe as describe
 from alliancekit.study.flow import sample_flow as sample_flow
 from alliancekit.study.read import read_study as read_study
 from alliancekit.study.registry import instruments as instruments
+from alliancekit.study.reshape import wide_to_long as wide_to_long
 from alliancekit.study.score import score as score
 from alliancekit.study.types import Study as Study
 from alliancekit.study.validate import validate as validate
+from alliancekit.study.write import write_study as write_study
 
 __version__: str
 __all__: list[str]

@@ -32,14 +32,18 @@ def check_data(data: Path) -> int:
     shown = Table(show_edge=False, pad_edge=False)
     for heading in ("Severity", "Where", "Finding"):
         shown.add_column(heading, overflow="fold")
-    order = sorted(rows(findings), key=lambda r: list(COLOURS).index(check_option("severity", r.severity, list(COLOURS))))
+    order = sorted(
+        rows(findings), key=lambda r: list(COLOURS).index(check_option("severity", r.severity, list(COLOURS)))
+    )
     for row in order[:MOST]:
         place = ", ".join(str(v) for v in (getattr(row, "table", None), row.column, _row(row.row)) if _known(v))
         shown.add_row(Text(row.severity, style=COLOURS[row.severity]), Text(place), Text(str(row.message)))
     console.print(shown)
     if len(order) > MOST:
         console.print(f"... and {len(order) - MOST} more findings", markup=False)
-    summary = ", ".join(f"{int(counts[s])} {s}{'s' if counts[s] > 1 and s != 'info' else ''}" for s in COLOURS if s in counts)
+    summary = ", ".join(
+        f"{int(counts[s])} {s}{'s' if counts[s] > 1 and s != 'info' else ''}" for s in COLOURS if s in counts
+    )
     console.print(summary, markup=False)
     return int("error" in counts)
 
@@ -61,5 +65,9 @@ def draft(data: Path) -> int:
     path = draft_codebook(data)
     console = Console(highlight=False)
     console.print(f"Wrote {path}.", markup=False, soft_wrap=True)
-    console.print(f"Open it, correct roles, instruments and ranges, then run: alliancekit check {path.parent}", markup=False, soft_wrap=True)
+    console.print(
+        f"Open it, correct roles, instruments and ranges, then run: alliancekit check {path.parent}",
+        markup=False,
+        soft_wrap=True,
+    )
     return 0

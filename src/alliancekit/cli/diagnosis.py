@@ -10,8 +10,23 @@ from pathlib import Path
 
 from alliancekit.core.provenance import versions
 
-NEEDED = ("numpy", "scipy", "pandas", "pyarrow", "pyreadstat", "openpyxl", "statsmodels", "pingouin", "semopy",
-          "matplotlib", "jinja2", "python-docx", "typer", "rich", "joblib")
+NEEDED = (
+    "numpy",
+    "scipy",
+    "pandas",
+    "pyarrow",
+    "pyreadstat",
+    "openpyxl",
+    "statsmodels",
+    "pingouin",
+    "semopy",
+    "matplotlib",
+    "jinja2",
+    "python-docx",
+    "typer",
+    "rich",
+    "joblib",
+)
 OPTIONAL = ("mixedlm", "numba", "dask")
 
 
@@ -52,12 +67,19 @@ def _machine() -> list[tuple[str, str]]:
     out = []
     threads = os.environ.get("OMP_NUM_THREADS", "")
     told = f"BLAS threads: {threads or 'not set'}"
-    out.append(("ok" if threads == "1" else "note", told + ("" if threads == "1" else "; OMP_NUM_THREADS=1 is fastest here")))
+    out.append(
+        ("ok" if threads == "1" else "note", told + ("" if threads == "1" else "; OMP_NUM_THREADS=1 is fastest here"))
+    )
     try:
         with tempfile.NamedTemporaryFile(dir=Path.cwd()):
             out.append(("ok", "this folder can be written to"))
     except OSError as error:
         out.append(("bad", f"this folder cannot be written to: {error.strerror}"))
     r = shutil.which("Rscript")
-    out.append(("ok" if r else "note", "R is installed (only for benchmarks)" if r else "R is not installed (only benchmarks use it)"))
+    out.append(
+        (
+            "ok" if r else "note",
+            "R is installed (only for benchmarks)" if r else "R is not installed (only benchmarks use it)",
+        )
+    )
     return out

@@ -27,6 +27,14 @@ def show_instruments(name: str | None) -> None:
         shown.add_column(column.replace("_", " "), overflow="fold")
     for row in rows(frame[columns]):
         style = "" if row.key_status == "verified" else "yellow"
-        shown.add_row(*(Text("" if v != v or v is None else f"{v:g}" if isinstance(v, float) else str(v), style=style) for v in row))
+        shown.add_row(
+            *(
+                Text("" if v != v or v is None else f"{v:g}" if isinstance(v, float) else str(v), style=style)
+                for v in row
+            )
+        )
     console.print(shown)
-    console.print("A key that is not verified prints a notice in every report. Details: alliancekit instruments WAI-SR", markup=False)
+    console.print(
+        "A key that is not verified prints a notice in every report. Details: alliancekit instruments WAI-SR",
+        markup=False,
+    )

@@ -1,4 +1,5 @@
-"""``alliancekit``: the commands. Every command imports what it needs when it runs, so that ``--help`` answers at once."""
+"""``alliancekit``: the commands. Every command imports what it needs when it runs, so that ``--help`` answers at "
+"once."""
 
 from __future__ import annotations
 
@@ -31,14 +32,18 @@ def _version(value: bool) -> None:
 
 @app.callback()
 def main(
-    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
 ) -> None:
     """Verified statistics and manuscript-ready reports for psychotherapy research."""
 
 
 @app.command()
 def run(
-    scripts: Annotated[list[Path] | None, typer.Argument(help="Analysis scripts, such as analyses/r01_enrichd_growth.py.")] = None,
+    scripts: Annotated[
+        list[Path] | None, typer.Argument(help="Analysis scripts, such as analyses/r01_enrichd_growth.py.")
+    ] = None,
     every: Annotated[bool, typer.Option("--all", help="Run every script in analyses/.")] = False,
     debug: DebugOption = False,
 ) -> None:
@@ -67,7 +72,9 @@ def new(
 
 @app.command()
 def check(
-    data: Annotated[Path, typer.Argument(help="Folder with codebook.json, or a .csv .tsv .xlsx .sav .dta .parquet file.")],
+    data: Annotated[
+        Path, typer.Argument(help="Folder with codebook.json, or a .csv .tsv .xlsx .sav .dta .parquet file.")
+    ],
     init: Annotated[bool, typer.Option("--init", help="Draft codebook.json, to be edited by you.")] = False,
 ) -> None:
     """Check data for problems: every finding at once. Exit code 1 when there are errors.

@@ -19,7 +19,9 @@ def find_root(start: Path | None = None) -> Path:
     for folder in (here, *here.parents):
         if (folder / FOLDER).is_dir():
             return folder
-    raise ReadError(message(f"there is no {FOLDER}/ here or above", where=str(here.name), do="Go to the project's folder"))
+    raise ReadError(
+        message(f"there is no {FOLDER}/ here or above", where=str(here.name), do="Go to the project's folder")
+    )
 
 
 def find_scripts(scripts: list[Path], every: bool) -> tuple[Path, list[Path]]:

@@ -89,42 +89,56 @@ def _name_at(text: str, at: int, names: Sequence[str]) -> str | None:
 
 
 def _side(text: str, names: Sequence[str], whole: str) -> tuple[NDArray[np.float64], float]:
-    """Return coefficients and constant of one side."""
+    """Return coefficients and constant of one side: a sum of ``number``, ``name``, ``number * name``, ``name * number``."""
     weights, constant = np.zeros(len(names)), 0.0
-    at, sign, factor, pending = 0, 1.0, None, False
-    seen = False
-    while at < len(text):
-        if text[at].isspace():
-            at += 1
-            continue
-        name = _name_at(text, at, names)
-        number = _NUMBER.match(text, at)
-        if name:
-            weights[list(names).index(name)] += sign * (1.0 if factor is None else factor)
-            at, sign, factor, pending, seen = at + len(name), 1.0, None, False, True
-        elif number and not pending:
-            factor, pending = float(number.group()), True
-            at = number.end()
-        elif text[at] == "*" and pending:
-            pending = False
-            at += 1
-        elif text[at] in "+-":
-            if pending and factor is not None:
-                constant += sign * factor
-                sign, factor, pending, seen = 1.0, None, False, True
-            sign *= -1.0 if text[at] == "-" else 1.0
-            at += 1
+    at, sign, seen = 0, 1.0, False
+    while True:
+        signs, at = _signs(text, at)
+        if at == len(text):
+            if signs or not seen:
+                raise SpecError(
+                    message("one side of the hypothesis is empty", where=whole, do='Write for example "x = 0"')
+                )
+            return weights, constant
+        if seen and not signs:
+            raise SpecError(
+                message(f"an operator is missing before '{text[at:].strip()}'", where=whole, do="Write + or - between")
+            )
+        sign = -1.0 if signs.count("-") % 2 else 1.0
+        factor, name, at = _product(text, at, names, whole)
+        seen = True
+        if name is None:
+            constant += sign * factor
+        else:
+            weights[list(names).index(name)] += sign * factor
+
+
+def _signs(text: str, at: int) -> tuple[str, int]:
+    """Return the plus and minus signs from ``at`` on, and where they end."""
+    start = at
+    while at < len(text) and (text[at].isspace() or text[at] in "+-"):
+        at += 1
+    return "".join(text[start:at].split()), at
+
+
+def _product(text: str, at: int, names: Sequence[str], whole: str) -> tuple[float, str | None, int]:
+    """Return the number, the coefficient's name (None for a number alone) and the end of one product."""
+    factor, name = 1.0, None
+    while True:
+        found = _name_at(text, at, names)
+        number = None if found else _NUMBER.match(text, at)
+        if found and name is None:
+            name, at = found, at + len(found)
+        elif number:
+            factor, at = factor * float(number.group()), number.end()
         else:
             word = _WORD.match(text, at)
-            raise _unknown(word.group() if word else text[at], names, whole)
-    if factor is not None:
-        if not pending:
-            raise SpecError(message("a hypothesis ends with '*'", where=whole))
-        constant += sign * factor
-        seen = True
-    if not seen:
-        raise SpecError(message("one side of the hypothesis is empty", where=whole, do='Write for example "x = 0"'))
-    return weights, constant
+            raise _unknown(word.group() if word else text[at : at + 1], names, whole)
+        rest = text[at:]
+        if not rest.lstrip().startswith("*"):
+            return factor, name, at
+        at += len(rest) - len(rest.lstrip()) + 1
+        at += len(text[at:]) - len(text[at:].lstrip())
 
 
 def _unknown(word: str, names: Sequence[str], whole: str) -> SpecError:

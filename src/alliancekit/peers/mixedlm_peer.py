@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Mapping
 from importlib import metadata, util
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from alliancekit.multilevel.api import MixedFit
+from alliancekit.peers.statsmodels_mixed import outcome_without_offset
 from alliancekit.peers.verdict import PeerEstimate
 
 
@@ -48,7 +51,7 @@ def fit_mixedlm(fit: MixedFit) -> PeerEstimate:
 def _columns(fit: MixedFit) -> tuple[pd.DataFrame, str]:
     """Return our design as a frame of plainly named columns, and the formula that puts them together."""
     design = fit.design
-    data: dict[str, object] = {"y": design.y if design.offset is None else design.y - design.offset}
+    data: dict[str, object] = {"y": outcome_without_offset(design)}
     for j in range(design.X.shape[1]):
         data[f"x{j}"] = design.X[:, j]
     terms = [f"x{j}" for j in range(design.X.shape[1])]
@@ -64,13 +67,9 @@ def _columns(fit: MixedFit) -> tuple[pd.DataFrame, str]:
     return pd.DataFrame(data), f"y ~ 0 + {' + '.join(terms)}"
 
 
-def _covariances(fit: MixedFit, groups: dict[str, object]) -> dict[str, np.ndarray]:
+def _covariances(fit: MixedFit, groups: Mapping[str, Any]) -> dict[str, np.ndarray]:
     """Return group -> covariance matrix in our order, joining the parts of uncorrelated terms."""
-    at = {
-        f"z{i}_{j}": (block.group, place)
-        for block_place in [_places(fit)]
-        for (i, j), (block, place) in block_place.items()
-    }
+    at = {f"z{i}_{j}": place for (i, j), place in _places(fit).items()}
     sizes: dict[str, int] = {}
     for group, place in at.values():
         sizes[group] = max(sizes.get(group, 0), place + 1)
@@ -85,12 +84,12 @@ def _covariances(fit: MixedFit, groups: dict[str, object]) -> dict[str, np.ndarr
     return out
 
 
-def _places(fit: MixedFit) -> dict[tuple[int, int], tuple[object, int]]:
-    """Return (term, column) -> (block, place of the column among all columns of its grouping factor)."""
+def _places(fit: MixedFit) -> dict[tuple[int, int], tuple[str, int]]:
+    """Return (term, column) -> (group, place of the column among all columns of that grouping factor)."""
     count: dict[str, int] = {}
-    out: dict[tuple[int, int], tuple[object, int]] = {}
+    out: dict[tuple[int, int], tuple[str, int]] = {}
     for i, block in enumerate(fit.design.random):
         for j in range(block.Z.shape[1]):
-            out[i, j] = (block, count.get(block.group, 0))
+            out[i, j] = (block.group, count.get(block.group, 0))
             count[block.group] = count.get(block.group, 0) + 1
     return out

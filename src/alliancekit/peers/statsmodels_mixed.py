@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from alliancekit.formula.blocks import RandomBlock
+from alliancekit.formula.design import Design
 from alliancekit.multilevel.api import MixedFit
 from alliancekit.peers.verdict import PeerEstimate
 
@@ -68,6 +69,12 @@ def _read(fit: MixedFit, plan: _Plan, result: Any, name: str, note: str) -> Peer
     )
 
 
+def outcome_without_offset(design: Design) -> Floats:
+    """Return the outcome with the offset taken off, (n,)."""
+    assert design.y is not None
+    return design.y if design.offset is None else np.asarray(design.y - design.offset)
+
+
 class _Plan:
     """How the model can be said in MixedLM: the top factor, its columns, and the inner factor with one column each."""
 
@@ -75,7 +82,7 @@ class _Plan:
         design = fit.design
         if design.weights is not None:
             raise _NotExpressible("MixedLM has no prior weights")
-        self.y = design.y if design.offset is None else design.y - design.offset
+        self.y = outcome_without_offset(design)
         self.X = design.X
         groups: dict[str, list[RandomBlock]] = {}
         for block in design.random:

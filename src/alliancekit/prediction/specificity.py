@@ -40,6 +40,10 @@ class Bounded:
     df: float = np.nan
     df_error: float = np.nan
 
+    def as_row(self) -> dict[str, float]:
+        """Return estimate, conf_low, conf_high, as ``ak.compare_truth`` takes them."""
+        return {"estimate": self.estimate, "conf_low": self.conf_low, "conf_high": self.conf_high}
+
 
 @dataclass(frozen=True, eq=False)
 class Specificity:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import html
 import json
 import textwrap
 from collections.abc import Sequence
@@ -20,12 +21,11 @@ from alliancekit.report.assembly import (
     expand,
     r_code,
     refusal_banners,
-    sources_of,
     summarise,
 )
 from alliancekit.report.checklist import CHECKLIST_TEXT, checklist_table
 from alliancekit.report.docx import write_docx
-from alliancekit.report.evidence import layer_of
+from alliancekit.report.evidence import PARTS, layer_of, sources_of
 from alliancekit.report.grid import exported
 from alliancekit.report.html import write_html
 from alliancekit.report.manifest import (
@@ -117,7 +117,9 @@ class Report:
         self.title = " ".join(title.split())
         self.question = " ".join(question.split())
         self.study = getattr(study, "study", study)
-        self.running_title = running_title if running_title is not None else textwrap.shorten(self.title, 60, placeholder=" …")
+        self.running_title = (
+            running_title if running_title is not None else textwrap.shorten(self.title, 60, placeholder=" …")
+        )
         self._simulated = study if self.study is not study else None
         self._data = data
         self._seed = seed
@@ -210,7 +212,9 @@ class Report:
         return write_html(self.assemble())
 
     def _repr_html_(self) -> str:
-        return self.html()
+        """Show the page in a notebook, apart from the notebook's own styles."""
+        page = html.escape(self.html(), quote=True)
+        return f'<iframe srcdoc="{page}" sandbox="allow-scripts" style="width:100%;height:48rem;border:0"></iframe>'
 
     def write(self, folder: str | Path) -> Path:
         """Write the report: all of its files, or none.
@@ -279,8 +283,6 @@ def _flatten(items: Sequence[Any]) -> list[Any]:
 
 
 def _is_part(item: Any) -> bool:
-    from alliancekit.report.evidence import PARTS
-
     return isinstance(item, PARTS) or type(item).__module__.startswith("alliancekit.report.")
 
 

@@ -1,4 +1,4 @@
-"""The Word file: headings, captions and tables that Word itself knows, in the style of the APA manual, with fixed bytes."""
+"""The Word file: headings, captions and tables that Word itself knows, in APA style, with fixed bytes."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from alliancekit.report.assembly import (
     Listing,
     Paragraph,
     PlacedFigure,
-    PlacedTable,
     PlacedSection,
+    PlacedTable,
     Quotable,
 )
 from alliancekit.report.docx_styles import LANDSCAPE, PORTRAIT, prepare, set_page, strip

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from alliancekit.report.assembly import SummaryLine
-from alliancekit.report.docx_xml import element, paragraph_xml, run, runs
 from alliancekit.report.docx_styles import PORTRAIT
+from alliancekit.report.docx_xml import element, paragraph_xml, run, runs
 from alliancekit.report.formatting import is_symbol
 from alliancekit.report.grid import Grid, GridColumn, Row
 
@@ -75,9 +75,7 @@ def summary_table(lines: Sequence[SummaryLine]) -> Any:
     for line in lines:
         bold = line.label == "Answer"
         cells = _cell(paragraph_xml("Table Text", run(line.label, italic=True), extra=_AIR), widths[0])
-        texts = "".join(
-            paragraph_xml("Table Text", runs(t, bold=bold), extra=_AIR) for t in line.lines
-        )
+        texts = "".join(paragraph_xml("Table Text", runs(t, bold=bold), extra=_AIR) for t in line.lines)
         rows.append(f"<w:tr><w:trPr><w:cantSplit/></w:trPr>{cells}{_cell(texts, widths[1])}</w:tr>")
     return _table(widths, rows, _NORMAL.padding)
 

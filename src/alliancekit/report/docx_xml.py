@@ -63,7 +63,6 @@ def paragraph(style: str, content: str, *, extra: str = "") -> Any:
 
 def caption(word: str, number: int, title: str) -> Any:
     """Return a caption with Word's own counter: "Table 1" in bold, the title below in italics."""
-    field = (
-        f'<w:fldSimple w:instr=" SEQ {word} \\* ARABIC "><w:r><w:rPr><w:b/></w:rPr><w:t>{number}</w:t></w:r></w:fldSimple>'
-    )
+    shown = run(str(number), bold=True)
+    field = f'<w:fldSimple w:instr=" SEQ {word} \\* ARABIC ">{shown}</w:fldSimple>'
     return paragraph("Caption", run(f"{word} ", bold=True) + field + "<w:r><w:br/></w:r>" + run(title, italic=True))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from alliancekit.core.errors import ReportError, message
 from alliancekit.report.parts import Figure
-from alliancekit.report.style import FAINT, INK, MUTED, PAPER, figure_style
+from alliancekit.report.style import FAINT, INK, MUTED, PAPER, SERIES, figure_style
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure as MplFigure
@@ -25,6 +25,7 @@ _PAGE_COLOURS: Final = {
     FAINT: "var(--fig-faint)",
     PAPER: "var(--paper)",
     "#ffffff": "var(--paper)",
+    **{colour: f"var(--series-{i})" for i, colour in enumerate(SERIES, start=1)},
 }
 
 

@@ -291,9 +291,7 @@ def _speaks(table: Table, column: str) -> bool:
     return all(len(found) == 1 for found in marks.values())
 
 
-def _rows(
-    table: Table, cells: list[list[str]], members: list[tuple[str, ...]], letters: dict[str, str]
-) -> list[Row]:
+def _rows(table: Table, cells: list[list[str]], members: list[tuple[str, ...]], letters: dict[str, str]) -> list[Row]:
     hidden = suppressed(table)
     marks = table.marks
     groups = table.data[table.group].tolist() if table.group else []

@@ -14,6 +14,7 @@ from alliancekit.report.formatting import is_symbol, italic_runs
 from alliancekit.report.grid import Grid
 
 _WIDE_CHARACTERS = 92
+_SHORT_ROWS = 24
 
 
 def write_html(document: Document) -> str:
@@ -45,7 +46,7 @@ def _environment() -> Any:
         loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
     environment.filters.update(statistics=_statistics, symbol=_symbol)
-    environment.globals.update(block_kind=_kind, picture=_picture, is_wide=is_wide)
+    environment.globals.update(block_kind=_kind, picture=_picture, is_wide=is_wide, is_short=is_short)
     return environment
 
 
@@ -96,3 +97,8 @@ def width_in_characters(grid: Grid) -> int:
 def is_wide(placed: PlacedTable) -> bool:
     """Return True where a table needs more than the width of the text."""
     return width_in_characters(placed.grid) > _WIDE_CHARACTERS
+
+
+def is_short(placed: PlacedTable) -> bool:
+    """Return True where a table should not be parted by the end of a printed page."""
+    return len(placed.grid.rows) <= _SHORT_ROWS

@@ -337,8 +337,8 @@ def _specificity(of: Specificity) -> Table:
             f"Verdict: {of.verdict}. n = {of.n}; VIF of {focus} in the final model {format_fixed(of.vif, 2)}; R² is "
             f"the {of.r2_name}; tests: {of.test_name}.",
             "Specific: adds beyond all others and keeps at least half of its slope. Not specific: adds beyond the "
-            "base, but its slope fell to less than half, by more than chance, when the others entered. Not distinguishable: "
-            "neither can be said.",
+            "base, but its slope fell to less than half, by more than chance, when the others entered. Not "
+            "distinguishable: neither can be said.",
         ),
         source=of,
     )

@@ -35,7 +35,7 @@ def _presenter(result: Any, wanted: str) -> Any:
 
 
 def can_present(result: Any, part: str) -> bool:
-    """Return True where the presenter of a result's layer makes this part: "table", "figure", "sentence", "equation"."""
+    """Return True where a result's layer makes this part: "table", "figure", "sentence" or "equation"."""
     try:
         _presenter(result, f"make_{check_option('part', part, ['table', 'figure', 'sentence', 'equation'])}")
     except ReportError:

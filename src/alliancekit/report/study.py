@@ -63,8 +63,8 @@ def _none(result: Any, what: str, do: str) -> ReportError:
 def make_table(*results: Any) -> Table:
     """Return the table of a result of the study layer.
 
-    A ``ValidationReport``: one row per kind of finding with the number of cells or units, never single rows of people. A
-    ``Study``: the steps that made its columns.
+    A ``ValidationReport``: one row per kind of finding with the number of cells or units, never single rows of people.
+    A ``Study``: the steps that made its columns.
 
     Raises
     ------
@@ -146,8 +146,8 @@ def _validation_table(report: ValidationReport) -> Table:
         marks={(i, "severity"): tone[s] for i, s in enumerate(data["severity"]) if s in tone},
         notes=(
             f"{rows:,} rows checked: {tables}.",
-            "n = number of findings. Errors would make an analysis wrong, warnings are probably not meant, notes are good "
-            "to know.",
+            "n = number of findings. Errors would make an analysis wrong, warnings are probably not meant, notes "
+            "are good to know.",
         ),
         source=report,
     )

@@ -98,10 +98,11 @@ def figure_style() -> Iterator[None]:
     from cycler import cycler
 
     with matplotlib.rc_context():
-        defaults = {k: v for k, v in matplotlib.rcParamsDefault.items() if not k.startswith("backend")}
-        matplotlib.rcParams.update(defaults)
-        matplotlib.rcParams.update({k: v for k, v in _RC.items() if k in matplotlib.rcParams})
-        matplotlib.rcParams["axes.prop_cycle"] = cycler(color=SERIES) + cycler(linestyle=LINES)
+        settings: Any = matplotlib.rcParams
+        settings.update({k: v for k, v in matplotlib.rcParamsDefault.items() if not k.startswith("backend")})
+        # A setting that a version of matplotlib does not know yet is its default behaviour.
+        settings.update({k: v for k, v in _RC.items() if k in settings})
+        settings["axes.prop_cycle"] = cycler(color=SERIES) + cycler(linestyle=LINES)
         yield
 
 

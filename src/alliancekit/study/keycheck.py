@@ -73,8 +73,7 @@ def _check_observed_range(made: Instrument, values: NDArray[np.float64]) -> None
             raise SchemaError(
                 message(
                     f"none of the {len(known)} ratings is above {other.max:g}, but {made.id} runs to {made.max:g}: "
-                    "these "
-                    f"look like {other.id} data, so the key of {made.id} is refused",
+                    f"these look like {other.id} data, so the key of {made.id} is refused",
                     do=f"Score with '{other.id}'; if they are {made.id} data, say so with \"range\": "
                     f"[{made.min:g}, {made.max:g}] in the codebook, or reverse={list(made.reverse)}",
                 )
@@ -112,13 +111,11 @@ def _wrong_direction(made: Instrument, other: Instrument, column: str, item: int
     if expected < 0:
         return message(
             f"{made.id} reverses item {item}, but '{column}' runs with the other items ({shown}): the data are "
-            f"{other.id}, "
-            f"or reversed already, so the key of {made.id} is refused",
+            f"{other.id}, or reversed already, so the key of {made.id} is refused",
             do=f"Score with '{other.id}', or say reverse=[] if the items are reversed already",
         )
     return message(
         f"{made.id} reverses no item, but '{column}' (item {item}) runs against the others ({shown}), as in "
-        f"{other.id}: the "
-        f"key of {made.id} is refused",
+        f"{other.id}: the key of {made.id} is refused",
         do=f"Score with '{other.id}', or say which items to reverse with reverse=[...]",
     )

@@ -139,7 +139,7 @@ def test_nothing_is_evaluated(monkeypatch: pytest.MonkeyPatch) -> None:
     for text in texts:
         with pytest.raises(SpecError):
             build_design(text, small())
-    assert build_design("y ~ I(x^2) + poly(x, 2)", small()).X.shape == (40, 4)
+    assert build_design("y ~ I(time^2) + poly(x, 2)", small()).X.shape == (40, 4)
 
 
 def test_unknown_column_names_the_nearest() -> None:

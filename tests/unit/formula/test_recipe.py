@@ -13,7 +13,10 @@ from alliancekit.formula.contrasts import coding_of
 from alliancekit.formula.design import build_design
 from tests.unit.formula.support import r_data, small
 
-RICH = "log(y + 9) ~ poly(x, 3) * arm + scale(time) + exp(center(x)) + drug + I(time^2) + offset(scale(x)) + (scale(x) | g)"
+RICH = (
+    "log(y + 9) ~ poly(x, 3) * arm + scale(time) + exp(center(x)) + drug + I(time^2)"
+    " + offset(scale(x)) + (scale(x) | g)"
+)
 
 
 @pytest.mark.parametrize("rows", [slice(0, 1), slice(5, 9), slice(0, 40)])

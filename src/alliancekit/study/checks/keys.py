@@ -83,8 +83,8 @@ def similar_ids(view: TableView) -> Iterator[Finding]:
             for odd in (t for t in texts if t != usual):
                 position = int(np.flatnonzero((view.frame[column].astype(str) == odd).to_numpy())[0])
                 text = (
-                    f"the {role} id {odd!r} ({counts[odd]} rows) differs from {usual!r} ({counts[usual]} rows) only by "
-                    "capital letters, blanks or leading zeros; if they are one, write them alike."
+                    f"the {role} id {odd!r} ({counts[odd]} rows) differs from {usual!r} ({counts[usual]} rows) only "
+                    "by capital letters, blanks or leading zeros; if they are one, write them alike."
                 )
                 yield view.finding(position, column, "similar_ids", "error", text)
 
@@ -111,6 +111,7 @@ def orphans(views: dict[str, TableView]) -> Iterator[Finding]:
                 position = int(np.flatnonzero((view.frame[column] == lost[0]).to_numpy())[0])
                 text = (
                     f"{len(lost)} {unit}{'s' if len(lost) > 1 else ''} of the table '{view.name}' ({named(lost)}) "
-                    f"{'are' if len(lost) > 1 else 'is'} not in the table '{unit}'; the joined columns will be missing."
+                    f"{'are' if len(lost) > 1 else 'is'} not in the table '{unit}'; the joined columns will be "
+                    "missing."
                 )
                 yield view.finding(position, column, "orphan", "warning", text)

@@ -120,8 +120,8 @@ def _by_stamps(view: TableView, r_column: str, r_info: ColumnInfo, o_column: str
         return None
     text = (
         f"in {len(late)} of {int(both.sum())} rows '{r_column}' was rated after '{o_column}' (first: "
-        f"{view.place(late[0])}); "
-        f"there it cannot predict it. Predict the next session's value: ak.lead(data, '{o_column}', ...)."
+        f"{view.place(late[0])}); there it cannot predict it. Predict the next session's value: ak.lead(data, "
+        f"'{o_column}', ...)."
     )
     return view.finding(int(late[0]), r_column, "timing", "warning", text)
 
@@ -141,8 +141,7 @@ def _by_words(
         return None
     text = (
         f"{r_name} ('{r_column}') is rated {r_info.when} the session and {o_name} ('{o_column}') {o_info.when} it: "
-        "in one row "
-        "the alliance comes after the symptoms and cannot predict them. Predict the next session's value: "
-        f"ak.lead(data, '{o_column}', ...)."
+        "in one row the alliance comes after the symptoms and cannot predict them. Predict the next session's "
+        f"value: ak.lead(data, '{o_column}', ...)."
     )
     return view.finding(None, r_column, "timing", "warning", text)

@@ -68,9 +68,9 @@ def several_units(view: TableView) -> Iterator[Finding]:
         several = [p for p in counts.index if counts[p] > 1]
         if several:
             text = (
-                f"{len(several)} of {len(counts)} patients ({named(several)}) have rows with more than one {role}: {many} "
-                f"are crossed with patients, not above them. A model with (1 | {patient}) + (1 | {column}) allows for it; "
-                f"the form {column}/{patient} would make one patient several."
+                f"{len(several)} of {len(counts)} patients ({named(several)}) have rows with more than one {role}: "
+                f"{many} are crossed with patients, not above them. A model with (1 | {patient}) + (1 | {column}) "
+                f"allows for it; the form {column}/{patient} would make one patient several."
             )
             yield view.finding(None, column, f"several_{many}", "info", text)
 
@@ -85,8 +85,7 @@ def single_sessions(view: TableView) -> Iterator[Finding]:
     if single and (counts > 1).any():
         text = (
             f"{len(single)} of {len(counts)} patients ({named(single)}) have one row only: they count for "
-            "differences between "
-            "patients, not for change within them."
+            "differences between patients, not for change within them."
         )
         yield view.finding(None, patient, "one_session", "info", text)
 

@@ -133,8 +133,7 @@ def odd_text(view: TableView) -> Iterator[Finding]:
         if spoilt:
             text = (
                 f"'{column}' holds {spoilt[0]!r}: letters spoilt by a wrong encoding; read the file again with "
-                "encoding=, or "
-                "export it as UTF-8."
+                "encoding=, or export it as UTF-8."
             )
             yield view.finding(None, column, "wrong_encoding", "warning", text)
         if len(words) > 200:
