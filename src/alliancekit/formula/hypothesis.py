@@ -89,7 +89,7 @@ def _name_at(text: str, at: int, names: Sequence[str]) -> str | None:
 
 
 def _side(text: str, names: Sequence[str], whole: str) -> tuple[NDArray[np.float64], float]:
-    """Return coefficients and constant of one side: a sum of ``number``, ``name``, ``number * name``, ``name * number``."""
+    """Return coefficients and constant of one side: a sum of numbers, names and their products."""
     weights, constant = np.zeros(len(names)), 0.0
     at, sign, seen = 0, 1.0, False
     while True:

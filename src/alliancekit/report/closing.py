@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -80,10 +81,14 @@ def data_lines(study: Any) -> list[str]:
 
 
 def unrecorded(study: Any, evidence: Evidence) -> list[str]:
-    """Return variables of the fits that the study's analysis frame does not have."""
-    known = {str(c) for c in study.data.columns}
+    """Return variables of the fits that were neither read from a file nor made by a step of the study's log."""
+    tables = getattr(study, "tables", None)
+    read = {str(c) for table in tables.values() for c in table.columns} if tables else set(map(str, study.data.columns))
+    derived = getattr(getattr(study, "codebook", None), "tables", {}).get("analysis")
+    read |= {str(c) for c in getattr(derived, "columns", ())}
+    words = {word for e in getattr(study, "log", ()) or () for word in re.findall(r"[\w.]+", e.detail)}
     used = [str(v) for fit in evidence.fits for v in getattr(getattr(fit, "design", None), "variables", ())]
-    return [v for v in dict.fromkeys(used) if v not in known]
+    return [v for v in dict.fromkeys(used) if v not in read and v not in words]
 
 
 def _log_table(log: tuple[Any, ...]) -> Table:

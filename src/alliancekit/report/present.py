@@ -26,6 +26,8 @@ def _presenter(result: Any, wanted: str) -> Any:
     try:
         module: ModuleType = importlib.import_module(f"alliancekit.report.{layer}")
     except ModuleNotFoundError as error:
+        if error.name != f"alliancekit.report.{layer}":
+            raise
         raise ReportError(message(f"results of the layer '{layer}' have no presenter yet")) from error
     function = getattr(module, wanted, None)
     if function is None:
