@@ -28,7 +28,7 @@ report = ak.Report(
     question="Is depression lower after computerised cognitive behavioural therapy than after usual treatment, given "
     "the level before treatment?",
 )
-flow = ak.sample_flow(study, fit=main, outcome="bdi", arm="treatment")
+flow = ak.sample_flow(study, fit=main, outcome="bdi", arm="treatment", time="month")
 report.section("Sample and Flow", flow, ak.figure(flow), ak.figure(flow, "retention"), checks)
 report.section("Patients", ak.describe(patients, ["bdi.pre", "drug", "length"], by="treatment"))
 report.section("Descriptives", ak.correlations(study, ["bdi", "bdi_pre", "month"], by="patient"))

@@ -30,8 +30,17 @@ steps = {
     "Bond and goal": ["wai_bond_early", "wai_goal_early"],
     "Early change": ["early_change"],
 }
+words = ("follow-up PCL-5", "baseline PCL-5", "early task", "early bond", "early goal", "early symptom change")
+columns = ("pcl_followup", "pcl_0", "wai_task_early", "wai_bond_early", "wai_goal_early", "early_change")
 result = ak.incremental_validity(
-    study, "pcl_followup", steps, focus="wai_task_early", therapist="therapist", better="lower", seed=2
+    study,
+    "pcl_followup",
+    steps,
+    focus="wai_task_early",
+    therapist="therapist",
+    better="lower",
+    seed=2,
+    labels=dict(zip(columns, words, strict=True)),
 )
 audit = ak.check_assumptions(result, study)
 
@@ -73,9 +82,7 @@ report.section("Second Opinion", ak.crosscheck(result))
 report.section("Assumption Audit", audit)
 report.section("Truth", truth)
 report.limits(
-    "Reliable and clinically significant change, commonality analysis and sensitivity to unmeasured confounding are "
-    "not "
-    "part of this version.",
+    "Reliable and clinically significant change and sensitivity to unmeasured confounding are not part of this version.",
     "Patients without follow-up are left out of the models; the flow and the audit show who they are.",
 )
 report.write("reports/s02_tfcbt_task_agreement")

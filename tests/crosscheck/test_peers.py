@@ -21,6 +21,7 @@ def test_mixedlm_agrees_on_the_reference_cases(case: str) -> None:
     assert set(table["colour"]) <= {"green", "amber", "stopped below optimum"}, table.to_string()
 
 
+@pytest.mark.option("crosscheck.peers", "crosscheck")
 @pytest.mark.parametrize("case", ["dyestuff", "btheb_ri", "lq2002_ri", "sleepstudy_ri", "pastes_nested"])
 def test_statsmodels_agrees_where_it_can_say_the_model(case: str) -> None:
     result = ak.crosscheck(fit(case, "REML"), peers=["statsmodels"])

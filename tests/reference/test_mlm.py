@@ -191,6 +191,11 @@ def _quantities() -> list[Any]:
     return out
 
 
+@pytest.mark.option("mixed.formula", "reference")
+@pytest.mark.option("mixed.method", "reference")
+@pytest.mark.option("mixed.weights", "reference")
+@pytest.mark.option("MixedFit.tidy.ddf", "reference")
+@pytest.mark.option("compare.names", "reference")
 @pytest.mark.parametrize(("case", "method", "quantity"), _quantities())
 def test_quantity(case: str, method: str, quantity: str, record_property: Any) -> None:
     _, expected = load_case(FAMILY / case)

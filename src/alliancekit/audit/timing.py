@@ -8,7 +8,8 @@ from alliancekit.audit.context import Context, listed, source_of
 from alliancekit.audit.types import NOT_CHECKED, PASS, REFUSE, WARN, Check
 
 NAME = "timing"
-WITHIN_SESSION = {"before": 0.0, "during": 0.5, "after": 1.0}
+WITHIN_SESSION = {"before": 0.0, "during": 0.25, "after": 0.5}
+"""Place in the time from one session to the next, in sessions."""
 
 
 def check(context: Context) -> Check:

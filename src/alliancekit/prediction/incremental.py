@@ -138,20 +138,9 @@ def incremental_validity(
     moments = cluster_moments(cases.X, cases.y, cases.codes)
     draws = _resample(engine, moments, cases, bootstrap, seed, executor)
     cv = cross_validated_r2(moments, cases.plan, folds=folds, seed=seed)
-    resampled = "therapists" if therapist is not None else "patients"
-    step_table = StepTable(
-        _step_frame(cases, engine, draws, cv, level),
-        cases.steps,
-        outcome,
-        engine.r2_name,
-        engine.test_name,
-        bootstrap,
-        resampled,
-        min(folds, cases.n_clusters),
-        level,
-        cases.labels,
-    )
-    specificity = _specificity(cases, engine, draws, level) if cases.focus is not None else None
+    step_table = _step_table(cases, engine, draws, cv, folds=folds, level=level)
+    column = cases.plan.focus
+    specificity = None if column is None else _specificity(cases, engine, draws, column, level)
     coefficients = _coefficients(cases, engine, better, level)
     notes.extend(_engine_warnings(engine))
     return IncrementalValidity(
@@ -233,6 +222,21 @@ def _resample(engine: Engine, moments: ClusterMoments, cases: Cases, bootstrap: 
     return resample_clusters(statistic, moments.n_clusters, resamples=bootstrap, seed=seed, executor=executor)
 
 
+def _step_table(cases: Cases, engine: Engine, draws: Draws, cv: Floats, *, folds: int, level: float) -> StepTable:
+    return StepTable(
+        frame=_step_frame(cases, engine, draws, cv, level),
+        entered=cases.steps,
+        outcome=cases.outcome,
+        r2_name=engine.r2_name,
+        test_name=engine.test_name,
+        resamples=len(draws.resampled),
+        resampled="patients" if cases.therapist is None else "therapists",
+        folds=min(folds, cases.n_clusters),
+        level=level,
+        labels=cases.labels,
+    )
+
+
 def _step_frame(cases: Cases, engine: Engine, draws: Draws, cv: Floats, level: float) -> pd.DataFrame:
     plan, names = cases.plan, list(cases.steps)
     cv_mean = cv.mean(axis=0)
@@ -307,10 +311,8 @@ def _weights_of(moments: ClusterMoments, weights: Floats) -> Floats:
     return general_weights(centred[:, 1:, 1:])
 
 
-def _specificity(cases: Cases, engine: Engine, draws: Draws, level: float) -> Specificity:
+def _specificity(cases: Cases, engine: Engine, draws: Draws, focus: int, level: float) -> Specificity:
     plan, names = cases.plan, dict(enumerate(cases.predictors, start=1))
-    focus = plan.focus
-    assert focus is not None
     position = {name: j for j, name in enumerate(plan.statistics)}
     others = tuple(j for j in plan.everything if j != focus)
     tests = {

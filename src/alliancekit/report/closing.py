@@ -86,7 +86,7 @@ def unrecorded(study: Any, evidence: Evidence) -> list[str]:
     read = {str(c) for table in tables.values() for c in table.columns} if tables else set(map(str, study.data.columns))
     derived = getattr(getattr(study, "codebook", None), "tables", {}).get("analysis")
     read |= {str(c) for c in getattr(derived, "columns", ())}
-    words = {word for e in getattr(study, "log", ()) or () for word in re.findall(r"[\w.]+", e.detail)}
+    words = {word.strip(".") for e in getattr(study, "log", ()) or () for word in re.findall(r"[\w.]+", e.detail)}
     used = [str(v) for fit in evidence.fits for v in getattr(getattr(fit, "design", None), "variables", ())]
     return [v for v in dict.fromkeys(used) if v not in read and v not in words]
 

@@ -25,7 +25,7 @@ _SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 _STATISTICS = r"M|SD|SE|Mdn|df|b|B|t|F|p|r|R|z|d|g|f|n|N|k|ICC"
 # A letter is a statistic where a sign of comparison, or brackets with degrees of freedom and then a sign, follow.
 _SYMBOL = re.compile(
-    rf"(?<![\w.])(?:Δ)?({_STATISTICS})(?=[²]?(?:\u2009|\u202f|\u00a0| )?(?:\([^()]*\) ?)?[=<>≤≥≈])(?!\w)"
+    rf"(?<![\w.])(?:Δ)?({_STATISTICS})(?=[²]?(?:\u2009|\u202f|\u00a0| )?(?:\([^()]*\) ?)?[=<>≤≥≈])"
 )
 _ITALIC_LABELS = frozenset(_STATISTICS.split("|")) - {"ICC"}
 

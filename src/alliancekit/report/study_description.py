@@ -39,7 +39,7 @@ def description_table(result: Description) -> Table:
         title="Description of the Sample" + (" by Arm" if result.by else ""),
         data=pd.DataFrame(lines, columns=columns).fillna(""),
         kinds=dict.fromkeys(columns, "text"),
-        labels={"variable": "", "smd": "SMD"} | sizes,
+        labels={"variable": "", **({"smd": "SMD"} if "smd" in columns else {}), **sizes},
         stub=("variable",),
         notes=(*_description_notes(result), *([HIDING_NOTE] if hidden else [])),
         source=result,
@@ -54,12 +54,13 @@ def _number_table(result: Description) -> Table:
     data["label"] = [_with_unit(row, result) for row in rows(result.rows)]
     digits = decimals_for(data[["mean", "sd"]].to_numpy().ravel().tolist())
     exact = decimals_for(data[["median", "minimum", "maximum"]].to_numpy().ravel().tolist())
-    whole = bool((data[["median", "minimum", "maximum"]] % 1 == 0).all(axis=None))
+    whole = bool((data[["minimum", "maximum"]] % 1 == 0).all(axis=None))
     return Table(
         title="Description of the Sample",
         data=data,
         kinds={"n": "integer", "n_missing": "integer", **dict.fromkeys(columns[3:], "estimate")},
-        decimals={"mean": digits, "sd": digits} | dict.fromkeys(columns[5:], 0 if whole else exact),
+        decimals={"mean": digits, "sd": digits, "median": 1 if whole else exact}
+        | dict.fromkeys(columns[6:], 0 if whole else exact),
         labels=labels,
         stub=("label",),
         notes=_description_notes(result),
@@ -93,9 +94,11 @@ def _description_notes(result: Description) -> tuple[str, ...]:
 def _number_lines(told: pd.DataFrame, groups: list[str], result: Description) -> tuple[list[dict[str, str]], bool]:
     found = {row.group: row for row in rows(told)}
     spread = decimals_for([v for row in found.values() for v in (row.mean, row.sd)])
-    points = [v for row in found.values() for v in (row.median, row.minimum, row.maximum) if not is_missing(v)]
-    exact = 0 if all(float(v).is_integer() for v in points) else decimals_for(points)
-    half = max(exact, 1) if any(not float(v).is_integer() for v in points) else exact
+    ends_ = [v for row in found.values() for v in (row.minimum, row.maximum) if not is_missing(v)]
+    whole = all(float(v).is_integer() for v in ends_)
+    exact = 0 if whole else decimals_for(ends_)
+    between = any(not is_missing(r.median) and not float(r.median).is_integer() for r in found.values())
+    half = max(exact, 1 if between else 0)
     head: dict[str, str] = {"variable": f"{_with_unit(next(iter(found.values())), result)}, M (SD)"}
     middle = {"variable": f"{INDENT}Mdn [min, max]"}
     lost = {"variable": f"{INDENT}Missing, n"}
@@ -161,10 +164,7 @@ def description_sentence(result: Description) -> Sentence:
         text += f" Means were: {', '.join(told)}."
     known = result.differences.dropna(subset=["smd"])
     if len(known):
-        worst = known.loc[known["smd"].abs().idxmax()]
+        worst = known.iloc[int(np.argmax(known["smd"].abs().to_numpy()))]
         label = result.rows.loc[result.rows["variable"] == worst["variable"], "label"].iloc[0]
-        text += (
-            f" The largest standardised difference between arms was {format_fixed(worst['smd'], 2)} "
-            f"({label}, {worst['comparison']})."
-        )
+        text += f" The largest standardised difference between arms was {format_fixed(worst['smd'], 2)} ({label})."
     return Sentence(text, source=result)

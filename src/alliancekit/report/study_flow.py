@@ -10,6 +10,7 @@ import pandas as pd
 from alliancekit.core.columns import Kind
 from alliancekit.core.frames import rows
 from alliancekit.report.formatting import format_fixed, format_integer
+from alliancekit.report.grid import SMALLEST_COUNT
 from alliancekit.report.parts import Sentence, Table
 from alliancekit.report.study_words import INDENT, plural, reason_text
 from alliancekit.study.flow import OVERALL, SampleFlow
@@ -56,7 +57,14 @@ def _reason_line(flow: SampleFlow, told: pd.DataFrame, reason: str, levels: list
     line[flow.by] = int(by_group[OVERALL].n_units)
     if "row" in levels:
         line["row"] = int(by_group[OVERALL].n_rows)
-    return line | {f"arm: {arm}": int(by_group[arm].n_units) for arm in flow.groups}
+    return line | _by_arm({arm: int(by_group[arm].n_units) for arm in flow.groups})
+
+
+def _by_arm(counts: dict[str, int]) -> dict[str, int]:
+    """Return the counts by arm; none where an arm has so few people that they might be known."""
+    if any(0 < n < SMALLEST_COUNT for n in counts.values()):
+        return {}
+    return {f"arm: {arm}": n for arm, n in counts.items()}
 
 
 def _missing_lines(flow: SampleFlow, variable: str, levels: list[str]) -> list[dict[str, Any]]:
@@ -66,7 +74,7 @@ def _missing_lines(flow: SampleFlow, variable: str, levels: list[str]) -> list[d
     line: dict[str, Any] = {"part": "Missing values", "label": whole.label, column: int(whole.n_missing)}
     line["percent"] = float(whole.percent)
     if column == flow.by:
-        line |= {f"arm: {arm}": int(told[arm].n_missing) for arm in flow.groups}
+        line |= _by_arm({arm: int(told[arm].n_missing) for arm in flow.groups})
     lines = [line]
     for row in rows(flow.reasons[flow.reasons["variable"] == variable]):
         lines.append({"part": "Missing values", "label": f"{INDENT}{reason_text(row.reason)}", column: int(row.n)})
@@ -86,6 +94,10 @@ def flow_table(flow: SampleFlow) -> Table:
         notes.append(
             f"Rows are observations; left-out rows include those of {plural(flow.by)} who remain. A missing value is "
             f"counted among the {plural(flow.by)} where the variable belongs to them, else among the rows."
+        )
+    if arms:
+        notes.append(
+            f"Those left out and missing values are given by arm where each arm has none or at least {SMALLEST_COUNT}."
         )
     suppress = {arm: tuple(other for other in arms if other != arm) for arm in arms}
     return Table(
@@ -128,6 +140,6 @@ def flow_sentence(flow: SampleFlow) -> Sentence:
             text += f" They contributed {format_integer(last['row'])} rows."
     missing = data[(data["part"] == "Missing values") & (data["percent"] > 0)]
     if len(missing):
-        most = missing.loc[missing["percent"].idxmax()]
+        most = missing.iloc[int(np.argmax(missing["percent"].to_numpy()))]
         text += f" The largest share of missing values was {format_fixed(most['percent'], 1)}% ({most['label']})."
     return Sentence(text, source=flow)

@@ -15,7 +15,7 @@ import pandas as pd
 from alliancekit.core.columns import Kind
 from alliancekit.core.errors import ReportError, SpecError, check_option, message
 from alliancekit.core.frames import rows
-from alliancekit.report.formatting import ci_text, format_fixed, format_integer, is_missing
+from alliancekit.report.formatting import ci_text, format_fixed, is_missing
 from alliancekit.report.parts import Figure, Sentence, Table
 from alliancekit.report.study_description import description_sentence, description_table
 from alliancekit.report.study_flow import flow_sentence, flow_table
@@ -131,7 +131,7 @@ def correlation_sentence(result: Correlations) -> Sentence:
         told = result.pairs[result.pairs["level"] == level].dropna(subset=["estimate"])
         if told.empty:
             continue
-        row = told.loc[told["estimate"].abs().idxmax()]
+        row = told.iloc[int(np.argmax(told["estimate"].abs().to_numpy()))]
         where = f"{level.capitalize()} {unit}" if result.repeated else f"Across {unit}"
         interval = ""
         if not is_missing(row["conf_low"]):
@@ -139,7 +139,7 @@ def correlation_sentence(result: Correlations) -> Sentence:
         estimate = format_fixed(row["estimate"], 2, leading_zero=False)
         parts.append(
             f"{where}, the strongest correlation was that of {labels[row['term_1']]} and {labels[row['term_2']]}, "
-            f"r({format_integer(row['df'])}) = {estimate}{interval}."
+            f"r({format_fixed(row['df'], 0, commas=False)}) = {estimate}{interval}."
         )
     if result.repeated:
         shares = [

@@ -73,7 +73,7 @@ def read_study(
 
     When not to use
     ---------------
-    For data that do not fit into memory: ``ak.mixed`` takes the path of a parquet file.
+    For data that do not fit into memory.
     """
     source = Path(path)
     if not source.exists():

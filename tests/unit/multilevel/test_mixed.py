@@ -102,6 +102,7 @@ def test_zero_variance_keeps_the_fixed_effects_right() -> None:
     assert np.isnan(fit.variance_components().loc[0, "conf_low"])
 
 
+@pytest.mark.option("MixedFit.log_likelihood_at.sigma2", "unit")
 def test_likelihood_at_own_estimates_is_the_likelihood() -> None:
     for method in ("REML", "ML"):
         fit = ak.mixed(FORMULA, growth(), method=method)
@@ -144,6 +145,7 @@ def test_missing_rows_are_counted_by_reason() -> None:
     pd.testing.assert_frame_equal(ak.mixed(FORMULA, d.dropna()).tidy(), fit.tidy())
 
 
+@pytest.mark.option("MixedFit.predict.include_random", "unit")
 def test_prediction_for_old_and_new_units() -> None:
     d = growth()
     fit = ak.mixed(FORMULA, d)
@@ -158,6 +160,7 @@ def test_prediction_for_old_and_new_units() -> None:
     )
 
 
+@pytest.mark.option("MixedFit.test.hypothesis", "unit")
 def test_joint_test_and_contrasts() -> None:
     d = growth()
     d["arm"] = np.where(d["patient"] % 3 == 0, "a", np.where(d["patient"] % 3 == 1, "b", "c"))
@@ -177,6 +180,7 @@ def test_joint_test_and_contrasts() -> None:
         fit.test("time = 0, time = 1")
 
 
+@pytest.mark.option("compare.method", "unit")
 def test_compare_refits_by_ml_and_says_so() -> None:
     d = growth()
     small, big = ak.mixed("y ~ 1 + (1 | patient)", d), ak.mixed("y ~ time + (1 | patient)", d)
@@ -218,6 +222,7 @@ def test_glance_and_printing() -> None:
     assert fit._repr_html_().startswith("<pre>")
 
 
+@pytest.mark.option("MixedFit.variance_components.level", "recovery")
 def test_wald_intervals_cover_the_truth_of_the_sds() -> None:
     parts = ak.mixed("y ~ time + (1 + time | patient)", growth(patients=200)).variance_components()
     for row, truth in zip(parts.itertuples(index=False), (2.0, 0.5, -0.3, 1.0), strict=True):

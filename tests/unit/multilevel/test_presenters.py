@@ -21,6 +21,7 @@ def test_table_holds_the_numbers_of_the_fit() -> None:
     assert any("240 observations of 40 patients, 8 therapists" in note for note in table.notes)
 
 
+@pytest.mark.option("figure.kind", "unit")
 def test_perturbed_data_change_table_sentence_and_figure() -> None:
     d = growth()
     one, two = ak.mixed(FORMULA, d), ak.mixed(FORMULA, d.assign(y=d["y"] + 0.5 * d["time"]))
