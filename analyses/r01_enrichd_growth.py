@@ -25,8 +25,7 @@ report = ak.Report(
     study=study,
     data="real",
     question="How do depression scores change over half a year of cognitive behavioural therapy, and do they "
-    "differ with "
-    "antidepressants, within and between patients?",
+    "differ with antidepressants, within and between patients?",
 )
 flow = ak.sample_flow(study, fit=full)
 report.section("Sample and Flow", flow, ak.figure(flow), checks)
@@ -38,12 +37,12 @@ report.section(
 report.section(
     "Model",
     "Scores fall fast at first and then level off, so that time enters as the log of months plus one. Medication "
-    "is split into the "
-    "patient's share of visits on an antidepressant (between) and the deviation from it at a visit (within).",
+    "is split into the patient's share of visits on an antidepressant (between) and the deviation from it at a visit (within).",
     ak.equation(full),
 )
 report.section("Models Side by Side", ak.table(null, linear, growth, full))
-report.section("Estimates", full, ak.compare(growth, full))
+answer = ak.sentence(full, terms=["log(month + 1)", "med_within", "med_between"], headline=True)
+report.section("Estimates", answer, full, ak.compare(growth, full))
 report.section("Figures", *(ak.figure(full, kind) for kind in ("trajectories", "effects", "diagnostics")))
 report.section("Second Opinion", ak.crosscheck(full))
 report.section("Assumption Audit", audit)

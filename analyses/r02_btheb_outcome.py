@@ -41,7 +41,7 @@ report.section(
     ak.equation(main),
 )
 report.section("Models Side by Side", ak.table(null, main, interaction), ak.compare(main, interaction))
-report.section("Estimates", main)
+report.section("Estimates", ak.sentence(main, terms=["treatmentBtheB"], headline=True), main)
 report.section("Figures", *(ak.figure(main, kind) for kind in ("effects", "diagnostics", "random")))
 report.section("Second Opinion", ak.crosscheck(main))
 report.section("Assumption Audit", audit)

@@ -2,7 +2,7 @@
 
 Data: a simulated trial of trauma-focused CBT in veterans, 120 patients of 20 therapists; the truth is known.
 Question: does task agreement in sessions 2 to 4 predict the PCL-5 at follow-up beyond severity, and beyond bond, goal
-and early symptom change?
+and early symptoms?
 """
 
 import alliancekit as ak
@@ -21,17 +21,16 @@ study = ak.early_window(study, ["wai_task", "wai_bond", "wai_goal", "pcl"], wind
 study = study.join("outcome", on="patient")
 early = ["wai_task_early", "wai_bond_early", "wai_goal_early", "pcl_early"]
 study = ak.one_row_per(study, "patient", ["therapist", "age", "gender", "pcl_0", *early, "pcl_followup"])
-study = study.with_data(study.data.assign(early_change=lambda d: d["pcl_early"] - d["pcl_0"]))
 
 # The question, step by step; therapists as a random effect, the bootstrap resamples therapists.
 steps = {
     "Severity": ["pcl_0"],
     "Task agreement": ["wai_task_early"],
     "Bond and goal": ["wai_bond_early", "wai_goal_early"],
-    "Early change": ["early_change"],
+    "Early symptoms": ["pcl_early"],
 }
-words = ("follow-up PCL-5", "baseline PCL-5", "early task", "early bond", "early goal", "early symptom change")
-columns = ("pcl_followup", "pcl_0", "wai_task_early", "wai_bond_early", "wai_goal_early", "early_change")
+words = ("follow-up PCL-5", "baseline PCL-5", "early task", "early bond", "early goal", "early PCL-5")
+columns = ("pcl_followup", "pcl_0", "wai_task_early", "wai_bond_early", "wai_goal_early", "pcl_early")
 result = ak.incremental_validity(
     study,
     "pcl_followup",
@@ -76,7 +75,7 @@ report.section("Measures and Reliability", reliability)
 report.section("Descriptives", within)
 report.section("Model", ak.equation(result))
 report.section("Models Side by Side", ak.table(*result.fits.values()))
-report.section("Estimates", result, result.coefficients, result.weights, result.specificity)
+report.section("Estimates", result, result.coefficients, result.weights, ak.table(result.specificity))
 report.section("Figures", *(ak.figure(result, kind) for kind in ("steps", "partial", "dominance")))
 report.section("Second Opinion", ak.crosscheck(result))
 report.section("Assumption Audit", audit)

@@ -46,7 +46,7 @@ def within_range(share: float, expected: float, replicates: int) -> bool:
 
 
 def test_slopes_by_least_squares() -> None:
-    # Dropout depends on early symptoms and all of the alliance: complete cases give the slopes of models that hold them.
+    # Dropout depends on early symptoms and the whole alliance: complete cases give the slopes of models with these.
     found = recover("tfcbt", by_least_squares, n=120, replicates=QUICK, seed=SEED)
     row = found.row(EVERYTHING)
     assert row["bias_ok"] and row["coverage_ok"]

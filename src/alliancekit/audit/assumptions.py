@@ -61,7 +61,7 @@ def check_assumptions(
     >>> therapist = np.repeat(np.arange(24), 10)
     >>> df = pd.DataFrame({"therapist": therapist, "x": rng.normal(size=240)})
     >>> df["y"] = df["x"] + rng.normal(size=24)[therapist] + rng.normal(size=240)
-    >>> report = check_assumptions(ak.mixed("y ~ x + (1 | therapist)", df), df)
+    >>> report = ak.check_assumptions(ak.mixed("y ~ x + (1 | therapist)", df), df)
     >>> report.refused, report.check("number of clusters").status
     (False, 'pass')
 

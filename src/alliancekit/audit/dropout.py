@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from alliancekit.audit.context import Context
 from alliancekit.audit.types import NOT_CHECKED, PASS, WARN, Check
+from alliancekit.audit.words import number, p_text
 from alliancekit.core.errors import SpecError, message, nearest
 from alliancekit.numerics.distributions import t_two_sided
 
@@ -69,7 +70,7 @@ def _judge(
     if not differences:
         need = f"{evidence}; nothing known before is at hand to compare them on."
         return Check(NAME, NOT_CHECKED, need, "Give baseline=['column', ...].", numbers)
-    shown = ", ".join(f"'{c}' d = {d:.2f} (p = {p:.3f})" for c, (d, p) in differences.items())
+    shown = ", ".join(f"'{c}' d = {number(d)} ({p_text(p)})" for c, (d, p) in differences.items())
     evidence += f"; those without minus those with: {shown}."
     notable = [c for c, (d, p) in differences.items() if p < ALPHA or abs(d) >= NOTABLE]
     if notable or share >= MANY:

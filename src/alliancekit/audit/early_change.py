@@ -6,9 +6,13 @@ Counseling Psychology 60, 317-328).
 
 from __future__ import annotations
 
+import numpy as np
+
 from alliancekit.audit.context import Context, listed
+from alliancekit.audit.spread import explained
 from alliancekit.audit.types import NOT_CHECKED, PASS, WARN, Check
 from alliancekit.core.errors import SpecError, message, nearest
+from alliancekit.study.codebook import ColumnInfo
 
 NAME = "early symptom change"
 
@@ -26,14 +30,32 @@ def check(context: Context) -> Check:
             raise SpecError(message(f"early_change='{column}' is not in the data", do=hint))
         return Check(NAME, WARN, f"'{column}' is not among the predictors.", _advice(column))
     instrument = context.info(context.outcome_columns[0]).instrument if context.outcome_columns else None
-    symptoms = [p for p in context.predictors if instrument and context.info(p).instrument == instrument]
+    symptoms = [p for p in context.predictors if instrument and _measures(context, p, instrument)]
     if len(symptoms) >= 2:
         return Check(NAME, PASS, f"{instrument} enters more than once before the outcome: {listed(symptoms)}.")
-    if instrument and len(symptoms) == 1:
+    unknown = [p for p in context.predictors if context.info(p) == ColumnInfo()]
+    if instrument and len(symptoms) == 1 and not unknown:
         evidence = f"{instrument} before the outcome enters once only ('{symptoms[0]}')."
         return Check(NAME, WARN, evidence, _advice(None))
     need = "It is not known which predictor is symptom change before the alliance rating."
     return Check(NAME, NOT_CHECKED, need, "Give early_change='column'.")
+
+
+def _measures(context: Context, predictor: str, instrument: str) -> bool:
+    """Return True where a predictor comes from the instrument: by the codebook, or as a sum of its earlier scores."""
+    if context.info(predictor).instrument == instrument:
+        return True
+    values = context.used(predictor)
+    data = context.frame if context.everything is None else context.everything
+    scores = [
+        context.used(str(c))
+        for c in data.columns
+        if c not in (predictor, *context.outcome_columns) and context.info(str(c)).instrument == instrument
+    ]
+    known = [s for s in scores if s is not None and not np.isnan(s).any()]
+    if values is None or np.isnan(values).any() or not known or len(known) >= len(values) // 2:
+        return False
+    return explained(np.column_stack([np.ones(len(values)), *known]), values) > 1 - 1e-9
 
 
 def _advice(column: str | None) -> str:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from alliancekit.audit.context import Context
 from alliancekit.audit.types import NOT_CHECKED, PASS, WARN, Check
+from alliancekit.audit.words import p_text
 from alliancekit.numerics.distributions import f_upper
 
 NAME = "equal residual variance"
@@ -29,7 +30,7 @@ def check(context: Context) -> Check:
     statistic, df1, df2, p_value, low, high = found
     numbers = {"statistic": statistic, "df": df1, "df_error": df2, "p_value": p_value, "sd_low": low, "sd_high": high}
     evidence = f"Residual SD by '{name}': {low:.2f} to {high:.2f}; Brown-Forsythe F({df1:.0f}, {df2:.0f}) = "
-    evidence += f"{statistic:.2f}, p = {p_value:.3f}."
+    evidence += f"{statistic:.2f}, {p_text(p_value)}."
     if p_value < ALPHA:
         advice = f"Let the residual variance differ by '{name}', or use cluster-robust standard errors beside these."
         return Check(NAME, WARN, evidence, advice, numbers)

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from alliancekit.audit.context import Context, listed
 from alliancekit.audit.types import NOT_CHECKED, PASS, WARN, Check
+from alliancekit.audit.words import number
 from alliancekit.core.errors import SpecError, message
 
 NAME = "measurement error"
@@ -41,7 +42,7 @@ def check(context: Context) -> Check:
         at = names.index(key)
         numbers |= {"slope": before[at], "slope_corrected": after[at]}
         if np.isfinite(after[at]):
-            evidence += f"; slope of '{key}' {before[at]:.2f}, corrected for it {after[at]:.2f}"
+            evidence += f"; slope of '{key}' {number(before[at])}, corrected for it {number(after[at])}"
         else:
             evidence += (
                 f"; a correction of the slope of '{key}' is not possible (more error than the correlations allow)"

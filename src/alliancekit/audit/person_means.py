@@ -11,6 +11,7 @@ import numpy as np
 from alliancekit.audit.context import Context, source_of
 from alliancekit.audit.spread import spread_between
 from alliancekit.audit.types import NOT_CHECKED, PASS, WARN, Check
+from alliancekit.audit.words import number
 
 NAME = "reliability of person means"
 ENOUGH = 0.70
@@ -34,7 +35,7 @@ def check(context: Context) -> Check:
             found[source_of(between)] = spread
     if not found:
         return Check(NAME, NOT_CHECKED, "The parts are not numeric columns of the data.", "Use ak.within_between.")
-    shown = "; ".join(f"'{n}' {s.icc2:.2f} ({s.size:.1f} sessions each)" for n, s in found.items())
+    shown = "; ".join(f"'{n}' {number(s.icc2)} ({s.size:.1f} sessions each)" for n, s in found.items())
     numbers = {f"icc2_{n}": s.icc2 for n, s in found.items()}
     if min(numbers.values()) < ENOUGH:
         advice = (

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from alliancekit.audit.context import Context
 from alliancekit.audit.types import PASS, WARN, Check
+from alliancekit.audit.words import number, p_text
 from alliancekit.numerics.distributions import chi2_upper
 
 NAME = "residuals"
@@ -24,8 +25,8 @@ def check(context: Context) -> Check:
     skew, kurtosis = moments(context.residuals)
     statistic, p_value = koenker(context.residuals, context.X @ np.nan_to_num(context.estimates))
     numbers = {"skewness": skew, "excess_kurtosis": kurtosis, "koenker": statistic, "p_value": p_value}
-    evidence = f"Skewness {skew:.2f}, excess kurtosis {kurtosis:.2f}; Koenker chi-square(1) = {statistic:.2f}, "
-    evidence += f"p = {p_value:.3f}."
+    evidence = f"Skewness {number(skew)}, excess kurtosis {number(kurtosis)}; Koenker chi-square(1) = {statistic:.2f}, "
+    evidence += f"{p_text(p_value)}."
     advice = []
     if abs(skew) > SKEW or kurtosis > KURTOSIS:
         advice.append("The residuals are not near normal: add a bootstrap interval, look for outliers or a floor")

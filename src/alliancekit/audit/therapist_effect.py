@@ -11,6 +11,7 @@ import numpy as np
 from alliancekit.audit.context import Context
 from alliancekit.audit.spread import collapse, spread_between
 from alliancekit.audit.types import NOT_CHECKED, PASS, REFUSE, WARN, Check
+from alliancekit.audit.words import number, p_text
 
 NAME = "therapist effect"
 ALPHA, NOTABLE = 0.05, 0.05
@@ -36,8 +37,10 @@ def check(context: Context) -> Check:
     if found is None:
         return Check(NAME, NOT_CHECKED, f"'{column}' has one unit, or one row per unit.", "Nothing can be done.")
     numbers = {"icc": found.icc, "p_value": found.p_value, "therapists": float(found.groups)}
-    evidence = f"'{column}' is not in the model; residuals have ICC {found.icc:.3f} over {found.groups} therapists"
-    evidence += f" (F test p = {found.p_value:.3f})."
+    evidence = (
+        f"'{column}' is not in the model; residuals have ICC {number(found.icc, 3)} over {found.groups} therapists"
+    )
+    evidence += f" (F test {p_text(found.p_value)})."
     advice = f"Add (1 | {column})."
     if found.icc > NOTABLE and found.p_value < ALPHA:
         return Check(NAME, REFUSE, evidence, advice + " Standard errors without it are too small.", numbers)

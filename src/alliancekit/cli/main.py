@@ -1,5 +1,4 @@
-"""``alliancekit``: the commands. Every command imports what it needs when it runs, so that ``--help`` answers at "
-"once."""
+"""``alliancekit``: the commands. Every command imports what it needs when it runs, so that ``--help`` answers at once."""
 
 from __future__ import annotations
 

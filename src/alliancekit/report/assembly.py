@@ -145,7 +145,7 @@ class Builder:
             if isinstance(block, Sentence) and self.evidence.refused(block) is None:
                 copyable.append(block.text)
         if copyable:
-            self.quotable.append(Quotable(heading, " ".join(copyable)))
+            self.quotable.append(Quotable(heading, " ".join(dict.fromkeys(copyable))))
         self.sections.append(PlacedSection(number, heading, tuple(blocks)))
 
     def reserve_table(self, heading: str) -> tuple[int, int]:
@@ -256,7 +256,7 @@ def summarise(
     lines = []
     if question:
         lines.append(SummaryLine("Question", (question,)))
-    answers = tuple(a.text for a in builder.answers)
+    answers = tuple(dict.fromkeys(a.text for a in builder.answers))
     if builder.held_back:
         lines.append(SummaryLine("Answer", (*answers, withheld_words), "bad"))
     elif answers:

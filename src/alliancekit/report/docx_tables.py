@@ -74,8 +74,8 @@ def summary_table(lines: Sequence[SummaryLine]) -> Any:
     rows = []
     for line in lines:
         bold = line.label == "Answer"
-        cells = _cell(paragraph_xml("Table Text", run(line.label, italic=True), extra=_AIR), widths[0])
-        texts = "".join(paragraph_xml("Table Text", runs(t, bold=bold), extra=_AIR) for t in line.lines)
+        cells = _cell(paragraph_xml("Table Text", run(line.label, italic=True, bold=bold), extra=_AIR), widths[0])
+        texts = "".join(paragraph_xml("Table Text", runs(t), extra=_AIR) for t in line.lines)
         rows.append(f"<w:tr><w:trPr><w:cantSplit/></w:trPr>{cells}{_cell(texts, widths[1])}</w:tr>")
     return _table(widths, rows, _NORMAL.padding)
 

@@ -178,16 +178,20 @@ def second_opinion_state(evidence: Evidence) -> tuple[str, str]:
 
 def sample_lines(evidence: Evidence) -> list[str]:
     """Return the samples of the fits, each once: rows used, rows left out, units at each level."""
-    lines = []
+    lines: dict[tuple[int, tuple[tuple[str, int], ...]], str] = {}
     for fit in evidence.fits:
         sample = fit.sample
         left_out = sample.n_rows - sample.n_used
+        used = (int(sample.n_used), tuple(sorted(dict(sample.groups).items())))
+        # A model may be refitted to the complete rows only; the first says how many were left out.
+        if used in lines:
+            continue
         parts = [
             f"{format_integer(sample.n_used)} rows" + (f" ({format_integer(left_out)} left out)" if left_out else "")
         ]
         parts += [f"{name}: {format_integer(n)}" for name, n in dict(sample.groups).items()]
-        lines.append("; ".join(parts))
-    return list(dict.fromkeys(lines))
+        lines[used] = "; ".join(parts)
+    return list(lines.values())
 
 
 def r_calls(evidence: Evidence) -> list[str]:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure as MplFigure
 
 PNG_DPI: Final = 220
+_DIGITS: Final = re.compile(r"(\d\.\d\d\d)\d+")
 _SVG_METADATA: Final = {"Date": None, "Creator": None, "Format": None, "Type": None}
 _PNG_METADATA: Final = {"Software": None}
 _PAGE_COLOURS: Final = {
@@ -69,7 +70,10 @@ def _svg_bytes(drawn: MplFigure) -> bytes:
     text = stream.getvalue().decode("utf-8")
     # Without its entries the block of metadata would name vocabularies by address and say nothing.
     text = re.sub(r"\s*<metadata>.*?</metadata>", "", text, flags=re.DOTALL)
-    return re.sub(r"<!DOCTYPE[^>]*>\s*", "", text).encode("utf-8")
+    text = re.sub(r"<!DOCTYPE[^>]*>\s*", "", text)
+    # A thousandth of a point is finer than any printer; scales of letters keep their digits.
+    text = re.sub(r' (?:d|x|y)="[^"]*"', lambda found: _DIGITS.sub(r"\1", found.group(0)), text)
+    return text.encode("utf-8")
 
 
 def _png_bytes(drawn: MplFigure) -> bytes:

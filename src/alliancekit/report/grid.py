@@ -23,7 +23,7 @@ from alliancekit.report.formatting import (
 from alliancekit.report.parts import Table
 
 SMALLEST_COUNT = 5
-MARK_WORDS = {"good": "No concern.", "warn": "Look at this value.", "bad": "Problem."}
+MARK_WORDS = {"good": "As it should be.", "warn": "Read with caution.", "bad": "Not as it should be."}
 _FAMILY = re.compile(r"^(?P<before>.*?)_?(?P<part>estimate|std_error|conf_low|conf_high)(?P<after>_\w+)?$")
 
 

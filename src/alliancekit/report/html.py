@@ -15,6 +15,7 @@ from alliancekit.report.grid import Grid
 
 _WIDE_CHARACTERS = 92
 _SHORT_ROWS = 24
+_WORDY = 20
 
 
 def write_html(document: Document) -> str:
@@ -46,7 +47,8 @@ def _environment() -> Any:
         loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
     environment.filters.update(statistics=_statistics, symbol=_symbol)
-    environment.globals.update(block_kind=_kind, picture=_picture, is_wide=is_wide, is_short=is_short)
+    environment.globals.update(block_kind=_kind, picture=_picture)
+    environment.globals.update(is_wide=is_wide, is_short=is_short, columns_of_words=columns_of_words)
     return environment
 
 
@@ -92,6 +94,12 @@ def width_in_characters(grid: Grid) -> int:
         longest = max([*cells, *(len(w) for w in column.heading.split()), 1])
         total += min(longest, 40 if column.side == "left" else 99) + 3
     return total
+
+
+def columns_of_words(grid: Grid) -> set[int]:
+    """Return the columns with text long enough to wrap; they must not be squeezed to one word a line."""
+    columns = [i for i, c in enumerate(grid.columns) if c.side == "left"]
+    return {i for i in columns if any(not r.heading and len(r.cells[i].text) > _WORDY for r in grid.rows)}
 
 
 def is_wide(placed: PlacedTable) -> bool:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from alliancekit.core.errors import ReportError, message
+from alliancekit.core.errors import ReportError, check_columns, message
 from alliancekit.core.frames import rows
 from alliancekit.multilevel.api import MixedFit
 from alliancekit.multilevel.compare import Comparison
@@ -70,7 +70,7 @@ def _sample_note(fit: MixedFit) -> str:
     groups = ", ".join(f"{count} {_plural(name)}" for name, count in fit.sample.groups.items())
     dropped = fit.sample.n_rows - fit.sample.n_used
     left_out = f"; {dropped} of {fit.sample.n_rows} rows not used" if dropped else ""
-    return f"{fit.nobs} observations of {groups}{left_out}."
+    return f"{fit.nobs:,} observations of {groups}{left_out}."
 
 
 def _plural(name: str) -> str:
@@ -161,10 +161,10 @@ def _comparison(result: Comparison) -> Table:
     )
 
 
-def make_sentence(result: Any) -> Sentence:
-    """Return the sentences about a fit's fixed effects, or about the last test of a comparison."""
+def make_sentence(result: Any, terms: tuple[str, ...] | None = None) -> Sentence:
+    """Return the sentences about a fit's fixed effects (some or all), or about the last test of a comparison."""
     if isinstance(result, MixedFit):
-        return _fit_sentence(result)
+        return _fit_sentence(result) if terms is None else _term_sentence(result, terms)
     if isinstance(result, Comparison):
         return _comparison_sentence(result)
     raise ReportError(message(f"a {type(result).__name__} has no sentence"))
@@ -173,20 +173,11 @@ def make_sentence(result: Any) -> Sentence:
 def _fit_sentence(fit: MixedFit) -> Sentence:
     table = fit.tidy()
     outcome = outcome_label(fit)
-    clauses = []
-    for row in rows(table):
-        if row.term == "(Intercept)":
-            continue
-        name = term_label(fit, row.term)
-        if row.p_value < 0.05:
-            verdict = f"The coefficient of {name} was {'positive' if row.estimate > 0 else 'negative'}"
-        else:
-            verdict = f"There was no reliable relation with {name}"
-        clauses.append(f"{verdict}, {coefficient_text(row)}.")
+    clauses = [_clause(fit, row) for row in rows(table) if row.term != "(Intercept)"]
     groups = " in ".join(f"{count} {_plural(name)}" for name, count in fit.sample.groups.items())
     how = "restricted maximum likelihood" if fit.method == "REML" else "maximum likelihood"
     lead = (
-        f"A linear mixed model of {outcome} was fitted by {how} to {fit.nobs} observations of {groups} "
+        f"A linear mixed model of {outcome} was fitted by {how} to {fit.nobs:,} observations of {groups} "
         "(degrees of freedom by Satterthwaite's method)."
     )
     r2 = fit.r2()
@@ -196,6 +187,43 @@ def _fit_sentence(fit: MixedFit) -> Sentence:
     )
     body = " ".join(clauses)
     return Sentence(text=" ".join(p for p in (lead, body, tail) if p), source=fit)
+
+
+def _clause(fit: MixedFit, row: Any) -> str:
+    name = term_label(fit, row.term)
+    if row.p_value < 0.05:
+        verdict = f"The coefficient of {name} was {'positive' if row.estimate > 0 else 'negative'}"
+    else:
+        verdict = f"There was no reliable relation with {name}"
+    return f"{verdict}, {coefficient_text(row)}."
+
+
+def _term_sentence(fit: MixedFit, terms: tuple[str, ...]) -> Sentence:
+    """Return one sentence on the outcome for each named term."""
+    table = fit.tidy().set_index("term", drop=False)
+    check_columns(table.index, terms, where="terms of the sentence")
+    outcome = outcome_label(fit)
+    clauses = []
+    for row in (table.loc[term] for term in terms):
+        direction = "higher" if row["estimate"] > 0 else "lower"
+        name = term_label(fit, row["term"])
+        level = _level_of(fit, row["term"])
+        lead = f"in {level[1]} than in {level[0]}" if level else f"with higher {name}"
+        verdict = f"was {direction} {lead}" if row["p_value"] < 0.05 else f"was not reliably {direction} {lead}"
+        clauses.append(f"{outcome} {verdict}, {coefficient_text(row)}.")
+    return Sentence(text=" ".join(clauses), source=fit)
+
+
+def _level_of(fit: MixedFit, term: str) -> tuple[str, str] | None:
+    """Return (reference level, level) where a term is a treatment contrast of one factor, else None."""
+    for column in fit.design.variables:
+        values = fit.data[column]
+        if not term.startswith(column) or ":" in term or pd.api.types.is_numeric_dtype(values):
+            continue
+        levels = [str(v) for v in (values.cat.categories if hasattr(values, "cat") else sorted(values.unique()))]
+        if term[len(column) :] in levels[1:]:
+            return levels[0], term[len(column) :]
+    return None
 
 
 def outcome_label(fit: MixedFit) -> str:

@@ -79,6 +79,7 @@ def trajectories(fit: MixedFit) -> Figure:
         )
     table = pd.DataFrame(rows)
     codes = fit.design.random[0].codes
+    name = fit.labels.get(column, column)
     chosen = _spread_units(codes, 60)
 
     def draw() -> MplFigure:
@@ -109,7 +110,7 @@ def trajectories(fit: MixedFit) -> Figure:
 
     first, last = table.iloc[0], table.iloc[-1]
     return Figure(
-        title=f"Observed and Fitted {fit.design.response} Over {column}",
+        title=f"Observed and Fitted {fit.labels.get(fit.design.response, fit.design.response)} Over {name}",
         draw=draw,
         caption=f"Points: observed means in {len(table)} intervals of {column} with 95% confidence intervals. "
         f"Thick line: "
@@ -161,7 +162,9 @@ def effects(fit: MixedFit) -> Figure:
         axes.errorbar(estimate, y, xerr=error, fmt="o", color=SERIES[0], ms=5, capsize=2.5)
         axes.set_yticks(y, shown["term"])
         axes.set_ylim(-0.6, len(shown) - 0.4)
-        axes.set_xlabel(f"Change in {fit.design.response} (SD) per SD of the predictor")
+        axes.set_xlabel(
+            f"Change in {fit.labels.get(fit.design.response, fit.design.response)} (SD) per SD of the predictor"
+        )
         return figure
 
     return Figure(
@@ -208,7 +211,7 @@ def diagnostics(fit: MixedFit) -> Figure:
         draw=draw,
         caption="Left: standardised residuals against fitted values with a running mean. Middle and right: normal "
         "quantile "
-        f"plots of residuals and of the conditional modes of {first['group'].iloc[0]} ({first['term'].iloc[0]}).",
+        f"plots of residuals and of the conditional modes of {first['group'].iloc[0]}: {first['term'].iloc[0]}.",
         alt=f"Residuals have skewness {skew:.2f}; {100 * heavy:.1f} percent lie beyond three standard deviations.",
         data=pd.DataFrame({"quantity": ["skewness", "share beyond 3 SD"], "value": [skew, heavy]}),
         source=fit,

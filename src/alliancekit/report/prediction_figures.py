@@ -38,7 +38,15 @@ def _wrapped(text: str, width: int = 28) -> str:
 
 def _interval(ax: Axes, position: float, low: float, estimate: float, high: float, colour: str = BLUE) -> None:
     if np.isfinite(low):
-        ax.plot([low, high], [position, position], color=colour, linewidth=1.8, solid_capstyle="butt", zorder=2)
+        ax.plot(
+            [low, high],
+            [position, position],
+            color=colour,
+            linestyle="-",
+            linewidth=1.8,
+            solid_capstyle="butt",
+            zorder=2,
+        )
     ax.plot([estimate], [position], "o", color=colour, markersize=6.5, zorder=3)
 
 
@@ -111,7 +119,9 @@ def dominance_figure(weights: WeightTable) -> Figure:
         ax.barh(positions, frame["general"], height=0.55, color=BLUE, alpha=0.55, label="general dominance weight")
         for position, row in zip(positions, frame.to_dict("records"), strict=True):
             if np.isfinite(row["conf_low"]):
-                ax.plot([row["conf_low"], row["conf_high"]], [position, position], color=GREY, linewidth=1.4)
+                ax.plot(
+                    [row["conf_low"], row["conf_high"]], [position, position], color=GREY, linestyle="-", linewidth=1.4
+                )
         ax.plot(frame["first"], positions, "o", color=ORANGE, markersize=6, label="alone")
         ax.plot(
             frame["last"],
@@ -161,7 +171,7 @@ def partial_figure(added: AddedVariable) -> Figure:
         ax.axvline(0.0, color=GREY, linewidth=0.6)
         ax.plot(added.x, added.y, "o", color=GREY, markersize=4.5, alpha=0.5, markeredgewidth=0)
         ax.fill_between(grid, line["conf_low"], line["conf_high"], color=BLUE, alpha=0.2, linewidth=0)
-        ax.plot(grid, line["estimate"], color=BLUE, linewidth=2)
+        ax.plot(grid, line["estimate"], color=BLUE, linestyle="-", linewidth=2)
         ax.set_xlabel(f"{_wrapped(focus, 40)},\nall other predictors taken out")
         ax.set_ylabel(f"{_wrapped(outcome, 40)},\nall other predictors taken out")
         return figure

@@ -8,6 +8,8 @@ A result is presented by the file of ``report/`` that is named for the layer the
 from __future__ import annotations
 
 import importlib
+from collections.abc import Sequence
+from dataclasses import replace
 from types import ModuleType
 from typing import Any
 
@@ -82,15 +84,23 @@ def figure(result: Any, kind: str | None = None) -> Figure:
     return made
 
 
-def sentence(result: Any) -> Sentence:
+def sentence(result: Any, *, terms: Sequence[str] | None = None, headline: bool = False) -> Sentence:
     """Return the sentences of a result, ready for a manuscript, made from its table.
+
+    Parameters
+    ----------
+    result : result of alliancekit.
+    terms : for a mixed model, the fixed effects to speak of; None speaks of all, and of the whole model.
+    headline : True where these sentences answer the report's question: they stand in the box at the top, and are
+        withheld where the assumption checks refuse the result.
 
     Raises
     ------
-    ReportError : the result has no sentence.
+    ReportError : the result has no sentence. SpecError : a term that the model does not have.
     """
-    made: Sentence = _presenter(result, "make_sentence")(result)
-    return made
+    maker = _presenter(result, "make_sentence")
+    made: Sentence = maker(result) if terms is None else maker(result, terms=tuple(terms))
+    return replace(made, headline=True) if headline else made
 
 
 def equation(result: Any) -> Equation:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 FONT: Final = 8.0
 LINE: Final = 0.155  # height of a line of text, inches
-CHARACTER: Final = 0.06  # width of a character, inches
+CHARACTER: Final = 0.057  # width of a character, inches
 PAD: Final = 0.09
 GAP: Final = 0.24
 MOST_ARMS: Final = 2
@@ -153,7 +153,7 @@ def _arm_box(flow: SampleFlow, group: str, width: float) -> Box:
 def _loss_box(flow: SampleFlow, stage: str, group: str, width: float) -> Box | None:
     told = flow.exclusions[(flow.exclusions["stage"] == stage) & (flow.exclusions["group"] == group)]
     lost = int(told["n_units"].sum())
-    if not lost and not int(told["n_rows"].sum()):
+    if not lost and (group != OVERALL or not int(told["n_rows"].sum())):
         return None
     lines = _wrap(f"Left out: {_shown(lost, group)} {plural(flow.by, lost)}", width)
     for row in rows(told):

@@ -11,6 +11,7 @@ from typing import Any, Final
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from alliancekit.core.columns import Kind
 from alliancekit.core.errors import ReportError, SpecError, check_option, message
@@ -89,6 +90,8 @@ def correlation_table(result: Correlations) -> Table:
     sizes = [c for c in ("n_units", "nobs") if result.repeated or c == "n_units"]
     data[[*wanted, *sizes]] = result.variables[[*wanted, *sizes]].to_numpy()
     data[sizes] = data[sizes].astype(int)
+    if result.repeated:
+        data.loc[_without_between(result), "icc"] = np.nan
     kinds: dict[str, Kind] = {**dict.fromkeys([*numbers, "icc"], "proportion"), **dict.fromkeys(sizes, "integer")}
     kinds = {c: k for c, k in kinds.items() if c in data}
     labels = {"variable": "", "mean": "M", "sd": "SD", "sd_within": "SD within", "sd_between": "SD between"}
@@ -106,6 +109,12 @@ def correlation_table(result: Correlations) -> Table:
     )
 
 
+def _without_between(result: Correlations) -> NDArray[np.bool_]:
+    """Return which variables have the same mean in every person, such as the occasion: an ICC says nothing there."""
+    spread = result.variables
+    return (spread["sd_between"] <= 1e-12 * spread["sd"]).to_numpy(dtype=bool)
+
+
 def _correlation_notes(result: Correlations, name: str) -> tuple[str, ...]:
     unit = result.by.replace("_", " ")
     if not result.repeated:
@@ -119,6 +128,9 @@ def _correlation_notes(result: Correlations, name: str) -> tuple[str, ...]:
     constant = result.variables.loc[result.variables["sd_within"] == 0, "label"].tolist()
     if constant:
         notes.append(f"Does not change within {plural(unit)}: {', '.join(constant)}.")
+    equal = result.variables.loc[_without_between(result), "label"].tolist()
+    if equal:
+        notes.append(f"All {plural(unit)} have the same mean: {', '.join(equal)}.")
     return tuple(notes)
 
 
@@ -144,7 +156,7 @@ def correlation_sentence(result: Correlations) -> Sentence:
     if result.repeated:
         shares = [
             f"{row.label} {format_fixed(row.icc, 2, leading_zero=False)}"
-            for row in rows(result.variables)
+            for row in rows(result.variables[~_without_between(result)])
             if not is_missing(row.icc)
         ]
         parts.append(f"Intraclass correlations were: {', '.join(shares)}.")

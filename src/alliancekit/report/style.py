@@ -5,8 +5,8 @@ that should have the colour of the page in ``PAPER``. The HTML writer replaces t
 presenter uses them (or leaves the defaults alone) rather than shades of its own.
 
 The five series colours differ from white and from the dark page by a contrast of at least 3:1, and from each other
-under normal vision and the three dichromacies. Each also has its own line style and marker: colour is never the only
-cue.
+under normal vision and the three dichromacies. Where colour would be the only cue, give the lines the styles of
+``LINES`` and the points the shapes of ``MARKERS``.
 """
 
 from __future__ import annotations
@@ -102,7 +102,7 @@ def figure_style() -> Iterator[None]:
         settings.update({k: v for k, v in matplotlib.rcParamsDefault.items() if not k.startswith("backend")})
         # A setting that a version of matplotlib does not know yet is its default behaviour.
         settings.update({k: v for k, v in _RC.items() if k in settings})
-        settings["axes.prop_cycle"] = cycler(color=SERIES) + cycler(linestyle=LINES)
+        settings["axes.prop_cycle"] = cycler(color=SERIES)
         yield
 
 

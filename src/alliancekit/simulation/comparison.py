@@ -82,7 +82,7 @@ def compare_truth(estimates: Rows, truth: Any, *, wrong: Rows | None = None) -> 
     >>> import alliancekit as ak
     >>> twin = ak.simulate("tfcbt", n=24, seed=1)
     >>> rows = [{"quantity": "r(task, goal)", "estimate": 0.70, "conf_low": 0.5, "conf_high": 0.8}]
-    >>> compare_truth(rows, twin).tidy()["covered"].tolist()
+    >>> ak.compare_truth(rows, twin).tidy()["covered"].tolist()
     [True]
 
     Checked against

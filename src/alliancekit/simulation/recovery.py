@@ -146,7 +146,7 @@ def binomial_range(rate: float, n: int, share: float = RANGE) -> tuple[float, fl
     Examples
     --------
     >>> binomial_range(0.05, 200)
-    (0.01, 0.11)
+    (0.01, 0.105)
     """
     counts = np.arange(n + 1)
     below = bdtr(counts, n, rate)

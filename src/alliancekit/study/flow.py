@@ -139,8 +139,8 @@ def sample_flow(
     1        In the data      row  4
     2  Started treatment  patient  2
     3  Started treatment      row  3
-    4           Has pcl  patient  1
-    5           Has pcl      row  2
+    4   Outcome observed  patient  1
+    5   Outcome observed      row  2
     """
     frame = frame_of(data)
     unit = resolve_column(data, by, frame)

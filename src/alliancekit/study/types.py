@@ -154,7 +154,7 @@ class Study:
         Returns
         -------
         frame of text, shape of the table: the codebook's reason for a coded cell ("code -9" where the codebook has no
-        words for it), "blank" for a cell left empty, None for a cell that has a value. Columns without a missing
+        words for it), "blank" for a cell left empty, missing for a cell that has a value. Columns without a missing
         cell are left out.
         """
         name = next(iter(self.tables)) if table is None and len(self.tables) == 1 else table
@@ -173,7 +173,7 @@ class Study:
                 known = self.codebook.column(column, name).missing
                 coded = codes[column].notna()
                 reason[coded] = [known.get(code) or f"code {code}" for code in codes.loc[coded, column].astype(object)]
-            found[column] = reason
+            found[column] = reason.astype("str")
         return pd.DataFrame(found, index=frame.index)
 
     def labelled(self, *columns: str) -> Study:

@@ -8,6 +8,7 @@ import pytest
 import alliancekit as ak
 from alliancekit.audit.registry import CHECKS
 from alliancekit.audit.types import AssumptionReport, Check
+from alliancekit.audit.words import number, p_text
 
 from .support import fit, persons, sessions, validity
 
@@ -73,12 +74,18 @@ def test_the_simulated_study_is_checked_end_to_end() -> None:
     result = ak.incremental_validity(
         study, "pcl_followup", steps, focus="wai_task_early", therapist="therapist", bootstrap=0
     )
-    report = ak.check_assumptions(result, study, early_change="early_change")
+    report = ak.check_assumptions(result, study)
+    assert report.check("early symptom change").status == "pass"
     assert not report.refused
     assert report.check("dropout").status == "warn"
     assert report.check("dropout").numbers["share"] == pytest.approx(0.30)
     assert report.check("instrument keys").status == "pass"
     assert report.check("careless answers").status == "pass"
+
+
+def test_numbers_in_words() -> None:
+    assert number(-0.404) == "\u22120.40" and number(-0.001) == "0.00"
+    assert [p_text(p) for p in (0.0004, 0.05, 0.99999)] == ["p < .001", "p = .050", "p > .999"]
 
 
 def test_other_results_are_refused_by_name() -> None:

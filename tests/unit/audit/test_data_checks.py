@@ -99,13 +99,23 @@ def test_early_change_in_and_out_of_the_model() -> None:
 
 
 def test_early_change_is_found_by_instrument() -> None:
-    book = {"tables": {"p": {"columns": {c: {"instrument": "PCL-5"} for c in ("y", "severity", "severity_change")}}}}
+    columns = {c: {"instrument": "PCL-5"} for c in ("y", "severity", "severity_change", "week_4")}
+    columns |= {c: {"instrument": "WAI-SR"} for c in ("task", "bond")}
+    book = {"tables": {"p": {"columns": columns}}}
     data = persons()
     data["severity_change"] = np.random.default_rng(3).normal(size=len(data))
     study = Study(tables={"p": data}, codebook=Codebook.from_dict(book))
     assert early_change.check(context(validity(study), study)).status == "warn"
     with_change = validity(study, ("severity", "severity_change", "task"))
     assert early_change.check(context(with_change, study)).status == "pass"
+    data["week_4"] = data["severity"] + np.random.default_rng(4).normal(size=len(data))
+    data["gain"] = data["week_4"] - data["severity"]
+    study = Study(tables={"p": data}, codebook=Codebook.from_dict(book))
+    by_hand = validity(study, ("severity", "gain", "task"))
+    assert early_change.check(context(by_hand, study)).status == "pass"
+    data["gain"] = np.random.default_rng(5).normal(size=len(data))
+    unknown = validity(study.with_data(data), ("severity", "gain", "task"))
+    assert early_change.check(context(unknown, study.with_data(data))).status == "not checked"
 
 
 # --- measurement error ---

@@ -91,7 +91,7 @@ def test_marks_of_numbers_get_a_letter_and_words_speak_for_themselves() -> None:
     table = Table("T", frame, marks={(0, "status"): "good", (1, "status"): "warn", (1, "value"): "bad"})
     grid = lay_out(table)
     assert [(c.mark, c.letter) for c in grid.rows[1].cells] == [("warn", ""), ("bad", "a")]
-    assert grid.letters == (("a", "Problem."),)
+    assert grid.letters == (("a", "Not as it should be."),)
 
 
 def test_one_word_with_two_marks_needs_letters() -> None:
