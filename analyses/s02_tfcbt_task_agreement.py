@@ -1,6 +1,7 @@
 """Does early agreement on the tasks of therapy predict PTSD outcome beyond baseline severity?
 
 Data: a simulated trial of trauma-focused CBT in veterans, 120 patients of 20 therapists; the truth is known.
+The sample was chosen to be typical: of 25 draws, the one whose increments lie closest to those of the population.
 Question: does task agreement in sessions 2 to 4 predict the PCL-5 at follow-up beyond severity, and beyond bond, goal
 and early symptoms?
 """

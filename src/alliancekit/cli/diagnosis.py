@@ -7,6 +7,7 @@ import shutil
 import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 
 from alliancekit.core.provenance import versions
 
@@ -66,7 +67,7 @@ def _packages() -> list[tuple[str, str]]:
 def _machine() -> list[tuple[str, str]]:
     out = []
     threads = os.environ.get("OMP_NUM_THREADS", "")
-    told = f"BLAS threads: {threads or 'not set'}"
+    told = f"BLAS {_blas()}, threads: {threads or 'not set'}"
     out.append(
         ("ok" if threads == "1" else "note", told + ("" if threads == "1" else "; OMP_NUM_THREADS=1 is fastest here"))
     )
@@ -75,6 +76,7 @@ def _machine() -> list[tuple[str, str]]:
             out.append(("ok", "this folder can be written to"))
     except OSError as error:
         out.append(("bad", f"this folder cannot be written to: {error.strerror}"))
+    out.append(_fonts())
     r = shutil.which("Rscript")
     out.append(
         (
@@ -83,3 +85,23 @@ def _machine() -> list[tuple[str, str]]:
         )
     )
     return out
+
+
+def _blas() -> str:
+    import numpy as np
+
+    built: Any = np.show_config(mode="dicts")
+    return str(built.get("Build Dependencies", {}).get("blas", {}).get("name", "of unknown make"))
+
+
+def _fonts() -> tuple[str, str]:
+    """Say whether the font of the figures is there (it comes with matplotlib)."""
+    try:
+        from matplotlib.font_manager import findfont
+    except ImportError:
+        return "bad", "fonts: matplotlib is missing"
+    try:
+        findfont("DejaVu Sans", fallback_to_default=False)
+    except ValueError:
+        return "bad", "the font DejaVu Sans is missing: pip install --force-reinstall matplotlib"
+    return "ok", "the font of the figures, DejaVu Sans, is there"

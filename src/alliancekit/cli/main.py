@@ -1,4 +1,4 @@
-"""``alliancekit``: the commands. Every command imports what it needs when it runs, so that ``--help`` answers at once."""
+"""``alliancekit``: the commands. Each imports what it needs when it runs, so that ``--help`` answers at once."""
 
 from __future__ import annotations
 
@@ -18,7 +18,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-DebugOption = Annotated[bool, typer.Option("--debug", help="Show the full traceback of an error.")]
 
 
 def _version(value: bool) -> None:
@@ -31,28 +30,34 @@ def _version(value: bool) -> None:
 
 @app.callback()
 def main(
+    context: typer.Context,
     version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
     ] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Show the full traceback of an error (any place).")] = False,
 ) -> None:
     """Verified statistics and manuscript-ready reports for psychotherapy research."""
+    context.obj = {"debug": debug}
 
 
 @app.command()
 def run(
+    context: typer.Context,
     scripts: Annotated[
         list[Path] | None, typer.Argument(help="Analysis scripts, such as analyses/r01_enrichd_growth.py.")
     ] = None,
     every: Annotated[bool, typer.Option("--all", help="Run every script in analyses/.")] = False,
-    debug: DebugOption = False,
 ) -> None:
     """Run analyses and write their reports.
 
-    Examples: alliancekit run analyses/r01_enrichd_growth.py   alliancekit run --all
+    \b
+    Examples:
+      alliancekit run analyses/r01_enrichd_growth.py
+      alliancekit run --all
     """
     from alliancekit.cli.running import run_scripts
 
-    raise typer.Exit(run_scripts(scripts or [], every=every, debug=debug))
+    raise typer.Exit(run_scripts(scripts or [], every=every, debug=context.obj["debug"]))
 
 
 @app.command()
@@ -62,7 +67,11 @@ def new(
 ) -> None:
     """Write an analysis script to edit: data path, columns, model, report.
 
-    Example: alliancekit new growth analyses/my_study.py
+    An existing file is never replaced.
+
+    \b
+    Example:
+      alliancekit new growth analyses/my_study.py
     """
     from alliancekit.cli.templates_io import write_template
 
@@ -78,7 +87,10 @@ def check(
 ) -> None:
     """Check data for problems: every finding at once. Exit code 1 when there are errors.
 
-    Examples: alliancekit check data/mystudy   alliancekit check ratings.sav --init
+    \b
+    Examples:
+      alliancekit check data/mystudy
+      alliancekit check ratings.sav --init
     """
     from alliancekit.cli.checking import check_data, draft
 
@@ -89,7 +101,13 @@ def check(
 def instruments(
     name: Annotated[str | None, typer.Argument(help="One instrument, such as WAI-SR; none lists all.")] = None,
 ) -> None:
-    """List the instruments that can be scored, or show the key of one."""
+    """List the instruments that can be scored, or show the key of one.
+
+    \b
+    Examples:
+      alliancekit instruments
+      alliancekit instruments WAI-SR
+    """
     from alliancekit.cli.listing import show_instruments
 
     show_instruments(name)
@@ -101,7 +119,9 @@ def verify(
 ) -> None:
     """Make reports again from their scripts and compare every file. Exit code 1 when anything differs.
 
-    Example: alliancekit verify reports
+    \b
+    Example:
+      alliancekit verify reports
     """
     from alliancekit.cli.verifying import verify_reports
 
@@ -116,14 +136,21 @@ def doctor() -> None:
     raise typer.Exit(diagnose())
 
 
-def run_app() -> int:
-    """Run the command line and return the exit code; errors that alliancekit raises are told in one message."""
+def run_app(arguments: list[str] | None = None) -> int:
+    """Run the command line and return the exit code; errors that alliancekit raises are told in one message.
+
+    Parameters
+    ----------
+    arguments : words after ``alliancekit``; None takes those of the process. ``--debug`` may stand anywhere.
+    """
     from alliancekit.core.errors import AllianceError
 
-    debug = "--debug" in sys.argv
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    debug = "--debug" in words
+    words = [*(["--debug"] if debug else []), *(w for w in words if w != "--debug")]
     try:
-        app(standalone_mode=True)
-    except AllianceError as error:
+        app(words, standalone_mode=True)
+    except (AllianceError, OSError) as error:
         if debug:
             raise
         typer.secho(f"{type(error).__name__}: {error}", fg=typer.colors.RED, err=True)

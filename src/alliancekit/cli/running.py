@@ -50,7 +50,7 @@ def _hint(script: Path) -> str:
 
 
 def run_scripts(scripts: list[Path], *, every: bool, debug: bool = False) -> int:
-    """Run the scripts; return 0 when all went through, else 1."""
+    """Run the scripts; return 0 when all went through, else 1. What a single script prints is printed."""
     from rich.console import Console
 
     console = Console(stderr=True, highlight=False)
@@ -62,12 +62,15 @@ def run_scripts(scripts: list[Path], *, every: bool, debug: bool = False) -> int
         with console.status(f"{label} ..."):
             done = run_one(script, root)
         seconds = time.perf_counter() - start
+        if len(found) == 1 and done.stdout:
+            sys.stdout.write(done.stdout)
+            sys.stdout.flush()
         if done.returncode == 0:
             console.print(f"{label}: done in {seconds:.0f} s", markup=False)
             continue
         failed.append(script.stem)
         console.print(f"{label}: FAILED", style="bold red", markup=False)
-        console.print(_explain(done.stderr, debug), markup=False)
+        console.print(_explain(done.stderr, script, debug), markup=False)
     if failed:
         console.print(f"{len(failed)} of {len(found)} failed: {', '.join(failed)}", style="red", markup=False)
         return 1
@@ -83,12 +86,13 @@ def run_one(script: Path, root: Path, extra: dict[str, str] | None = None) -> su
     return subprocess.run(call, cwd=root, env=environment, capture_output=True, text=True, check=False)
 
 
-def _explain(stderr: str, debug: bool) -> str:
-    """Return the error of a script: the line of the script and the message; everything with ``debug``."""
+def _explain(stderr: str, script: Path, debug: bool) -> str:
+    """Return the error of a script: its line in the script and the message; everything with ``debug``."""
     lines = stderr.rstrip().splitlines()
-    if debug or not lines:
-        return stderr
-    own = [i for i, line in enumerate(lines) if line.lstrip().startswith("File ") and FOLDER in line]
+    frames = [i for i, line in enumerate(lines) if line.startswith("  File ")]
+    if debug or not frames:
+        return stderr.rstrip()
+    own = [i for i in frames if f'{script.name}"' in lines[i]]
     place = lines[own[-1] : own[-1] + 2] if own else []
-    last = max((i for i, line in enumerate(lines) if line and not line.startswith(" ")), default=len(lines) - 1)
-    return "\n".join([*place, *lines[last:], "(--debug shows the whole traceback)"])
+    first = next((i for i in range(frames[-1], len(lines)) if not lines[i].startswith(" ")), len(lines) - 1)
+    return "\n".join([*place, *lines[first:], "(--debug shows the whole traceback)"])

@@ -154,9 +154,12 @@ def audit_state(evidence: Evidence) -> tuple[str, str]:
     counts = {s: [str(c.name) for c in checks if getattr(c, "status", "") == s] for s in ("pass", "warn", "refuse")}
     if any(a.refused for a in audits):
         return "bad", f"refused: {_listed([r.check for r in evidence.refusals])}"
+    done = sum(len(names) for names in counts.values())
+    rest = f"; {len(checks) - done} not checked" if done < len(checks) else ""
     if counts["warn"]:
-        return "warn", f"{len(counts['pass'])} of {len(checks)} checks passed; look at: {_listed(counts['warn'])}"
-    return "good", f"all {len(checks)} checks passed"
+        passed = f"{len(counts['pass'])} of {done} checks passed"
+        return "warn", f"{passed}{rest}; look at: {_listed(counts['warn'])}"
+    return ("good" if done else "warn"), f"all {done} checks passed{rest}" if done else "none could be done"
 
 
 def second_opinion_state(evidence: Evidence) -> tuple[str, str]:

@@ -13,7 +13,8 @@ from alliancekit.study.codebook import ID_ROLES, ColumnInfo, code_text
 
 USUAL_NA = ("", "NA")
 NUMERIC_NA = ("NaN", "nan", ".", "#N/A", "#NULL!", "n/a", "N/A", "null", "NULL")
-_INTEGER = re.compile(r"[+-]?\d{1,18}")
+_INTEGER = re.compile(r"[+-]?\d{1,19}")
+LARGEST = 2**63 - 1
 _LEADING_ZERO = re.compile(r"[+-]?0\d+")
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,3})?")
 _COMMA = re.compile(r"[+-]?\d*,\d+")
@@ -132,7 +133,7 @@ def _values_of(kept: list[str], info: ColumnInfo, decimal: str, keep_text: bool)
     if kind in ("number", "integer") or info.role == "item" or kind is None:
         numbers = [parse_number(t, decimal) for t in kept]
         if all(n is not None for n in numbers) and (kind is not None or not any(map(_zero_led, kept))):
-            whole = kind != "number" and all(_INTEGER.fullmatch(t.strip()) for t in kept)
+            whole = kind != "number" and _plain_integers(kept)
             whole = whole or (kind == "integer" and all(float(n).is_integer() for n in numbers if n is not None))
             return pd.Series([int(t) for t in kept] if whole and _plain_integers(kept) else numbers,
                              dtype="int64" if whole and kept else "float64")  # fmt: skip
@@ -144,7 +145,12 @@ def _values_of(kept: list[str], info: ColumnInfo, decimal: str, keep_text: bool)
 
 
 def _plain_integers(kept: list[str]) -> bool:
-    return all(_INTEGER.fullmatch(t.strip()) for t in kept)
+    return all(map(_is_whole, kept))
+
+
+def _is_whole(text: str) -> bool:
+    """Return whether a text is a whole number that fits into 64 bits."""
+    return bool(_INTEGER.fullmatch(text.strip())) and abs(int(text)) <= LARGEST
 
 
 def _zero_led(text: str) -> bool:
@@ -177,7 +183,7 @@ def _take(levels: pd.Series, positions: np.ndarray, raw: pd.Series) -> pd.Series
 def is_canonical_integer_column(raw: pd.Series) -> bool:
     """Return whether every cell is empty or a whole number written without leading zeros or blanks."""
     for text in pd.unique(raw.dropna().astype(object)):
-        if text != "" and (not _INTEGER.fullmatch(text) or text != str(int(text))):
+        if text != "" and (not _is_whole(text) or text != str(int(text))):
             return False
     return True
 

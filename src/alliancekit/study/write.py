@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -170,7 +168,7 @@ def _alike(column: pd.Series, back: pd.Series) -> bool:
     if (column.isna().to_numpy() != back.isna().to_numpy()).any():
         return False
     kinds = (pd.api.types.is_numeric_dtype, pd.api.types.is_datetime64_any_dtype, pd.api.types.is_bool_dtype)
-    if any(k(column) != k(back) for k in kinds) and column.notna().any():
+    if any(k(column) != k(back) for k in kinds):
         return False
     if pd.api.types.is_integer_dtype(column) != pd.api.types.is_integer_dtype(back) and column.notna().all():
         return False
@@ -179,8 +177,11 @@ def _alike(column: pd.Series, back: pd.Series) -> bool:
 
 
 def _csv(texts: pd.DataFrame) -> bytes:
-    stream = io.StringIO(newline="")
-    writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow(texts.columns)
-    writer.writerows(zip(*(texts[c].tolist() for c in texts.columns), strict=True))
-    return stream.getvalue().encode("utf-8")
+    rows = zip(*(texts[c].tolist() for c in texts.columns), strict=True)
+    lone = len(texts.columns) == 1
+    lines = [",".join(map(_quoted, row)) if not lone or row[0] else '""' for row in [tuple(texts.columns), *rows]]
+    return ("\n".join(lines) + "\n").encode("utf-8")
+
+
+def _quoted(cell: str) -> str:
+    return '"' + cell.replace('"', '""') + '"' if any(mark in cell for mark in ',"\r\n') else cell

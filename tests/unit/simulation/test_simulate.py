@@ -18,7 +18,7 @@ SHIPPED = Path(__file__).resolve().parents[3] / "data" / "tfcbt"
 
 @pytest.fixture(scope="module")
 def twin() -> object:
-    return ak.simulate("tfcbt", n=120, seed=1)
+    return ak.simulate("tfcbt", n=120, seed=19)
 
 
 @pytest.mark.parametrize(
