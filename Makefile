@@ -21,16 +21,16 @@ $(BIN)/python:
 
 $(VENV)/.run: pyproject.toml constraints.txt | $(BIN)/python
 	@echo "Installing alliancekit into $(VENV) (about a minute) ..."
-	$(PIP) install -c constraints.txt -e '.[peers]'
+	$(PIP) install --use-pep517 -c constraints.txt -e '.[peers]'
 	@touch $@
 
 $(VENV)/.dev: $(VENV)/.run
 	@echo "Installing the development tools ..."
-	$(PIP) install -c constraints.txt -e '.[peers,dev]'
+	$(PIP) install --use-pep517 -c constraints.txt -e '.[peers,dev]'
 	@touch $@
 
 $(VENV)/.docs: $(VENV)/.run
-	$(PIP) install -c constraints.txt -e '.[peers,docs]'
+	$(PIP) install --use-pep517 -c constraints.txt -e '.[peers,docs]'
 	@touch $@
 
 report: $(VENV)/.run ## run every analysis and write reports/

@@ -11,6 +11,12 @@ from pathlib import Path
 from alliancekit.core.errors import AllianceError, ReadError, message, nearest
 
 FOLDER = "analyses"
+SETTINGS = {
+    **dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1"),
+    "MPLBACKEND": "Agg",
+    "PYTHONHASHSEED": "0",
+}
+"""Environment of every analysis: one BLAS thread, no screen, so that two runs give the same bytes."""
 
 
 def find_root(start: Path | None = None) -> Path:
@@ -78,10 +84,9 @@ def run_scripts(scripts: list[Path], *, every: bool, debug: bool = False) -> int
     return 0
 
 
-def run_one(script: Path, root: Path, extra: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+def run_one(script: Path, root: Path) -> subprocess.CompletedProcess[str]:
     """Run one script in the project's root, on one BLAS thread, without a screen."""
-    single = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
-    environment = {**os.environ, **single, "MPLBACKEND": "Agg", "PYTHONHASHSEED": "0", **(extra or {})}
+    environment = {**os.environ, **SETTINGS}
     call = [sys.executable, str(script)]
     return subprocess.run(call, cwd=root, env=environment, capture_output=True, text=True, check=False)
 

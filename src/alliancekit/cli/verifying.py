@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
+from alliancekit.cli.running import SETTINGS
 from alliancekit.core.errors import ReadError, message
 
 
@@ -30,6 +32,7 @@ def verify_reports(folders: list[Path]) -> int:
 
     from alliancekit.report.verify import verify
 
+    os.environ.update(SETTINGS)
     console = Console(stderr=True, highlight=False)
     different = 0
     for folder in find_reports(folders):

@@ -128,7 +128,7 @@ def _log(**wanted: Any) -> Rule:
             return False
         if "function" in wanted:
             return bool(table.data["function"].isin([wanted["function"]]).any())
-        return bool((table.data["instrument"].astype(str) != "").any())
+        return "instrument" in table.data and bool((table.data["instrument"].astype(str) != "").any())
 
     return _where(found)
 

@@ -102,18 +102,22 @@ def _log_table(log: tuple[Any, ...]) -> Table:
             "rows_changed": [e.rows_changed for e in log],
         }
     )
-    marks = {
-        (i, "key_status"): "good" if e.key_status in VERIFIED else "warn" for i, e in enumerate(log) if e.key_status
-    }
+    labels = {"detail": "What was done", "key_status": "Key", "rows_changed": "Rows"}
+    notes: tuple[str, ...] = ("Rows: rows that got a value, or were added or left out.",)
+    marks: dict[tuple[int, str], str] = {}
+    if any(e.instrument for e in log):
+        states = {i: e.key_status for i, e in enumerate(log) if e.key_status}
+        marks = {(i, "key_status"): "good" if state in VERIFIED else "warn" for i, state in states.items()}
+        notes = (*notes, "Key: state of the questionnaire's scoring key.")
+    else:
+        data = data.drop(columns=["instrument", "key_status"])
     return Table(
         title="Steps From the Files to the Analysis Variables",
         data=data,
         kinds={"step": "integer", "rows_changed": "integer"},
-        labels={"detail": "What was done", "key_status": "Key", "rows_changed": "Rows"},
+        labels={name: text for name, text in labels.items() if name in data},
         marks=marks,
-        notes=(
-            "Rows: rows that got a value, or were added or left out. Key: state of the questionnaire's scoring key.",
-        ),
+        notes=notes,
     )
 
 

@@ -17,8 +17,9 @@ from alliancekit.report.assembly import (
     PlacedTable,
     Quotable,
 )
-from alliancekit.report.docx_styles import LANDSCAPE, PORTRAIT, prepare, set_page, strip
-from alliancekit.report.docx_tables import apa_table, fits, summary_table
+from alliancekit.report.docx_styles import LANDSCAPE, PORTRAIT, Page, prepare, set_page, strip
+from alliancekit.report.docx_tables import apa_table, summary_table
+from alliancekit.report.docx_widths import choose
 from alliancekit.report.docx_xml import caption, paragraph, run, runs
 from alliancekit.report.parts import Banner, Equation, Sentence
 
@@ -30,7 +31,8 @@ def write_docx(document: Document) -> bytes:
     """Return a report as the bytes of a Word file; the same report gives the same bytes.
 
     Tables and figures carry Word's own caption fields, sections its headings, so that its navigation, its list of
-    tables and its cross-references work. A table too wide for the page stands on a page turned on its side.
+    tables and its cross-references work. Tables too wide for the page stand at the end of their section, on a page
+    turned on its side.
     """
     from docx import Document as new_document
 
@@ -61,15 +63,27 @@ class _Writer:
         self._body.insert(len(self._body) - 1, element)
 
     def section(self, section: PlacedSection) -> None:
-        """Set a numbered section."""
-        self.put(paragraph("Heading 1", run(f"{section.number}  {section.heading}")))
-        for block in section.blocks:
-            self.block(block)
+        """Set a numbered section; its wide tables come last, so that they part no text."""
+        wide = [b for b in section.blocks if _is_wide(b)]
+        heading = paragraph("Heading 1", run(f"{section.number}  {section.heading}"))
+        if len(wide) < len(section.blocks) or not wide:
+            self.put(heading)
+            for block in section.blocks:
+                if not _is_wide(block):
+                    self.block(block)
+            heading = None
+        if wide:
+            self._turn(PORTRAIT)
+            if heading is not None:
+                self.put(heading)
+            for block in wide:
+                self._table(block, LANDSCAPE)
+            self._turn(LANDSCAPE)
 
     def block(self, block: Block) -> None:
         """Set one block."""
         if isinstance(block, PlacedTable):
-            self._table(block)
+            self._table(block, PORTRAIT)
         elif isinstance(block, PlacedFigure):
             self._figure(block)
         elif isinstance(block, Equation):
@@ -88,11 +102,7 @@ class _Writer:
         elif isinstance(block, Paragraph | Sentence):
             self.put(paragraph("Normal", runs(block.text)))
 
-    def _table(self, placed: PlacedTable) -> None:
-        turned = not fits(placed.grid, PORTRAIT.text_width)
-        if turned:
-            self._turn(PORTRAIT)
-        page = LANDSCAPE if turned else PORTRAIT
+    def _table(self, placed: PlacedTable, page: Page) -> None:
         grid = placed.grid
         self.put(caption("Table", placed.number, placed.table.title))
         self.put(apa_table(grid, page.text_width, noted=bool(grid.notes or grid.letters)))
@@ -105,10 +115,8 @@ class _Writer:
         # Word joins tables that follow each other without a paragraph between them.
         for note in notes or [paragraph("Table End", "")]:
             self.put(note)
-        if turned:
-            self._turn(LANDSCAPE)
 
-    def _turn(self, page: Any) -> None:
+    def _turn(self, page: Page) -> None:
         """End a page of this form; what follows stands on a new one."""
         from docx.enum.section import WD_SECTION
 
@@ -145,6 +153,10 @@ class _Writer:
         for i, line in enumerate(lines):
             last = i == len(lines) - 1
             self.put(paragraph("Code Last" if last else "Code", run(line, keep_spaces=True)))
+
+
+def _is_wide(block: Block) -> bool:
+    return isinstance(block, PlacedTable) and choose(block.grid, PORTRAIT.text_width) is None
 
 
 def _fixed_zip(data: bytes) -> bytes:

@@ -69,6 +69,8 @@ _LOOKS: Final = {
     "Table End": _Look(size=4, after=4, lines=1.0),
     "Table Small": _Look(size=8.5, after=0, lines=1.0),
     "Table Number Small": _Look(size=8.5, after=0, lines=1.0, side="right"),
+    "Table Tiny": _Look(size=7.5, after=0, lines=1.0),
+    "Table Number Tiny": _Look(size=7.5, after=0, lines=1.0, side="right"),
     "Notice": _Look(size=10.5, after=8, indent=8, bar="4F6F9F"),
     "Notice Warn": _Look(size=10.5, after=8, indent=8, bar="B07A10"),
     "Notice Bad": _Look(size=10.5, after=8, indent=8, bar="A3262A"),

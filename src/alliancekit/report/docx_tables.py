@@ -3,37 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any, Final
 
 from alliancekit.report.assembly import SummaryLine
 from alliancekit.report.docx_styles import PORTRAIT
+from alliancekit.report.docx_widths import SETTINGS, Setting, choose, column_widths
 from alliancekit.report.docx_xml import element, paragraph_xml, run, runs
 from alliancekit.report.formatting import is_symbol
-from alliancekit.report.grid import Grid, GridColumn, Row
+from alliancekit.report.grid import Grid, Row
 
-_NARROWEST: Final = 1500
 _TOGETHER: Final = 24
 """Tables up to this many rows are kept on one page."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Setting:
-    """How tightly a table is set: width of a character, padding of a cell (twentieths of a point), styles."""
-
-    character: int
-    padding: int
-    text: str
-    number: str
-
-
-_NORMAL: Final = _Setting(98, 80, "Table Text", "Table Number")
-_SMALL: Final = _Setting(88, 45, "Table Small", "Table Number Small")
-
-
-def fits(grid: Grid, text_width: int) -> bool:
-    """Return True where a table fits into a width (twentieths of a point), if need be in small print."""
-    return _natural_width(grid, _SMALL) <= text_width
 
 
 def apa_table(grid: Grid, text_width: int, *, noted: bool = False) -> Any:
@@ -45,8 +25,8 @@ def apa_table(grid: Grid, text_width: int, *, noted: bool = False) -> Any:
     text_width : widest the table may be.
     noted : a note follows, which stays on the page of the last row.
     """
-    setting = _NORMAL if _natural_width(grid, _NORMAL) <= text_width else _SMALL
-    widths = _widths(grid, text_width, setting)
+    setting = choose(grid, text_width) or SETTINGS[-1]
+    widths = column_widths(grid, text_width, setting)
     together = len(grid.rows) <= _TOGETHER
     rows = [_spans_row(grid, widths)] if grid.spans else []
     rows.append(_heading_row(grid, widths, setting))
@@ -55,10 +35,6 @@ def apa_table(grid: Grid, text_width: int, *, noted: bool = False) -> Any:
         keep = noted if last else together or i < 2 or row.heading
         rows.append(_row(row, grid, widths, setting, keep=keep))
     return _table(widths, rows, setting.padding)
-
-
-def _natural_width(grid: Grid, setting: _Setting) -> int:
-    return sum(_least(w, c) for w, c in zip(_wanted(grid, setting), grid.columns, strict=True))
 
 
 def _table(widths: Sequence[int], rows: Sequence[str], padding: int) -> Any:
@@ -77,7 +53,7 @@ def summary_table(lines: Sequence[SummaryLine]) -> Any:
         cells = _cell(paragraph_xml("Table Text", run(line.label, italic=True, bold=bold), extra=_AIR), widths[0])
         texts = "".join(paragraph_xml("Table Text", runs(t), extra=_AIR) for t in line.lines)
         rows.append(f"<w:tr><w:trPr><w:cantSplit/></w:trPr>{cells}{_cell(texts, widths[1])}</w:tr>")
-    return _table(widths, rows, _NORMAL.padding)
+    return _table(widths, rows, SETTINGS[0].padding)
 
 
 _AIR: Final = '<w:spacing w:before="30" w:after="30"/>'
@@ -91,49 +67,6 @@ def _properties(width: int, padding: int) -> str:
         f'<w:tblLayout w:type="fixed"/><w:tblCellMar><w:left w:w="{padding}" w:type="dxa"/>'
         f'<w:right w:w="{padding}" w:type="dxa"/></w:tblCellMar></w:tblPr>'
     )
-
-
-def _wanted(grid: Grid, setting: _Setting) -> list[int]:
-    """Return the width of each column if nothing were to wrap."""
-    widths = []
-    for i, column in enumerate(grid.columns):
-        cells = [len(row.cells[i].text) + len(row.cells[i].letter) for row in grid.rows if not row.heading]
-        words = [len(w) for w in column.heading.split()]
-        indent = 2 if i == 0 and grid.indented else 0
-        widths.append((max([*cells, *words, 2]) + indent) * setting.character + 2 * setting.padding)
-    return widths
-
-
-def _least(wanted: int, column: GridColumn) -> int:
-    return min(wanted, 2 * _NARROWEST) if column.side == "left" else wanted
-
-
-def _widths(grid: Grid, text_width: int, setting: _Setting) -> list[int]:
-    """Return the widths: as wanted where they fit, else the columns of words share what the numbers leave."""
-    wanted = _wanted(grid, setting)
-    if sum(wanted) <= text_width:
-        return wanted
-    words = [i for i, c in enumerate(grid.columns) if c.side == "left"]
-    left_over = text_width - sum(w for i, w in enumerate(wanted) if i not in words)
-    shares = _shares([wanted[i] for i in words], left_over)
-    widths = list(wanted)
-    for i, share in zip(words, shares, strict=True):
-        widths[i] = share
-    if sum(widths) > text_width:
-        factor = text_width / sum(widths)
-        widths = [int(w * factor) for w in widths]
-    return widths
-
-
-def _shares(wanted: list[int], available: int) -> list[int]:
-    """Give each column what it wants as long as that is less than an even share; the rest divides what is left."""
-    shares = [0] * len(wanted)
-    open_columns = sorted(range(len(wanted)), key=lambda i: wanted[i])
-    for count, i in enumerate(open_columns):
-        even = max(available, _NARROWEST) // (len(open_columns) - count)
-        shares[i] = min(wanted[i], max(even, _NARROWEST // 2))
-        available -= shares[i]
-    return shares
 
 
 def _cell(content: str, width: int, *, span: int = 1, rule: bool = False, bottom: bool = False) -> str:
@@ -157,7 +90,7 @@ def _spans_row(grid: Grid, widths: list[int]) -> str:
     return f"<w:tr>{_HEAD}{''.join(cells)}</w:tr>"
 
 
-def _heading_row(grid: Grid, widths: list[int], setting: _Setting) -> str:
+def _heading_row(grid: Grid, widths: list[int], setting: Setting) -> str:
     cells = []
     for column, width in zip(grid.columns, widths, strict=True):
         style = setting.number if column.side == "right" else setting.text
@@ -166,7 +99,7 @@ def _heading_row(grid: Grid, widths: list[int], setting: _Setting) -> str:
     return f"<w:tr>{_HEAD}{''.join(cells)}</w:tr>"
 
 
-def _row(row: Row, grid: Grid, widths: list[int], setting: _Setting, *, keep: bool) -> str:
+def _row(row: Row, grid: Grid, widths: list[int], setting: Setting, *, keep: bool) -> str:
     stay = "<w:keepNext/>" if keep else ""
     if row.heading:
         air = f'{stay}<w:spacing w:before="80" w:after="20"/>'

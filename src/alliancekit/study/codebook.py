@@ -16,6 +16,7 @@ ID_ROLES = ("patient", "therapist", "group", "family", "rater", "target", "site"
 ROLES = (*ID_ROLES, "session", "time", "date", "outcome", "item")
 TYPES = ("number", "integer", "text", "category", "ordered", "boolean", "date")
 WHEN = ("before", "during", "after")
+FORMAT = ("encoding", "delimiter", "decimal")
 
 
 @dataclass(frozen=True)
@@ -73,11 +74,16 @@ class TableInfo:
     file : file name inside the study's folder.
     columns : column -> ColumnInfo.
     na : texts read as missing without a reason; None means the reader's usual ones ("" and "NA").
+    encoding, delimiter, decimal : how a text file is written, such as "cp1252", ";" and ","; None lets the reader find
+        out.
     """
 
     file: str = ""
     columns: Mapping[str, ColumnInfo] = field(default_factory=dict)
     na: tuple[str, ...] | None = None
+    encoding: str | None = None
+    delimiter: str | None = None
+    decimal: str | None = None
 
 
 @dataclass(frozen=True)
@@ -144,6 +150,7 @@ class Codebook:
             entry: dict[str, Any] = {"file": info.file}
             if info.na is not None:
                 entry["na"] = list(info.na)
+            entry |= {key: value for key in FORMAT if (value := getattr(info, key)) is not None}
             entry["columns"] = {column: about.as_dict() for column, about in info.columns.items()}
             found["tables"][name] = entry
         return found
@@ -226,13 +233,20 @@ def _plain(value: float) -> float | int:
 def _table(entry: Any, where: str) -> TableInfo:
     if not isinstance(entry, dict):
         raise SchemaError(message("a table must be an object with 'file' and 'columns'", where=where))
-    _check_keys(entry, ("file", "columns", "na"), where)
+    _check_keys(entry, ("file", "columns", "na", *FORMAT), where)
     columns = entry.get("columns", {})
     if not isinstance(columns, dict):
         raise SchemaError(message("'columns' must be an object: column name -> description", where=where))
     found = {str(name).strip(): _column(about, f"{where}, column '{name}'") for name, about in columns.items()}
     na = entry.get("na")
-    return TableInfo(file=str(entry.get("file", "")), columns=found, na=None if na is None else tuple(map(str, na)))
+    if na is not None and not isinstance(na, list):
+        raise SchemaError(message("'na' must be a list of texts", where=where, do='Write ["", "NA"]'))
+    given = {key: entry[key] for key in FORMAT if entry.get(key) is not None}
+    for key, value in given.items():
+        if not isinstance(value, str):
+            raise SchemaError(message(f"'{key}' must be text, not {value!r}", where=where))
+    kept = None if na is None else tuple(map(str, na))
+    return TableInfo(file=str(entry.get("file", "")), columns=found, na=kept, **given)
 
 
 def _column(about: Any, where: str) -> ColumnInfo:

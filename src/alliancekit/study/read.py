@@ -147,13 +147,19 @@ def _folder(
             message(f"the study has no table '{table}'", where=folder.name, do=f"{hint}Tables are: {', '.join(names)}")
         )
     chosen = [table] if table is not None else names
-    raw = {name: _one(paths[name], name, options, book is not None) for name in chosen}
+    raw = {name: _one(paths[name], name, _merged(options, book, name), book is not None) for name in chosen}
     files = [paths[name] for name in chosen]
     if book is not None:
         analysis = book.analysis if book.analysis in chosen else None
         book = replace(book, tables={name: book.tables[name] for name in chosen}, analysis=analysis)
         files.append(book_path)
     return raw, book, files
+
+
+def _merged(options: Mapping[str, str | None], book: Codebook | None, name: str) -> dict[str, str | None]:
+    """Return the reading options of a table: what the caller says, else what the codebook says."""
+    info = TableInfo() if book is None else book.tables[name]
+    return {key: value if value is not None else getattr(info, key) for key, value in options.items()}
 
 
 def _inside(folder: Path, name: str, info: TableInfo) -> Path:

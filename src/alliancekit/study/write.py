@@ -79,7 +79,7 @@ def write_study(study: Study, folder: str | Path, *, overwrite: bool = False) ->
         codes = study.missing_codes.get(name, pd.DataFrame(index=frame.index))
         texts, columns = _texts(frame, old.columns, codes, name)
         files[file] = _csv(texts)
-        described[name] = TableInfo(file=file, columns=columns, na=NOTHING)
+        described[name] = TableInfo(file, columns, NOTHING, encoding="utf-8", delimiter=",", decimal=".")
     files["codebook.json"] = replace(book, tables=described).to_json().encode("utf-8")
     write_many(target, files)
     return target
