@@ -37,7 +37,8 @@ report.section(
 report.section(
     "Model",
     "Scores fall fast at first and then level off, so that time enters as the log of months plus one. Medication "
-    "is split into the patient's share of visits on an antidepressant (between) and the deviation from it at a visit (within).",
+    "is split into the patient's share of visits on an antidepressant (between) and the deviation from it at a visit "
+    "(within).",
     ak.equation(full),
 )
 report.section("Models Side by Side", ak.table(null, linear, growth, full))

@@ -82,7 +82,7 @@ report.section("Second Opinion", ak.crosscheck(result))
 report.section("Assumption Audit", audit)
 report.section("Truth", truth)
 report.limits(
-    "Reliable and clinically significant change and sensitivity to unmeasured confounding are not part of this version.",
+    "Reliable and clinically significant change and sensitivity to confounding are not part of this version.",
     "Patients without follow-up are left out of the models; the flow and the audit show who they are.",
 )
 report.write("reports/s02_tfcbt_task_agreement")

@@ -27,7 +27,9 @@ class CrossCheck:
 
     Attributes
     ----------
-    subject : the result that was checked. frame : one row per term and engine. engines : one row per engine.
+    subject : the result that was checked. frame : one row per term and engine. engines : one row per engine, with
+    log-likelihoods, below_optimum (ours minus ours at the peer's estimates), the worst colour, note (reason, or the
+    kinds of warnings the peer gave) and other_errors (why its standard errors are not comparable with ours).
     """
 
     subject: Any
@@ -64,7 +66,9 @@ def crosscheck(result: Any, *, peers: Sequence[str] = PEERS) -> CrossCheck:
     -------
     CrossCheck. A difference is counted in units of our standard error: under .01 green, under .1 amber, else red. Our
     likelihood is first evaluated at the peer's estimates: where ours is higher, the peer stopped below the optimum and
-    its difference says nothing against our estimate. What a peer cannot say is "not expressible", with the reason.
+    its difference says nothing against our estimate. statsmodels is called plainly first; where that stops below the
+    optimum or fails, it is called again with Powell's method and both answers are shown. What a peer cannot say is
+    "not expressible", with the reason.
 
     Raises
     ------
@@ -87,6 +91,8 @@ def crosscheck(result: Any, *, peers: Sequence[str] = PEERS) -> CrossCheck:
     ---------------
     As proof: engines that share a mistake agree.
     """
+    for peer in peers:
+        check_option("peers", peer, PEERS)
     if isinstance(result, IncrementalValidity):
         return _check_increments(result, peers)
     if not isinstance(result, MixedFit):
@@ -96,8 +102,6 @@ def crosscheck(result: Any, *, peers: Sequence[str] = PEERS) -> CrossCheck:
                 do="Hand over a fit of ak.mixed or a result of ak.incremental_validity",
             )
         )
-    for peer in peers:
-        check_option("peers", peer, PEERS)
     return _combine(result, result, _mixed_answers(result, peers))
 
 
@@ -106,11 +110,17 @@ def _mixed_answers(fit: MixedFit, peers: Sequence[str]) -> list[PeerEstimate]:
     if "statsmodels" in peers:
         first = fit_statsmodels(fit)
         answers.append(first)
-        if (not first.status and _gap(fit, first) > 0.1) or first.status == "failed":
+        if first.status == "failed" or (not first.status and _stopped(fit, first)):
             answers.append(fit_statsmodels(fit, "powell"))
     if "mixedlm" in peers:
         answers.append(fit_mixedlm(fit))
     return answers
+
+
+def _stopped(fit: MixedFit, answer: PeerEstimate) -> bool:
+    """Return True where a coefficient of the answer is not at the optimum, or not a number."""
+    verdicts = [line["colour"] for line in _compare(fit.tidy(), answer, _gap(fit, answer))]
+    return _worst(verdicts) in ("stopped below optimum", "failed")
 
 
 def _gap(fit: MixedFit, answer: PeerEstimate) -> float:
@@ -137,6 +147,7 @@ def _combine(subject: Any, fit: MixedFit, answers: list[PeerEstimate]) -> CrossC
                 "below_optimum": max(gap, 0.0) if np.isfinite(gap) else np.nan,
                 "colour": made[0]["colour"] if answer.status else _worst([m["colour"] for m in made]),
                 "note": answer.note,
+                "other_errors": answer.other_errors,
             }
         )
     return CrossCheck(subject, pd.DataFrame(lines), pd.DataFrame(engines))
@@ -160,7 +171,7 @@ def _compare(table: pd.DataFrame, answer: PeerEstimate, gap: float) -> list[dict
             difference = abs(line["estimate_peer"] - row.estimate) / row.std_error
             line["difference_in_se"] = difference
             of_errors = abs(line["std_error_peer"] - row.std_error) / row.std_error
-            compared = difference if answer.covariances is None else max(difference, of_errors)
+            compared = difference if answer.other_errors else max(difference, of_errors)
             line["colour"] = judge(compared, gap) if np.isfinite(compared) else "failed"
             if line["colour"] == "stopped below optimum":
                 told = f"peer stopped below the optimum by {gap:.3g} log-likelihood units"
@@ -194,6 +205,7 @@ def _check_increments(result: IncrementalValidity, peers: Sequence[str]) -> Cros
             "below_optimum": np.nan,
             "colour": _worst([m["colour"] for m in lines]),
             "note": answer.note,
+            "other_errors": answer.other_errors,
         }
     ]
     return CrossCheck(result, pd.DataFrame(lines), pd.DataFrame(engines))

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping
 from importlib import metadata, util
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from alliancekit.multilevel.api import MixedFit
+from alliancekit.peers.attempt import attempt
 from alliancekit.peers.statsmodels_mixed import outcome_without_offset
 from alliancekit.peers.verdict import PeerEstimate
+
+Floats = NDArray[np.float64]
 
 
 def fit_mixedlm(fit: MixedFit) -> PeerEstimate:
@@ -22,30 +25,32 @@ def fit_mixedlm(fit: MixedFit) -> PeerEstimate:
     name = f"mixedlm {metadata.version('mixedlm')}"
     if fit.design.weights is not None:
         return PeerEstimate(name, status="not expressible", note="its answers with prior weights are known to be wrong")
-    import mixedlm
-
-    frame, formula = _columns(fit)
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        try:
-            result = mixedlm.lmer(formula, frame, REML=fit.method == "REML")
-            fixed = result.fixef()
-            errors = np.sqrt(np.diag(result.vcov()))
-            covariances = _covariances(fit, result.VarCorr().groups)
-            likelihood = result.logLik()
-        except (ValueError, TypeError, KeyError, RuntimeError, ArithmeticError, np.linalg.LinAlgError) as error:
-            return PeerEstimate(name, status="failed", note=f"{type(error).__name__}: {error}")
-    told = sorted({w.category.__name__ for w in caught})
+    answer = attempt(lambda: _answer(fit))
+    if answer.error:
+        return PeerEstimate(name, status="failed", note=answer.error)
+    fixed, errors, covariances, sigma2, likelihood = answer.value
     names = fit.design.names
     return PeerEstimate(
         name,
         {n: float(fixed[f"x{j}"]) for j, n in enumerate(names)},
         dict(zip(names, errors.tolist(), strict=True)),
         covariances,
-        float(result.sigma) ** 2,
-        float(getattr(likelihood, "value", np.nan)),
-        note=f"warned: {', '.join(told)}" if told else "",
+        sigma2,
+        likelihood,
+        note=answer.note,
     )
+
+
+def _answer(fit: MixedFit) -> tuple[Any, Floats, dict[str, Floats], float, float]:
+    """Return mixedlm's fixed effects, their standard errors, covariances, residual variance and log-likelihood."""
+    import mixedlm
+
+    frame, formula = _columns(fit)
+    result = mixedlm.lmer(formula, frame, REML=fit.method == "REML")
+    errors = np.sqrt(np.diag(result.vcov()))
+    likelihood = float(getattr(result.logLik(), "value", np.nan))
+    covariances = _covariances(fit, result.VarCorr().groups)
+    return result.fixef(), errors, covariances, float(result.sigma) ** 2, likelihood
 
 
 def _columns(fit: MixedFit) -> tuple[pd.DataFrame, str]:

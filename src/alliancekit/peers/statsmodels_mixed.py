@@ -1,13 +1,14 @@
 """statsmodels' MixedLM on the design of our fit: columns are handed over as arrays, no formula is parsed again.
 
-MixedLM knows one top-level grouping factor with correlated effects, and variance components inside it. So it can
-express
-one grouping factor, or intercepts of units nested in another factor. Anything else is "not expressible".
+MixedLM knows one grouping factor with correlated effects, and independent variance components inside its units. So it
+can say: one factor with any effects; intercepts of units nested in another factor; and, with the whole data as one
+unit, independent effects of several factors, nested or crossed, as long as a dense matrix of rows x units stays small.
 """
 
 from __future__ import annotations
 
-import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
 from importlib import metadata
 from typing import Any
 
@@ -17,130 +18,185 @@ from numpy.typing import NDArray
 from alliancekit.formula.blocks import RandomBlock
 from alliancekit.formula.design import Design
 from alliancekit.multilevel.api import MixedFit
+from alliancekit.peers.attempt import Attempt, attempt
 from alliancekit.peers.verdict import PeerEstimate
 
 Floats = NDArray[np.float64]
 METHODS = {"default": None, "powell": ["powell"]}
+LARGEST = 250_000  # rows x units of the dense matrix; statsmodels takes about ten seconds there
+OTHER_ERRORS = (
+    "statsmodels' standard errors come from the observed information of all parameters, ours from generalised least "
+    "squares; they are shown, the verdict is on the estimates"
+)
 
 
 class _NotExpressible(Exception):
     """The model has something that MixedLM cannot say."""
 
 
-def fit_statsmodels(fit: MixedFit, method: str = "default") -> PeerEstimate:
-    """Fit the same model by MixedLM; ``method`` is "default" or "powell". Never raises because the peer fails."""
-    name = f"statsmodels {metadata.version('statsmodels')}" + ("" if method == "default" else f" ({method})")
-    try:
-        plan = _Plan(fit)
-    except _NotExpressible as reason:
-        return PeerEstimate(name, status="not expressible", note=str(reason))
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        try:
-            result = plan.model().fit(reml=fit.method == "REML", method=METHODS[method])
-        except (ValueError, np.linalg.LinAlgError, ZeroDivisionError, FloatingPointError) as error:
-            return PeerEstimate(name, status="failed", note=f"{type(error).__name__}: {error}")
-    told = sorted({w.category.__name__ for w in caught})
-    note = f"warned: {', '.join(told)}" if told else ""
-    return _read(fit, plan, result, name, note)
+@dataclass(frozen=True, eq=False)
+class Component:
+    """An independent effect: one variance, for column ``z``, by the units in ``codes``.
+
+    Attributes
+    ----------
+    group, place : grouping factor, and which of its columns (in our order) this is.
+    codes : unit of each row; None where the units are those of the plan's own grouping.
+    z : the column, shape (n,).
+    """
+
+    group: str
+    place: int
+    codes: NDArray[np.intp] | None
+    z: Floats
 
 
-def _read(fit: MixedFit, plan: _Plan, result: Any, name: str, note: str) -> PeerEstimate:
-    names = fit.design.names
-    scale = float(result.scale)
-    covariances: dict[str, Floats] = {}
-    if plan.correlated:
-        covariances[plan.top] = np.atleast_2d(np.asarray(result.cov_re, dtype=float))
-    else:
-        covariances[plan.top] = np.diag(np.asarray(result.vcomp, dtype=float)[: plan.n_top])
-    if plan.inner is not None:
-        inner = np.asarray(result.vcomp, dtype=float)[-1:]
-        covariances[plan.inner] = np.diag(inner)
-    if not bool(result.converged):
-        note = "; ".join(n for n in ("did not report convergence", note) if n)
-    return PeerEstimate(
-        name,
-        dict(zip(names, np.asarray(result.fe_params, dtype=float).tolist(), strict=True)),
-        dict(zip(names, np.asarray(result.bse_fe, dtype=float).tolist(), strict=True)),
-        covariances,
-        scale,
-        float(result.llf),
-        note=note,
-    )
+@dataclass(frozen=True, eq=False)
+class Plan:
+    """How a model is said in MixedLM.
+
+    Attributes
+    ----------
+    codes : MixedLM's grouping, shape (n,). Z : columns of its correlated effects, or None. group : the factor they
+    belong to. components : independent effects. sizes : group -> number of columns.
+    """
+
+    codes: NDArray[np.intp]
+    Z: Floats | None
+    group: str
+    components: tuple[Component, ...]
+    sizes: dict[str, int]
+
+    def model(self, fit: MixedFit) -> Any:
+        """Return the unfitted MixedLM."""
+        from statsmodels.regression.mixed_linear_model import MixedLM, VCSpec
+
+        design = fit.design
+        rows = [np.flatnonzero(self.codes == unit) for unit in range(int(self.codes.max()) + 1)]
+        made = [[_matrix(part, r) for r in rows] for part in self.components]
+        names = [f"v{i}" for i in range(len(self.components))]
+        columns = [[[str(j) for j in range(m.shape[1])] for m in matrices] for matrices in made]
+        components = VCSpec(names, columns, made) if names else None
+        return MixedLM(
+            outcome_without_offset(design), np.asarray(design.X), self.codes, exog_re=self.Z, exog_vc=components
+        )
+
+    def covariances(self, result: Any) -> dict[str, Floats]:
+        """Return group -> covariance matrix, our order of columns."""
+        out = {group: np.zeros((size, size)) for group, size in self.sizes.items()}
+        if self.Z is not None:
+            out[self.group] = np.atleast_2d(np.asarray(result.cov_re, dtype=float))
+        for part, variance in zip(self.components, np.asarray(result.vcomp, dtype=float), strict=True):
+            out[part.group][part.place, part.place] = variance
+        return out
 
 
 def outcome_without_offset(design: Design) -> Floats:
     """Return the outcome with the offset taken off, (n,)."""
     assert design.y is not None
-    return design.y if design.offset is None else np.asarray(design.y - design.offset)
+    return np.asarray(design.y if design.offset is None else design.y - design.offset)
 
 
-class _Plan:
-    """How the model can be said in MixedLM: the top factor, its columns, and the inner factor with one column each."""
+def fit_statsmodels(fit: MixedFit, method: str = "default") -> PeerEstimate:
+    """Fit the same model by MixedLM; ``method`` is "default" or "powell". Never raises because the peer fails."""
+    name = f"statsmodels {metadata.version('statsmodels')}" + ("" if method == "default" else f" ({method})")
+    try:
+        plan = make_plan(fit)
+    except _NotExpressible as reason:
+        return PeerEstimate(name, status="not expressible", note=str(reason))
+    answer = attempt(_call(fit, plan, method))
+    if answer.error:
+        return PeerEstimate(name, status="failed", note=answer.error)
+    return _read(fit, plan, answer, name)
 
-    def __init__(self, fit: MixedFit) -> None:
-        design = fit.design
-        if design.weights is not None:
-            raise _NotExpressible("MixedLM has no prior weights")
-        self.y = outcome_without_offset(design)
-        self.X = design.X
-        groups: dict[str, list[RandomBlock]] = {}
-        for block in design.random:
-            groups.setdefault(block.group, []).append(block)
-        if len(groups) > 2:
-            raise _NotExpressible("MixedLM has at most two grouping factors, one nested in the other")
-        self.inner: str | None = None
-        self.inner_block: RandomBlock | None = None
-        top = next(iter(groups.values()))
-        if len(groups) == 2:
-            top = self._nest(groups)
-        self.top = top[0].group
-        self.codes = top[0].codes
-        self.Z = np.concatenate([b.Z for b in top], axis=1)
-        self.n_top = self.Z.shape[1]
-        self.correlated = len(top) == 1
-        if not self.correlated and any(b.Z.shape[1] > 1 for b in top):
-            raise _NotExpressible("MixedLM cannot mix correlated and uncorrelated effects of one factor")
 
-    def _nest(self, groups: dict[str, list[RandomBlock]]) -> list[RandomBlock]:
-        ordered = sorted(groups.values(), key=lambda blocks: blocks[0].n_groups)
-        outer, inner = ordered
-        pairs = np.unique(np.stack([inner[0].codes, outer[0].codes]), axis=1)
-        if pairs.shape[1] != inner[0].n_groups:
-            raise _NotExpressible(
-                f"{inner[0].group} is crossed with {outer[0].group}; MixedLM needs one nested in the other"
-            )
-        if len(inner) > 1 or inner[0].Z.shape[1] > 1:
-            raise _NotExpressible(f"MixedLM has no correlated random slope of {inner[0].group} inside {outer[0].group}")
-        self.inner, self.inner_block = inner[0].group, inner[0]
-        return outer
+def _call(fit: MixedFit, plan: Plan, method: str) -> Callable[[], Any]:
+    return lambda: plan.model(fit).fit(reml=fit.method == "REML", method=METHODS[method])
 
-    def model(self) -> Any:
-        """Return the unfitted MixedLM."""
-        from statsmodels.regression.mixed_linear_model import MixedLM, VCSpec
 
-        names: list[str] = []
-        columns: list[list[list[str]]] = []
-        matrices: list[list[Floats]] = []
-        rows = [np.flatnonzero(self.codes == level) for level in range(int(self.codes.max()) + 1)]
-        if not self.correlated:
-            for j in range(self.n_top):
-                names.append(f"z{j}")
-                matrices.append([self.Z[r, j : j + 1] for r in rows])
-                columns.append([["all"] for _ in rows])
-        if self.inner_block is not None:
-            names.append("inner")
-            made = [self._inner_matrix(r) for r in rows]
-            matrices.append(made)
-            columns.append([[str(i) for i in range(m.shape[1])] for m in made])
-        vc = VCSpec(names, columns, matrices) if names else None
-        return MixedLM(
-            np.asarray(self.y), np.asarray(self.X), self.codes, exog_re=self.Z if self.correlated else None, exog_vc=vc
+def _read(fit: MixedFit, plan: Plan, answer: Attempt, name: str) -> PeerEstimate:
+    result, names = answer.value, fit.design.names
+    told = ["" if bool(result.converged) else "did not report convergence", answer.note]
+    return PeerEstimate(
+        name,
+        dict(zip(names, np.asarray(result.fe_params, dtype=float).tolist(), strict=True)),
+        dict(zip(names, np.asarray(result.bse_fe, dtype=float).tolist(), strict=True)),
+        plan.covariances(result),
+        float(result.scale),
+        float(result.llf),
+        note="; ".join(n for n in told if n),
+        other_errors=OTHER_ERRORS,
+    )
+
+
+def make_plan(fit: MixedFit) -> Plan:
+    """Return how the model can be said; the private exception with the reason where it cannot."""
+    design = fit.design
+    if design.weights is not None:
+        raise _NotExpressible("MixedLM has no prior weights")
+    groups: dict[str, list[RandomBlock]] = {}
+    for block in design.random:
+        groups.setdefault(block.group, []).append(block)
+    sizes = {group: sum(b.Z.shape[1] for b in blocks) for group, blocks in groups.items()}
+    if len(groups) == 1:
+        return _one_factor(next(iter(groups.values())), sizes)
+    nested = _nested(list(groups.values())) if len(groups) == 2 else None
+    if nested is not None:
+        outer, inner = nested
+        plan = _one_factor(outer, sizes)
+        inside = Component(inner.group, 0, inner.codes, inner.Z[:, 0])
+        return Plan(plan.codes, plan.Z, plan.group, (*plan.components, inside), sizes)
+    return _dense(design.random, sizes)
+
+
+def _one_factor(blocks: list[RandomBlock], sizes: dict[str, int]) -> Plan:
+    """Return the plan of one factor: correlated effects, or independent ones, not both."""
+    first = blocks[0]
+    if len(blocks) == 1:
+        return Plan(first.codes, first.Z, first.group, (), sizes)
+    if any(block.Z.shape[1] > 1 for block in blocks):
+        raise _NotExpressible(f"MixedLM cannot mix correlated and uncorrelated effects of {first.group}")
+    parts = [Component(first.group, place, None, block.Z[:, 0]) for place, block in enumerate(blocks)]
+    return Plan(first.codes, None, first.group, tuple(parts), sizes)
+
+
+def _nested(groups: list[list[RandomBlock]]) -> tuple[list[RandomBlock], RandomBlock] | None:
+    """Return the outer factor's blocks and the inner factor's only column, where one factor is nested so."""
+    outer, inner = sorted(groups, key=lambda blocks: blocks[0].n_groups)
+    pairs = np.unique(np.stack([inner[0].codes, outer[0].codes]), axis=1)
+    if pairs.shape[1] != inner[0].n_groups:
+        return None
+    if len(inner) > 1 or inner[0].Z.shape[1] > 1:
+        raise _NotExpressible(f"MixedLM has no correlated random slope of {inner[0].group} inside {outer[0].group}")
+    if len(outer) > 1 and any(block.Z.shape[1] > 1 for block in outer):
+        return None
+    return outer, inner[0]
+
+
+def _dense(blocks: tuple[RandomBlock, ...], sizes: dict[str, int]) -> Plan:
+    """Return the plan in which all rows are one unit and every effect is an independent component."""
+    together = " and ".join(sizes)
+    if any(block.Z.shape[1] > 1 for block in blocks):
+        raise _NotExpressible(f"MixedLM has no correlated effects of several factors ({together})")
+    rows, units = blocks[0].codes.size, sum(block.n_groups for block in blocks)
+    if rows * units > LARGEST:
+        raise _NotExpressible(
+            f"MixedLM would need a dense matrix of {rows} rows x {units} units for {together}: too large"
         )
+    count: dict[str, int] = {}
+    parts = []
+    for block in blocks:
+        place = count.get(block.group, 0)
+        count[block.group] = place + 1
+        parts.append(Component(block.group, place, block.codes, block.Z[:, 0]))
+    return Plan(np.zeros(rows, dtype=np.intp), None, "", tuple(parts), sizes)
 
-    def _inner_matrix(self, rows: NDArray[np.intp]) -> Floats:
-        assert self.inner_block is not None
-        _, local = np.unique(self.inner_block.codes[rows], return_inverse=True)
-        out = np.zeros((rows.size, int(local.max()) + 1))
-        out[np.arange(rows.size), local] = self.inner_block.Z[rows, 0]
-        return out
+
+def _matrix(part: Component, rows: NDArray[np.intp]) -> Floats:
+    """Return one component's columns for the rows of one of MixedLM's groups."""
+    if part.codes is None:
+        return part.z[rows, None]
+    _, local = np.unique(part.codes[rows], return_inverse=True)
+    out = np.zeros((rows.size, int(local.max()) + 1))
+    out[np.arange(rows.size), local] = part.z[rows]
+    return out

@@ -23,7 +23,7 @@ class PeerEstimate:
     engine : name and version. fixed, std_error : by our term names. covariances : group -> matrix, our order of
     columns; None where the peer has none. sigma2 : residual variance. log_likelihood : as the peer reports it.
     status : "" for an answer, else "not expressible", "not installed" or "failed". note : reason or the peer's
-    warnings.
+    warnings. other_errors : why the peer's standard errors are not comparable with ours; "" where they are.
     """
 
     engine: str
@@ -34,6 +34,7 @@ class PeerEstimate:
     log_likelihood: float = float("nan")
     status: str = ""
     note: str = ""
+    other_errors: str = ""
 
 
 def judge(difference: float, gap: float) -> str:

@@ -64,12 +64,12 @@ class _Writer:
 
     def section(self, section: PlacedSection) -> None:
         """Set a numbered section; its wide tables come last, so that they part no text."""
-        wide = [b for b in section.blocks if _is_wide(b)]
+        wide = [b for b in section.blocks if isinstance(b, PlacedTable) and _is_wide(b)]
         heading = paragraph("Heading 1", run(f"{section.number}  {section.heading}"))
         if len(wide) < len(section.blocks) or not wide:
             self.put(heading)
             for block in section.blocks:
-                if not _is_wide(block):
+                if not (isinstance(block, PlacedTable) and _is_wide(block)):
                     self.block(block)
             heading = None
         if wide:
@@ -155,8 +155,8 @@ class _Writer:
             self.put(paragraph("Code Last" if last else "Code", run(line, keep_spaces=True)))
 
 
-def _is_wide(block: Block) -> bool:
-    return isinstance(block, PlacedTable) and choose(block.grid, PORTRAIT.text_width) is None
+def _is_wide(placed: PlacedTable) -> bool:
+    return choose(placed.grid, PORTRAIT.text_width) is None
 
 
 def _fixed_zip(data: bytes) -> bytes:

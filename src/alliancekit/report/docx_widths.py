@@ -106,9 +106,19 @@ def _full(grid: Grid, setting: Setting) -> list[int]:
     """Return widths at which no cell wraps; headings of numbers may."""
     widths = []
     for i, column in enumerate(grid.columns):
-        texts = [*_cells(grid, i), *(column.heading.split() if column.side == "right" else [column.heading]), "0"]
-        widths.append(_padded(max(measure(t, setting.size) for t in texts), i, grid, setting))
+        cells = max(measure(t, setting.size) for t in [*_cells(grid, i), "0"])
+        heading = _heading(column.heading, setting.size, lines=2 if column.side == "right" else 1)
+        widths.append(_padded(max(cells, heading), i, grid, setting))
     return widths
+
+
+def _heading(text: str, size: float, lines: int) -> float:
+    """Return the width a heading needs on one line or, broken where it is best, on two."""
+    words = text.split()
+    if lines == 1 or len(words) < 2:
+        return measure(text, size)
+    halves = [(" ".join(words[:i]), " ".join(words[i:])) for i in range(1, len(words))]
+    return min(max(measure(first, size), measure(second, size)) for first, second in halves)
 
 
 def _least(grid: Grid, setting: Setting) -> list[int]:

@@ -6,7 +6,7 @@ import re
 from typing import Any
 from xml.sax.saxutils import escape
 
-from alliancekit.report.formatting import italic_runs
+from alliancekit.report.formatting import italic_runs, keep_together
 
 # Characters that XML 1.0 forbids.
 _FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
@@ -32,7 +32,7 @@ def run(
 
 def runs(text: str, *, bold: bool = False) -> str:
     """Return running text with the symbols of statistics in italics."""
-    return "".join(run(part, italic=italic, bold=bold) for part, italic in italic_runs(text))
+    return "".join(run(keep_together(part), italic=italic, bold=bold) for part, italic in italic_runs(text))
 
 
 def style_id(name: str) -> str:

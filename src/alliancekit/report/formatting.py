@@ -24,9 +24,7 @@ KINDS: Final[tuple[str, ...]] = get_args(Kind)
 _SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 _STATISTICS = r"M|SD|SE|Mdn|df|b|B|t|F|p|r|R|z|d|g|f|n|N|k|ICC"
 # A letter is a statistic where a sign of comparison, or brackets with degrees of freedom and then a sign, follow.
-_SYMBOL = re.compile(
-    rf"(?<![\w.])(?:Δ)?({_STATISTICS})(?=[²]?(?:\u2009|\u202f|\u00a0| )?(?:\([^()]*\) ?)?[=<>≤≥≈])"
-)
+_SYMBOL = re.compile(rf"(?<![\w.])(?:Δ)?({_STATISTICS})(?=[²]?(?:\u2009|\u202f|\u00a0| )?(?:\([^()]*\) ?)?[=<>≤≥≈])")
 _ITALIC_LABELS = frozenset(_STATISTICS.split("|")) - {"ICC"}
 
 
@@ -262,6 +260,10 @@ def test_text(symbol: str, statistic: float, *df: float) -> str:
     return f"{symbol}{brackets} = {format_fixed(statistic, 2)}"
 
 
+# pytest must not take the function for a test where a test module imports it.
+test_text.__test__ = False  # type: ignore[attr-defined]
+
+
 def ci_text(low: float, high: float, *, decimals: int = 2, level: float = 0.95, leading_zero: bool = True) -> str:
     """Return "95% CI [0.10, 0.38]" for a sentence."""
     return f"{100 * level:g}% CI {format_interval(low, high, decimals, leading_zero=leading_zero)}"
@@ -288,6 +290,13 @@ def italic_runs(text: str) -> list[tuple[str, bool]]:
     if end < len(text):
         runs.append((text[end:], False))
     return runs
+
+
+def keep_together(text: str) -> str:
+    """Return text that does not break a line around the signs of comparison: "= .02" stays whole."""
+    for sign in "=<>":
+        text = text.replace(f" {sign} ", f"\u00a0{sign}\u00a0")
+    return text
 
 
 def is_symbol(label: str) -> bool:

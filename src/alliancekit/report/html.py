@@ -10,7 +10,7 @@ from typing import Any
 
 from alliancekit.report.assembly import Document, PlacedFigure, PlacedTable
 from alliancekit.report.figures_io import inline_svg
-from alliancekit.report.formatting import is_symbol, italic_runs
+from alliancekit.report.formatting import is_symbol, italic_runs, keep_together
 from alliancekit.report.grid import Grid
 
 _WIDE_CHARACTERS = 92
@@ -61,15 +61,8 @@ def _statistics(text: str) -> Any:
     from markupsafe import Markup, escape
 
     return Markup("").join(
-        Markup("<i>{}</i>").format(run) if italic else escape(_keep_together(run)) for run, italic in italic_runs(text)
+        Markup("<i>{}</i>").format(run) if italic else escape(keep_together(run)) for run, italic in italic_runs(text)
     )
-
-
-def _keep_together(text: str) -> str:
-    """Keep "= .02" on one line: no break around the signs of comparison."""
-    for sign in "=<>":
-        text = text.replace(f" {sign} ", f"\u00a0{sign}\u00a0")
-    return text
 
 
 def _symbol(label: str) -> Any:

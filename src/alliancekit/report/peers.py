@@ -34,12 +34,12 @@ def make_table(*results: Any) -> Table:
     }
     columns = ["engine", "term", "estimate_ours", "std_error_ours", "estimate_peer", "std_error_peer"]
     notes = [
-        "Differences are in units of our standard error: under .01 agrees, under .1 close, else differs. Before "
-        "that our "
-        "likelihood is evaluated at the other engine's estimates; where it is lower than at ours, that engine stopped "
-        "below the optimum."
+        "Differences are in units of our standard error: under .01 agrees, under .1 close, else differs. Before that "
+        "our likelihood is evaluated at the other engine's estimates; where it is lower than at ours, that engine "
+        "stopped below the optimum."
     ]
     notes += [f"{r.engine}: {r.note}." for r in rows(result.glance()) if r.note]
+    notes += [f"{text}." for text in dict.fromkeys(result.glance()["other_errors"]) if text]
     below = [r for r in rows(result.glance()) if r.colour == "stopped below optimum"]
     notes += [f"{r.engine} stopped {r.below_optimum:.3g} log-likelihood units below the optimum." for r in below]
     return Table(

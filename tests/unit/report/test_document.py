@@ -89,6 +89,7 @@ def test_a_refused_headline_is_withheld_everywhere(tmp_path: Path) -> None:
     assert "order of time" in word
 
 
+@pytest.mark.option("Report(question)", "unit")
 def test_an_accepted_headline_answers_the_question() -> None:
     document = demo.report().assemble()
     lines = {line.label: line for line in document.summary}
@@ -129,6 +130,7 @@ def test_the_audit_counts_wherever_it_stands() -> None:
     assert "Yes." not in report.html()
 
 
+@pytest.mark.option("Report(study)", "unit")
 def test_a_bare_frame_is_said_to_be_one() -> None:
     assert "Derivation not recorded" in demo.report(with_study=False).html()
     assert "Derivation not recorded" not in demo.report().html()
@@ -171,6 +173,7 @@ def test_strangers_are_refused_at_once(item: object) -> None:
         ak.Report("T").section("S", item)
 
 
+@pytest.mark.option("Report(script)", "unit")
 def test_bad_input() -> None:
     with pytest.raises(ReportError, match="title"):
         ak.Report("  ")
@@ -261,6 +264,7 @@ def test_limits_and_checklist_can_be_placed() -> None:
     assert headings.count("Reporting Standards Covered") == 1
 
 
+@pytest.mark.option("Report(seed)", "unit")
 def test_seeds_come_from_report_and_results() -> None:
     fit = demo.Fit()
     page = ak.Report("T", seed=7).section("S", fit).html()
@@ -278,6 +282,41 @@ def test_r_code_is_given_once() -> None:
 def test_banners_in_sections_are_shown() -> None:
     page = ak.Report("T").section("S", Banner("Look.", tone="info")).html()
     assert 'class="banner info"' in page
+
+
+@pytest.mark.option("Report(data)", "unit")
+@pytest.mark.parametrize(
+    ("data", "says"),
+    [
+        ("simulated", "Simulated; the truth is known."),
+        ("real", "Real data; the truth is not known."),
+        (None, "Origin not stated."),
+    ],
+)
+def test_the_origin_of_the_data_is_what_was_said(data: str | None, says: str) -> None:
+    lines = {line.label: line for line in ak.Report("T", data=data).assemble().summary}
+    assert lines["Data"].lines == (says,)
+
+
+def test_a_simulated_study_says_so_itself() -> None:
+    twin = ak.simulate("tfcbt", n=40, seed=5)
+    document = ak.Report("T", study=twin).assemble()
+    lines = {line.label: line for line in document.summary}
+    assert lines["Data"].lines == ("Simulated; the truth is known.",)
+    assert document.evidence.seeds == [5]
+
+
+def test_a_script_can_be_named(tmp_path: Path) -> None:
+    script = tmp_path / "mine.py"
+    script.write_text("")
+    (tmp_path / "pyproject.toml").write_text("")
+    folder = ak.Report("T", script=script).write(tmp_path / "reports" / "one")
+    assert json.loads((folder / "manifest.json").read_text("utf-8"))["script"]["path"] == "mine.py"
+
+
+def test_the_running_title_is_short_or_as_given() -> None:
+    assert ak.Report("T" * 10 + " word" * 30).assemble().running_title.endswith("…")
+    assert ak.Report("Long", running_title="Own").assemble().running_title == "Own"
 
 
 def test_repr_names_the_sections() -> None:

@@ -99,8 +99,11 @@ def test_within_between_properties(seed: int, shift: float) -> None:
 @given(seed=st.integers(0, 10_000), n=st.integers(1, 3))
 def test_lag_and_lead_against_a_dictionary(seed: int, n: int) -> None:
     frame = messy(seed)
-    value = {(p, s): x for p, s, x in zip(frame["patient"], frame["session"], frame["x"], strict=True)
-             if isinstance(p, str) and s == s}  # fmt: skip
+    value = {
+        (p, s): x
+        for p, s, x in zip(frame["patient"], frame["session"], frame["x"], strict=True)
+        if isinstance(p, str) and s == s
+    }
     keys = list(zip(frame["patient"], frame["session"], strict=True))
     same(
         ak.lag(frame, "x", by="patient", time="session", n=n)[f"x_lag{n}"],

@@ -49,9 +49,19 @@ KNOWN = {
     "QIDS-SR16": (16, 0, 3, ()),
 }
 TOTALS = {
-    "TASC-r": (12, 48), "TASCP": (12, 48), "CARE": (10, 50), "PCL-5": (0, 80), "BDI": (0, 63), "BDI-II": (0, 63),
-    "PHQ-9": (0, 27), "GAD-7": (0, 21), "PCL-C": (17, 85), "ACT": (5, 25), "C-ACT": (0, 27), "CPSS-5": (0, 80),
-}  # fmt: skip
+    "TASC-r": (12, 48),
+    "TASCP": (12, 48),
+    "CARE": (10, 50),
+    "PCL-5": (0, 80),
+    "BDI": (0, 63),
+    "BDI-II": (0, 63),
+    "PHQ-9": (0, 27),
+    "GAD-7": (0, 21),
+    "PCL-C": (17, 85),
+    "ACT": (5, 25),
+    "C-ACT": (0, 27),
+    "CPSS-5": (0, 80),
+}
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda p: p.stem)

@@ -34,7 +34,7 @@ EVERYTHING = pd.DataFrame(
         "gaps": [1.0, np.nan, 3.0],
         "whole": [1, 2, 10**17],
         "yes": [True, False, True],
-        "text": ["a, \"b\"\nc", "NA", " blank "],
+        "text": ['a, "b"\nc', "NA", " blank "],
         "numbers_as_text": ["1", "2", "03"],
         "arm": pd.Categorical(["TAU", "CBT", "TAU"], ["TAU", "CBT", "never used"]),
         "stage": pd.Categorical(["mid", None, "low"], ["low", "mid", "high"], ordered=True),
@@ -43,7 +43,7 @@ EVERYTHING = pd.DataFrame(
         "code": ["Zürich", "<script>alert(1)</script>", "=1+1"],
         "nothing": [np.nan] * 3,
     }
-)  # fmt: skip
+)
 
 
 def test_every_type(tmp_path: Path) -> None:
@@ -107,9 +107,12 @@ WORDS = st.one_of(
 NUMBERS = st.one_of(st.none(), st.floats(allow_nan=False, allow_infinity=False))
 
 
-@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(words=st.lists(WORDS, min_size=3, max_size=3), numbers=st.lists(NUMBERS, min_size=3, max_size=3),
-       whole=st.lists(st.integers(-(2**62), 2**62), min_size=3, max_size=3))  # fmt: skip
+@settings(max_examples=1200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    words=st.lists(WORDS, min_size=3, max_size=3),
+    numbers=st.lists(NUMBERS, min_size=3, max_size=3),
+    whole=st.lists(st.integers(-(2**62), 2**62), min_size=3, max_size=3),
+)
 def test_any_text_and_number(
     tmp_path: Path, words: list[str | None], numbers: list[float | None], whole: list[int]
 ) -> None:
@@ -155,7 +158,7 @@ def test_a_value_that_is_a_missing_code_cannot_be_written(tmp_path: Path) -> Non
 def test_an_older_study_is_not_overwritten(tmp_path: Path) -> None:
     study = ak.Study({"s": pd.DataFrame({"x": [1]})})
     ak.write_study(study, tmp_path)
-    with pytest.raises(ak.ReadError, match="there is a study in the folder already .*Use overwrite=True"):
+    with pytest.raises(ak.ReadError, match=r"there is a study in the folder already .*Use overwrite=True"):
         ak.write_study(study, tmp_path)
     ak.write_study(study, tmp_path, overwrite=True)
 

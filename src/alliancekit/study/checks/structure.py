@@ -8,6 +8,7 @@ import pandas as pd
 
 from alliancekit.core.errors import nearest
 from alliancekit.study.checks.view import Finding, TableView, named
+from alliancekit.study.codebook import ID_ROLES
 from alliancekit.study.join import UNIT_TABLES
 
 
@@ -37,13 +38,14 @@ def missing_roles(view: TableView, require: Sequence[str]) -> Iterator[Finding]:
 
 def empty_columns(view: TableView) -> Iterator[Finding]:
     """Columns without any value, and columns with one value only."""
-    for column, info in view.infos.items():
+    units = {view.roles[role] for role in ID_ROLES if role in view.roles}
+    for column in view.infos:
         values = view.frame[column]
         known = values.dropna()
         if known.empty and len(values):
             text = f"'{column}' has no value in any of its {len(values)} rows; leave it out, or check the export."
             yield view.finding(None, column, "all_missing", "warning", text)
-        elif len(known) > 1 and info.role not in UNIT_TABLES and _constant(known):
+        elif len(known) > 1 and column not in units and _constant(known):
             text = (
                 f"'{column}' has the same value ({known.iloc[0]}) in all {len(known)} rows that have one: it cannot be "
             )
