@@ -50,6 +50,8 @@ report.section("Assumption Audit", audit)
 report.limits(
     "Antidepressants were not randomised: the within and between differences describe, they do not show an effect.",
     "Only the CBT arm is in the data; nothing can be said about CBT against usual care.",
+    "The fitted course runs above the observed means in the first months and below them at the end: patients with "
+    "more symptoms are seen longer, or the course levels off sooner than the logarithm. The form was not tested.",
     "Residuals are taken as independent given the random effects; autocorrelated residuals come in a later version.",
 )
 report.write("reports/r01_enrichd_growth")

@@ -139,7 +139,7 @@ def _check_same_rows(fits: tuple[MixedFit, ...]) -> None:
             raise SpecError(
                 message(
                     f"the models were fitted to different rows ({first.nobs} and {fit.nobs})",
-                    do="Drop the rows with missing values in any of the variables first, then fit every model",
+                    do="Fit the largest model first and the others to its rows: ak.mixed(formula, largest.data)",
                 )
             )
         if not np.array_equal(np.asarray(fit.design.y), np.asarray(first.design.y)):

@@ -154,6 +154,7 @@ def _combine(subject: Any, fit: MixedFit, answers: list[PeerEstimate]) -> CrossC
 
 
 def _compare(table: pd.DataFrame, answer: PeerEstimate, gap: float) -> list[dict[str, Any]]:
+    """Return one line per term. Where the peer stopped below the optimum, that is the verdict on all its terms."""
     out = []
     for row in rows(table):
         line: dict[str, Any] = {
@@ -168,16 +169,27 @@ def _compare(table: pd.DataFrame, answer: PeerEstimate, gap: float) -> list[dict
             "note": answer.note,
         }
         if not answer.status:
-            difference = abs(line["estimate_peer"] - row.estimate) / row.std_error
-            line["difference_in_se"] = difference
-            of_errors = abs(line["std_error_peer"] - row.std_error) / row.std_error
-            compared = difference if answer.other_errors else max(difference, of_errors)
-            line["colour"] = judge(compared, gap) if np.isfinite(compared) else "failed"
-            if line["colour"] == "stopped below optimum":
-                told = f"peer stopped below the optimum by {gap:.3g} log-likelihood units"
-                line["note"] = "; ".join(n for n in (told, answer.note) if n)
+            line["difference_in_se"] = abs(line["estimate_peer"] - row.estimate) / row.std_error
         out.append(line)
+    if not answer.status:
+        _judge_all(out, answer, gap)
     return out
+
+
+def _judge_all(lines: list[dict[str, Any]], answer: PeerEstimate, gap: float) -> None:
+    compared = []
+    for line in lines:
+        of_errors = abs(line["std_error_peer"] - line["std_error_ours"]) / line["std_error_ours"]
+        known = [line["difference_in_se"], *([] if answer.other_errors or np.isnan(of_errors) else [of_errors])]
+        compared.append(max(known))
+    below = judge(max(compared, default=0.0), gap) == "stopped below optimum"
+    for line, difference in zip(lines, compared, strict=True):
+        if below:
+            line["colour"] = "stopped below optimum"
+            told = f"peer stopped below the optimum by {gap:.3g} log-likelihood units"
+            line["note"] = "; ".join(n for n in (told, answer.note) if n)
+        else:
+            line["colour"] = judge(difference, gap) if np.isfinite(difference) else "failed"
 
 
 def _worst(verdicts: list[str]) -> str:

@@ -7,8 +7,7 @@ unit, independent effects of several factors, nested or crossed, as long as a de
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import metadata
 from typing import Any
 
@@ -18,7 +17,7 @@ from numpy.typing import NDArray
 from alliancekit.formula.blocks import RandomBlock
 from alliancekit.formula.design import Design
 from alliancekit.multilevel.api import MixedFit
-from alliancekit.peers.attempt import Attempt, attempt
+from alliancekit.peers.attempt import attempt
 from alliancekit.peers.verdict import PeerEstimate
 
 Floats = NDArray[np.float64]
@@ -104,19 +103,17 @@ def fit_statsmodels(fit: MixedFit, method: str = "default") -> PeerEstimate:
         plan = make_plan(fit)
     except _NotExpressible as reason:
         return PeerEstimate(name, status="not expressible", note=str(reason))
-    answer = attempt(_call(fit, plan, method))
+    answer = attempt(lambda: _call(fit, plan, method, name))
     if answer.error:
         return PeerEstimate(name, status="failed", note=answer.error)
-    return _read(fit, plan, answer, name)
+    found: PeerEstimate = answer.value
+    return replace(found, note="; ".join(n for n in (found.note, answer.note) if n))
 
 
-def _call(fit: MixedFit, plan: Plan, method: str) -> Callable[[], Any]:
-    return lambda: plan.model(fit).fit(reml=fit.method == "REML", method=METHODS[method])
-
-
-def _read(fit: MixedFit, plan: Plan, answer: Attempt, name: str) -> PeerEstimate:
-    result, names = answer.value, fit.design.names
-    told = ["" if bool(result.converged) else "did not report convergence", answer.note]
+def _call(fit: MixedFit, plan: Plan, method: str, name: str) -> PeerEstimate:
+    """Fit and read everything: some of statsmodels' numbers are computed (and warned about) when they are read."""
+    result = plan.model(fit).fit(reml=fit.method == "REML", method=METHODS[method])
+    names = fit.design.names
     return PeerEstimate(
         name,
         dict(zip(names, np.asarray(result.fe_params, dtype=float).tolist(), strict=True)),
@@ -124,7 +121,7 @@ def _read(fit: MixedFit, plan: Plan, answer: Attempt, name: str) -> PeerEstimate
         plan.covariances(result),
         float(result.scale),
         float(result.llf),
-        note="; ".join(n for n in told if n),
+        note="" if bool(result.converged) else "did not report convergence",
         other_errors=OTHER_ERRORS,
     )
 

@@ -96,11 +96,12 @@ def _side_by_side(fits: tuple[MixedFit, ...]) -> Table:
     measures = ("Observations", "Marginal R²", "Conditional R²", "ICC", "Log-likelihood", "AIC", "BIC")
     lines += [{"part": "Model", "term": m} for m in measures]
     spans, labels = {}, {"term": "", "part": ""}
+    by_ml = tuple(fit.with_method("ML") for fit in fits)
     for number, fit in enumerate(fits, start=1):
         estimate, error = f"estimate_{number}", f"std_error_{number}"
         spans[f"Model {number}"] = (estimate, error)
         labels.update({estimate: "Estimate", error: "SE"})
-        column = _model_column(fit)
+        column = _model_column(fit, by_ml[number - 1])
         for row in lines:
             row[estimate], row[error] = column.get((row["part"], row["term"]), (np.nan, np.nan))
     row_kinds: dict[int, Any] = {}
@@ -110,11 +111,14 @@ def _side_by_side(fits: tuple[MixedFit, ...]) -> Table:
                 row["term"], "proportion" if "R²" in row["term"] or row["term"] == "ICC" else "statistic"
             )
     notes = [f"Model {i}: {fit.formula}." for i, fit in enumerate(fits, start=1)]
-    methods = {f.method for f in fits}
+    methods = " and ".join(sorted({f.method for f in fits}))
     notes.append(
-        f"Estimated by {' and '.join(sorted(methods))}. R² after Nakagawa and Schielzeth; ICC: all random effects "
-        f"together."
+        f"Estimates by {methods}; log-likelihood, AIC and BIC always by ML, since those by REML cannot be compared "
+        "between models with different fixed effects. R² after Nakagawa and Schielzeth; ICC: all random effects."
     )
+    rows_used = {f.nobs for f in fits}
+    if len(rows_used) > 1:
+        notes.append("The models use different rows, so that their AIC and BIC cannot be compared.")
     return Table(
         title="Models Side by Side",
         data=pd.DataFrame(lines),
@@ -129,17 +133,17 @@ def _side_by_side(fits: tuple[MixedFit, ...]) -> Table:
     )
 
 
-def _model_column(fit: MixedFit) -> dict[tuple[str, str], tuple[float, float]]:
+def _model_column(fit: MixedFit, by_ml: MixedFit) -> dict[tuple[str, str], tuple[float, float]]:
     out = {("Fixed effects", r.term): (r.estimate, r.std_error) for r in rows(fit.tidy())}
     for r in rows(fit.variance_components()):
         out["Random effects", _component_name(r)] = (r.sd_or_correlation, np.nan)
-    r2, glance = fit.r2(), fit.glance().iloc[0]
+    r2, glance = fit.r2(), by_ml.glance().iloc[0]
     values = {
         "Observations": fit.nobs,
         "Marginal R²": r2["marginal"],
         "Conditional R²": r2["conditional"],
         "ICC": fit.icc()["total"],
-        "Log-likelihood": fit.log_likelihood,
+        "Log-likelihood": by_ml.log_likelihood,
         "AIC": glance["aic"],
         "BIC": glance["bic"],
     }
@@ -206,8 +210,8 @@ def _term_sentence(fit: MixedFit, terms: tuple[str, ...]) -> Sentence:
     clauses = []
     for row in (table.loc[term] for term in terms):
         direction = "higher" if row["estimate"] > 0 else "lower"
-        name = term_label(fit, row["term"])
-        level = _level_of(fit, row["term"])
+        name = term_label(fit, str(row["term"]))
+        level = _level_of(fit, str(row["term"]))
         lead = f"in {level[1]} than in {level[0]}" if level else f"with higher {name}"
         verdict = f"was {direction} {lead}" if row["p_value"] < 0.05 else f"was not reliably {direction} {lead}"
         clauses.append(f"{outcome} {verdict}, {coefficient_text(row)}.")

@@ -135,7 +135,7 @@ def _bins(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 def _spread_units(codes: np.ndarray, most: int) -> np.ndarray:
     units = np.unique(codes)
-    return units[np.linspace(0, units.size - 1, min(most, units.size)).astype(int)]
+    return np.asarray(units[np.linspace(0, units.size - 1, min(most, units.size)).astype(int)])
 
 
 def effects(fit: MixedFit) -> Figure:
@@ -146,7 +146,7 @@ def effects(fit: MixedFit) -> Figure:
         raise ReportError(message("the model has no predictor to draw", where=fit.formula, do='Use kind="diagnostics"'))
     names = list(fit.design.names)
     spread = fit.design.X.std(axis=0, ddof=1)[[names.index(t) for t in table["term"]]]
-    factor = spread / float(np.std(fit.design.y, ddof=1))
+    factor = spread / float(np.std(np.asarray(fit.design.y), ddof=1))
     shown = pd.DataFrame({"term": table["term"]})
     for column in ("estimate", "conf_low", "conf_high"):
         shown[f"standardised_{column}"] = table[column] * factor

@@ -108,19 +108,20 @@ class Codebook:
     analysis: str | None = None
 
     def column(self, name: str, table: str | None = None) -> ColumnInfo:
-        """Return what is known of a column; an empty ColumnInfo where nothing is. Without a table: the first that "
-        "has it."""
+        """Return what is known of a column, from the first table that describes it; an empty ColumnInfo otherwise."""
+        nothing = ColumnInfo()
         for key, info in self.tables.items():
-            if (table is None or key == table) and name in info.columns:
+            if (table is None or key == table) and info.columns.get(name, nothing) != nothing:
                 return info.columns[name]
-        return ColumnInfo()
+        return nothing
 
     def columns(self) -> dict[str, ColumnInfo]:
         """Return every column of every table; of columns with one name the first table's counts."""
         found: dict[str, ColumnInfo] = {}
         for info in self.tables.values():
             for name, column in info.columns.items():
-                found.setdefault(name, column)
+                if name not in found or found[name] == ColumnInfo():
+                    found[name] = column
         return found
 
     def roles(self, table: str | None = None) -> dict[str, str]:

@@ -34,6 +34,9 @@ def _keys(df: Data, by: str | Sequence[str], frame: pd.DataFrame) -> list[str]:
 
 def _info(df: Data, column: str, label: str, **changes: object) -> ColumnInfo:
     unit = df.column_info(column).unit if isinstance(df, Study) else ""
+    known = df.column_info(column).label if isinstance(df, Study) else ""
+    if known and label.startswith(column):
+        label = known + label[len(column) :]
     return ColumnInfo(label=label, unit=unit, **changes)  # type: ignore[arg-type]
 
 

@@ -1,5 +1,4 @@
-"""Units and levels: which column names the unit, one value per unit, arms, labels. Shared by the descriptive "
-"results."""
+"""Units and levels: which column names the unit, one value per unit, arms, labels; shared by the descriptives."""
 
 from __future__ import annotations
 

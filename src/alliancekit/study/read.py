@@ -75,7 +75,7 @@ def read_study(
     ---------------
     For data that do not fit into memory.
     """
-    source = Path(path)
+    source = Path(path).expanduser()
     if not source.exists():
         raise ReadError(_not_there(source))
     options = {"encoding": encoding, "delimiter": delimiter, "decimal": decimal}

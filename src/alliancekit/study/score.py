@@ -191,16 +191,18 @@ def _account(
     if status == "unverified":
         parts.append("the key has not been checked against the manual")
     entry = LogEntry("score", "; ".join(parts), made.id, status, int(scored.any(axis=1).sum()))
-    level = df.column_info(next(iter(columns.values()))).level if isinstance(df, Study) else None
+    first = df.column_info(next(iter(columns.values()))) if isinstance(df, Study) else ColumnInfo()
     infos = {}
     for column in new:
         part = column.removeprefix(f"{start}_")
         infos[column] = ColumnInfo(
             label=f"{made.id} {part}",
             instrument=made.id,
-            level=level,
+            level=first.level,
             unit="scale points",
             range=score_range(made, part, used),
+            when=first.when,
+            rated_at=first.rated_at,
         )
     return entry, infos
 

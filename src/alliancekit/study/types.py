@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 import pandas as pd
 
 from alliancekit.core.errors import SchemaError, SpecError, message, nearest
+from alliancekit.study.changes import describe_changes
 from alliancekit.study.codebook import Codebook, ColumnInfo
 
 ANALYSIS = "analysis"
@@ -125,16 +126,23 @@ class Study:
     def with_data(
         self, frame: pd.DataFrame, entry: LogEntry | None = None, *, columns: Mapping[str, ColumnInfo] | None = None
     ) -> Study:
-        """Return the same study with a new analysis frame; the log gets ``entry``, the codebook ``columns``."""
+        """Return the same study with a new analysis frame; the log gets ``entry``, the codebook ``columns``.
+
+        Without an entry the log says what changed: rows dropped or added, columns, cells.
+        """
+        if entry is None:
+            detail, concerned = describe_changes(self.data, frame)
+            entry = LogEntry("by hand", detail, rows_changed=concerned) if detail else None
         book = self.codebook.with_columns(ANALYSIS, columns) if columns else self.codebook
         return replace(self, frame=frame, log=self.log if entry is None else (*self.log, entry), codebook=book)
 
     def role(self, name: str) -> str | None:
         """Return the column that plays a role ("patient", "session" ...); None where no column does."""
-        declared = self.codebook.roles().get(name)
-        columns = self.data.columns
-        if declared is not None and declared in columns:
-            return declared
+        columns = set(self.data.columns)
+        for info in self.codebook.tables.values():
+            for column, about in info.columns.items():
+                if about.role == name and column in columns:
+                    return column
         return name if name in columns else None
 
     def column_info(self, name: str) -> ColumnInfo:

@@ -150,6 +150,7 @@ def test_matrix_and_glance(sessions: pd.DataFrame) -> None:
     assert "Correlations within and between 'patient' (pearson)" in repr(result)
 
 
+@pytest.mark.option("correlations(by)", "unit")
 def test_a_study_names_the_person_by_role(sessions: pd.DataFrame) -> None:
     from alliancekit.study.codebook import Codebook
 

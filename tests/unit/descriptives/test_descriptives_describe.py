@@ -31,6 +31,7 @@ def cell(result: object, variable: str, group: str = "Overall", category: str | 
     return (table if category is None else table[table["category"] == category]).iloc[0]
 
 
+@pytest.mark.option("describe(by)", "unit")
 def test_numbers_are_those_of_pandas(patients: pd.DataFrame) -> None:
     result = ak.describe(patients, ["age"], by="arm")
     for group, part in [("Overall", patients), ("a", patients[patients["arm"] == "a"])]:

@@ -32,6 +32,7 @@ def count(flow: object, stage: str, level: str, group: str = "Overall") -> int:
     return int(found["n"].iloc[0])
 
 
+@pytest.mark.option("sample_flow(outcome)", "unit")
 def test_counts_by_hand(trial: pd.DataFrame) -> None:
     flow = ak.sample_flow(trial, outcome="pcl", steps={"Started treatment": "started"})
     assert [count(flow, "In the data", level) for level in ("therapist", "patient", "row")] == [2, 6, 18]
@@ -54,6 +55,7 @@ def test_reasons_count_patients_once_and_rows_always(trial: pd.DataFrame) -> Non
     assert whole.loc["pcl missing", ["n_units", "n_rows"]].tolist() == [1, 4]
 
 
+@pytest.mark.option("sample_flow(fit)", "unit")
 def test_the_account_of_a_fit(trial: pd.DataFrame) -> None:
     rng = np.random.default_rng(1)
     frame = pd.concat([trial.assign(patient=trial["patient"] + 6 * k) for k in range(6)], ignore_index=True)

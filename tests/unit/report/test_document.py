@@ -89,7 +89,6 @@ def test_a_refused_headline_is_withheld_everywhere(tmp_path: Path) -> None:
     assert "order of time" in word
 
 
-@pytest.mark.option("Report(question)", "unit")
 def test_an_accepted_headline_answers_the_question() -> None:
     document = demo.report().assemble()
     lines = {line.label: line for line in document.summary}
@@ -130,7 +129,6 @@ def test_the_audit_counts_wherever_it_stands() -> None:
     assert "Yes." not in report.html()
 
 
-@pytest.mark.option("Report(study)", "unit")
 def test_a_bare_frame_is_said_to_be_one() -> None:
     assert "Derivation not recorded" in demo.report(with_study=False).html()
     assert "Derivation not recorded" not in demo.report().html()
@@ -173,7 +171,6 @@ def test_strangers_are_refused_at_once(item: object) -> None:
         ak.Report("T").section("S", item)
 
 
-@pytest.mark.option("Report(script)", "unit")
 def test_bad_input() -> None:
     with pytest.raises(ReportError, match="title"):
         ak.Report("  ")
@@ -264,7 +261,6 @@ def test_limits_and_checklist_can_be_placed() -> None:
     assert headings.count("Reporting Standards Covered") == 1
 
 
-@pytest.mark.option("Report(seed)", "unit")
 def test_seeds_come_from_report_and_results() -> None:
     fit = demo.Fit()
     page = ak.Report("T", seed=7).section("S", fit).html()
@@ -284,7 +280,6 @@ def test_banners_in_sections_are_shown() -> None:
     assert 'class="banner info"' in page
 
 
-@pytest.mark.option("Report(data)", "unit")
 @pytest.mark.parametrize(
     ("data", "says"),
     [

@@ -133,7 +133,6 @@ def test_words_are_measured_and_numbers_never_break() -> None:
     assert all(w >= measure("−1,234.6", 9.5) + 2 * setting.padding for w in widths[1:])
 
 
-@pytest.mark.option("Report(running_title)", "unit")
 def test_the_running_head_has_title_and_page(word) -> None:
     header = word.sections[0].header.paragraphs[0]
     assert header.text.startswith("Does the Working Alliance")

@@ -10,6 +10,8 @@ from typing import Any
 
 import pandas as pd
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 import alliancekit as ak
 
@@ -482,3 +484,52 @@ def test_all_errors_are_raised_at_once(folder_of: Callable[..., Path]) -> None:
         ak.SchemaError, match=r"the data have 3 errors:\n  - .*no patient.*\n  - .*repeats row 1.*\n  - .*'many'"
     ):
         ak.validate(study).require_valid()
+
+
+PIECES = st.sampled_from(
+    [
+        "id",
+        "1",
+        "-9",
+        "1,5",
+        ",",
+        ";",
+        "\t",
+        "\n",
+        "\r\n",
+        '"',
+        "'",
+        " ",
+        "ä",
+        "NA",
+        ".",
+        "2024-03-05",
+        "=1+1",
+        "\x00",
+        "|",
+    ]
+)
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(pieces=st.lists(PIECES, max_size=30), encoding=st.sampled_from(["utf-8", "cp1252", "utf-16"]))
+def test_any_text_is_read_or_refused_with_a_reason(tmp_path: Path, pieces: list[str], encoding: str) -> None:
+    path = tmp_path / "a.csv"
+    path.write_bytes("".join(pieces).encode(encoding))
+    try:
+        study = ak.read_study(path)
+    except ak.ReadError as error:
+        assert len(str(error)) > 20
+        return
+    assert ak.validate(study, require=()).sizes["a"] == study.data.shape
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(content=st.binary(max_size=60), suffix=st.sampled_from([".csv", ".tsv", ".txt"]))
+def test_any_bytes_are_read_or_refused_with_a_reason(tmp_path: Path, content: bytes, suffix: str) -> None:
+    path = tmp_path / f"a{suffix}"
+    path.write_bytes(content)
+    try:
+        ak.read_study(path)
+    except ak.ReadError as error:
+        assert len(str(error)) > 20

@@ -30,6 +30,7 @@ def test_ways_to_write_a_date(text: str, meant: pd.Timestamp) -> None:
     assert read_dates(pd.Series([text]))[0] == meant
 
 
+@pytest.mark.option("dates_to_days.order", "dates by hand")
 def test_one_cell_settles_the_order_of_all() -> None:
     assert read_dates(pd.Series(["05/03/2024", "25/03/2024"]))[0] == DAY
     assert read_dates(pd.Series(["03/05/2024", "03/25/2024"]))[0] == DAY
@@ -63,6 +64,7 @@ def test_unclear_dates_are_refused(cells: list[object], said: str) -> None:
         read_dates(pd.Series(cells, name="d"))
 
 
+@pytest.mark.option("dates_to_days.number", "days counted by hand")
 def test_days_since_the_first_date_across_a_leap_day() -> None:
     frame = pd.DataFrame(
         {"patient": ["a", "b", "a", "b", None], "seen": ["1.3.2024", "28.2.2023", "2024-02-28", "1.3.2023", "1.1.2024"]}
@@ -72,6 +74,8 @@ def test_days_since_the_first_date_across_a_leap_day() -> None:
     assert made["session"].fillna(-1).tolist() == [2.0, 1.0, 1.0, 2.0, -1.0]
 
 
+@pytest.mark.option("dates_to_days.start", "days counted by hand")
+@pytest.mark.option("dates_to_days.name", "hand-made frame")
 def test_days_since_a_start_column_and_from_excel_numbers() -> None:
     frame = pd.DataFrame({"patient": [1, 1], "seen": ["2024-03-05", "2024-03-05 12:00"], "begun": ["2024-03-01", None]})
     assert ak.dates_to_days(frame, "seen", start="begun")["days"].fillna(-1).tolist() == [4.0, -1.0]
@@ -100,3 +104,12 @@ def test_two_rows_on_one_day_cannot_be_numbered() -> None:
 def test_a_wrong_order_is_answered() -> None:
     with pytest.raises(ak.SpecError, match="order='ymd' is not an option"):
         ak.dates_to_days(pd.DataFrame({"patient": [1], "d": ["2024-01-01"]}), "d", order="ymd")
+
+
+@pytest.mark.option("dates_to_days.by", "days counted by hand")
+def test_days_by_person_and_phase() -> None:
+    frame = pd.DataFrame(
+        {"patient": [1, 1, 1], "phase": ["a", "b", "b"], "d": ["2024-01-01", "2024-01-05", "2024-01-08"]}
+    )
+    assert ak.dates_to_days(frame, "d", by=["patient", "phase"])["days"].tolist() == [0.0, 0.0, 3.0]
+    assert ak.dates_to_days(frame, "d", by="patient")["days"].tolist() == [0.0, 4.0, 7.0]

@@ -38,6 +38,7 @@ def same(left: pd.Series, right: list[float]) -> None:
 # --- within and between -----------------------------------------------------------------------------------------------
 
 
+@pytest.mark.option("within_between.by", "loop over persons")
 def test_within_between_against_a_loop() -> None:
     frame = messy()
     means = {p: np.nanmean(part) if part.notna().any() else NAN for p, part in frame.groupby("patient")["x"]}
@@ -97,6 +98,8 @@ def test_within_between_properties(seed: int, shift: float) -> None:
 
 @settings(max_examples=40, deadline=None)
 @given(seed=st.integers(0, 10_000), n=st.integers(1, 3))
+@pytest.mark.option("lag.n", "dictionary look-up row by row")
+@pytest.mark.option("lead.n", "dictionary look-up row by row")
 def test_lag_and_lead_against_a_dictionary(seed: int, n: int) -> None:
     frame = messy(seed)
     value = {
@@ -160,6 +163,8 @@ def test_a_lag_must_be_above_zero(n: object) -> None:
 # --- early window, change, one row per person -------------------------------------------------------------------------
 
 
+@pytest.mark.option("early_window.window", "means by hand")
+@pytest.mark.option("early_window.min_sessions", "means by hand")
 def test_early_window() -> None:
     frame = pd.DataFrame(
         {
@@ -174,6 +179,14 @@ def test_early_window() -> None:
     assert ak.early_window(frame, "x", window=(5, 9))["x_early"].fillna(-1).tolist() == [9.0] * 8
 
 
+@pytest.mark.option("early_window.by", "means by hand")
+@pytest.mark.option("early_window.session", "means by hand")
+def test_early_window_of_other_columns() -> None:
+    frame = pd.DataFrame({"group": [1, 1, 2], "visit": [2, 3, 9], "x": [2.0, 4.0, 6.0]})
+    made = ak.early_window(frame, "x", by="group", session="visit")
+    assert made["x_early"].fillna(-1).tolist() == [3.0, 3.0, -1]
+
+
 def test_early_window_refuses() -> None:
     frame = pd.DataFrame({"patient": ["a", "a"], "session": [2, 2], "x": [1.0, 2.0]})
     with pytest.raises(ak.SchemaError, match="patient a, session 2"):
@@ -184,6 +197,7 @@ def test_early_window_refuses() -> None:
         ak.early_window(frame, "x", min_sessions=0)
 
 
+@pytest.mark.option("change_from_baseline.baseline", "differences by hand")
 def test_change_from_baseline() -> None:
     frame = pd.DataFrame({"patient": [1, 1, 1, 2, 2], "week": [6, 0, 12, 6, 12], "x": [18.0, 30, NAN, 9, 7]})
     made = ak.change_from_baseline(frame, "x", by="patient", time="week")["x_change"]
@@ -198,6 +212,7 @@ def test_change_from_baseline() -> None:
         ak.change_from_baseline(frame, "x", by="patient", time="week", baseline="frist")
 
 
+@pytest.mark.option("one_row_per.by", "hand-made frame")
 def test_one_row_per() -> None:
     frame = pd.DataFrame(
         {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from pathlib import Path
 
 import pandas as pd
@@ -39,6 +40,8 @@ def check(path: Path, **options: object) -> ak.Study:
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "cp1252", "latin-1"])
 @pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
 @pytest.mark.parametrize("ending", ["\n", "\r\n", "\r"])
+@pytest.mark.option("read_study.encoding", "same frame in seven encodings")
+@pytest.mark.option("read_study.delimiter", "same frame with four delimiters")
 def test_text_in_any_encoding_and_delimiter(tmp_path: Path, encoding: str, delimiter: str, ending: str) -> None:
     path = tmp_path / "sessions.csv"
     path.write_bytes(text(delimiter).replace("\n", ending).encode(encoding))
@@ -47,6 +50,7 @@ def test_text_in_any_encoding_and_delimiter(tmp_path: Path, encoding: str, delim
 
 
 @pytest.mark.parametrize("delimiter", [",", ";", "\t"])
+@pytest.mark.option("read_study.decimal", "same frame as with points")
 def test_decimal_comma(tmp_path: Path, delimiter: str) -> None:
     path = tmp_path / "sessions.txt"
     path.write_text(text(delimiter, ","), encoding="utf-8")
@@ -169,6 +173,7 @@ def test_excel_cells_of_mixed_kinds(tmp_path: Path) -> None:
     assert made["day"][0] == pd.Timestamp("2024-03-05")
 
 
+@pytest.mark.option("read_study.table", "sheet and table by name")
 def test_sheets_are_tables(tmp_path: Path) -> None:
     with pd.ExcelWriter(tmp_path / "s.xlsx") as book:
         FRAME.to_excel(book, sheet_name="session", index=False)
@@ -220,12 +225,14 @@ def test_long_numbers_are_not_rounded(tmp_path: Path) -> None:
     assert frame["x"].tolist() == [0.1234567890123456, 1e-300]
 
 
+@pytest.mark.option("read_study.roles", "hand-made codebook")
 def test_roles_count_before_the_codebook(folder_of) -> None:
     book = {"tables": {"s": {"file": "s.csv", "columns": {"a": {"role": "patient"}, "b": {}}}}}
     study = ak.read_study(folder_of({"s.csv": "a,b\n1,2\n", "codebook.json": book}), roles={"patient": "b"})
     assert study.codebook.roles() == {"patient": "b"}
 
 
+@pytest.mark.option("read_study.codebook", "hand-made codebook")
 def test_a_codebook_for_one_file(tmp_path: Path) -> None:
     (tmp_path / "s.csv").write_text("a\n-9\n1\n", encoding="utf-8")
     (tmp_path / "book.json").write_text(
@@ -234,3 +241,31 @@ def test_a_codebook_for_one_file(tmp_path: Path) -> None:
     study = ak.read_study(tmp_path / "s.csv", codebook=tmp_path / "book.json")
     assert study.missing_reasons()["a"].fillna("").tolist() == ["r", ""]
     assert [name for name, _ in study.provenance.files] == ["s.csv", "book.json"]
+
+
+def test_a_codebook_over_sheets_and_labelled_files(tmp_path: Path) -> None:
+    import pyreadstat
+
+    with pd.ExcelWriter(tmp_path / "s.xlsx") as writer:
+        FRAME.to_excel(writer, sheet_name="session", index=False)
+        FRAME.to_excel(writer, sheet_name="other", index=False)
+    ages = pd.DataFrame({"id": ["007", "018"], "age": [40.0, -1.0]})
+    pyreadstat.write_sav(ages, str(tmp_path / "p.sav"), column_labels={"age": "Age"}, missing_ranges={"age": [-1]})
+    tables = {
+        "session": {"file": "s.xlsx", "columns": {"id": {"role": "patient"}, "bdi": {"unit": "points"}}},
+        "patient": {"file": "p.sav", "columns": {"id": {"role": "patient"}, "age": {"unit": "years"}}},
+    }
+    (tmp_path / "codebook.json").write_text(json.dumps({"tables": tables}), encoding="utf-8")
+    study = ak.read_study(tmp_path)
+    assert study.data["age"].fillna(0).tolist() == [40, 40, 0]
+    info = study.column_info("age")
+    assert (info.label, info.unit, info.missing) == ("Age", "years", {"-1": "user-missing -1"})
+
+
+def test_how_a_file_is_written_may_stand_in_the_codebook(folder_of) -> None:
+    table = {"file": "s.csv", "columns": {}, "encoding": "cp1252", "delimiter": ";", "decimal": ",", "na": ["", "weg"]}
+    body = "ort;x;n\nKöln;1,234;weg\n;2,5;3\n".encode("cp1252")
+    study = ak.read_study(folder_of({"s.csv": body, "codebook.json": json.dumps({"tables": {"s": table}})}))
+    assert study.data["x"].tolist() == [1.234, 2.5]
+    assert study.data["n"].fillna(0).tolist() == [0, 3]
+    assert study.provenance.formats == (("s", "cp1252, delimiter semicolon, decimal comma"),)

@@ -100,6 +100,8 @@ def test_every_key_has_a_scoring_case() -> None:
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda c: f"{c['instrument']}: {c['why'][:40]}")
+@pytest.mark.option("score.scoring", "scores by hand")
+@pytest.mark.option("score.name", "scores by hand")
 def test_scoring_case(case: dict[str, Any]) -> None:
     made = find_instrument(case["instrument"])
     assert len(case["items"]) == made.n_items

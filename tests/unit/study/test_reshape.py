@@ -18,6 +18,7 @@ def wide(n: int = 9, k: int = 6, seed: int = 2) -> pd.DataFrame:
     return frame
 
 
+@pytest.mark.option("wide_to_long", "pandas.wide_to_long")
 def test_against_pandas() -> None:
     frame = wide()
     made = ak.wide_to_long(frame, "{variable}_s{session}")
@@ -38,6 +39,7 @@ def test_against_pandas() -> None:
         ("bdi_x{session}", ["bdi_x0", "bdi_x1"], "bdi_x"),
     ],
 )
+@pytest.mark.option("wide_to_long.name", "hand-made frames")
 def test_name_of_the_measure(pattern: str, columns: list[str], name: str) -> None:
     frame = pd.DataFrame([[1, 10, 20]], columns=["id", *columns])
     made = ak.wide_to_long(frame, pattern)
@@ -54,6 +56,7 @@ def test_sessions_are_sorted_as_numbers_and_other_columns_stay() -> None:
     assert made["x_fu1"].tolist() == [99, 99]
 
 
+@pytest.mark.option("wide_to_long.times", "hand-made frame")
 def test_words_in_the_place_of_the_number() -> None:
     frame = pd.DataFrame({"id": [1], "bdi.pre": [30], "bdi.2m": [20.5], "bdi.8m": [10]})
     made = ak.wide_to_long(frame, "bdi.{month}", times={"pre": 0, "2m": 2, "8m": 8})
@@ -82,6 +85,7 @@ def test_categories_keep_their_order() -> None:
     assert made.tolist() == ["high", "low"]
 
 
+@pytest.mark.option("wide_to_long.empty", "hand-made frame")
 def test_empty_sessions_can_be_dropped() -> None:
     frame = pd.DataFrame({"id": [1, 2], "x1": [1.0, np.nan], "x2": [np.nan, np.nan]})
     assert len(ak.wide_to_long(frame, "x{t}")) == 4

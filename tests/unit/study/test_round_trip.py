@@ -107,7 +107,7 @@ WORDS = st.one_of(
 NUMBERS = st.one_of(st.none(), st.floats(allow_nan=False, allow_infinity=False))
 
 
-@settings(max_examples=1200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     words=st.lists(WORDS, min_size=3, max_size=3),
     numbers=st.lists(NUMBERS, min_size=3, max_size=3),
@@ -155,6 +155,7 @@ def test_a_value_that_is_a_missing_code_cannot_be_written(tmp_path: Path) -> Non
         ak.write_study(ak.Study({"s": pd.DataFrame({"x": [5, 6]})}, book), tmp_path)
 
 
+@pytest.mark.option("write_study.overwrite", "files of an earlier study")
 def test_an_older_study_is_not_overwritten(tmp_path: Path) -> None:
     study = ak.Study({"s": pd.DataFrame({"x": [1]})})
     ak.write_study(study, tmp_path)

@@ -33,6 +33,8 @@ def as_study(frame: pd.DataFrame, **info: object) -> ak.Study:
     return ak.Study({"session": frame}, book)
 
 
+@pytest.mark.option("score.items", "item means")
+@pytest.mark.option("score.prefix", "item means")
 def test_items_by_mapping_prefix_and_codebook_agree() -> None:
     frame = ratings()
     by_prefix = ak.score(frame, "WAI-SR", prefix="wai_")
@@ -77,6 +79,7 @@ def test_an_unverified_key_is_logged_as_such() -> None:
     assert "the key has not been checked against the manual" in study.log[-1].detail
 
 
+@pytest.mark.option("score.reverse", "scores by hand")
 def test_a_key_of_ones_own() -> None:
     frame = pd.DataFrame({"a": [1.0, 2], "b": [3.0, np.nan], "c": [5.0, 5], "d": [7.0, 1]})
     study = ak.score(

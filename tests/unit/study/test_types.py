@@ -109,7 +109,8 @@ def test_with_data_and_log() -> None:
     assert len(made.data) == 2
     assert len(study.data) == 4
     assert [e.function for e in made.log] == ["mine"]
-    assert made.with_data(SESSION).log == made.log
+    assert made.with_data(made.data).log == made.log
+    assert made.with_data(SESSION).log[-1].detail == "2 rows added"
 
 
 def test_roles() -> None:
@@ -171,3 +172,27 @@ def test_it_shows_itself() -> None:
         ak.Codebook.from_dict({"tables": {"session": {"columns": {"patient": {"role": "patient"}}}}}),
     )
     assert repr(study) == "Study(in memory; tables: session 4 x 3; roles: patient=patient; 0 steps)"
+
+
+def test_what_is_known_of_a_column_comes_from_the_table_that_describes_it() -> None:
+    columns = {
+        "session": {"columns": {"patient": {}}},
+        "patient": {"columns": {"patient": {"label": "Code", "role": "patient"}}},
+    }
+    study = ak.Study({"session": SESSION, "patient": PATIENT}, ak.Codebook.from_dict({"tables": columns}))
+    assert study.column_info("patient").label == "Code"
+    assert study.codebook.columns()["patient"].label == "Code"
+
+
+def test_a_role_is_looked_for_among_the_columns_that_are_left() -> None:
+    columns = {
+        "patient": {"columns": {"id": {"role": "patient"}}},
+        "session": {"columns": {"pid": {"role": "patient"}}},
+    }
+    tables = {
+        "patient": PATIENT.rename(columns={"patient": "id"}),
+        "session": SESSION.rename(columns={"patient": "pid"}),
+    }
+    study = ak.Study(tables, ak.Codebook.from_dict({"tables": columns}))
+    assert study.role("patient") == "pid"
+    assert "bdi_within" in ak.within_between(study, "bdi", by="patient").data

@@ -53,7 +53,8 @@ def empty_columns(view: TableView) -> Iterator[Finding]:
 
 
 def _constant(known: pd.Series) -> bool:
-    return len(pd.unique(known.astype(object).map(str))) == 1
+    first = known.iloc[:100].astype(object).map(str)
+    return bool(first.nunique() == 1 and known.iloc[100:].astype(object).map(str).isin([first.iloc[0]]).all())
 
 
 def several_units(view: TableView) -> Iterator[Finding]:
@@ -67,7 +68,7 @@ def several_units(view: TableView) -> Iterator[Finding]:
             continue
         pairs = view.frame[[patient, column]].dropna().drop_duplicates()
         counts = pairs[patient].value_counts(sort=False)
-        several = [p for p in counts.index if counts[p] > 1]
+        several = list(counts.index[counts.to_numpy() > 1])
         if several:
             text = (
                 f"{len(several)} of {len(counts)} patients ({named(several)}) have rows with more than one {role}: "
@@ -83,7 +84,7 @@ def single_sessions(view: TableView) -> Iterator[Finding]:
     if patient is None or not {"session", "time", "date"} & set(view.roles) or view.name in UNIT_TABLES:
         return
     counts = view.frame[patient].dropna().value_counts(sort=False)
-    single = [p for p in counts.index if counts[p] == 1]
+    single = list(counts.index[counts.to_numpy() == 1])
     if single and (counts > 1).any():
         text = (
             f"{len(single)} of {len(counts)} patients ({named(single)}) have one row only: they count for "

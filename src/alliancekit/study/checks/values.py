@@ -24,18 +24,20 @@ def text_in_numbers(view: TableView) -> Iterator[Finding]:
         if not is_text(values) or info.role in ID_ROLES or info.type in ("text", "category", "ordered", "date"):
             continue
         codes, uniques = pd.factorize(values.astype(object))
-        bad = {i: u for i, u in enumerate(uniques) if not _is_number(u)}
+        odd = {i: str(u) for i, u in enumerate(uniques) if not _is_number(u)}
+        words = {i: u for i, u in odd.items() if not is_comma_number(u)}
         filled = codes[codes >= 0]
-        share = 1 - np.isin(filled, list(bad)).mean() if len(filled) else 0.0
+        share = 1 - np.isin(filled, list(words)).mean() if len(filled) else 0.0
         stated = info.role in ("item", "session", "time") or info.type in ("number", "integer")
-        if not bad or not (stated or share >= 0.5):
+        if not odd or not (stated or share >= 0.5):
             continue
-        for i in np.flatnonzero(np.isin(codes, list(bad))):
-            cell = str(bad[codes[i]])
+        # Beside words, numbers with a decimal comma are not at fault: the words keep the column from being read.
+        for i in np.flatnonzero(np.isin(codes, list(words or odd))):
+            cell = odd[codes[i]]
             hint = (
-                " reads as a number with a decimal comma; say decimal=',' when reading, or correct it."
-                if is_comma_number(cell)
-                else ' is not a number; correct it, or declare it under "missing" in the codebook.'
+                ' is not a number; correct it, or declare it under "missing" in the codebook.'
+                if words
+                else " reads as a number with a decimal comma; say decimal=',' when reading, or correct it."
             )
             text = f"{view.place(i)}: '{column}' holds {cell!r}, which{hint}"
             yield view.finding(int(i), column, "text_in_numbers", "error", text)
