@@ -19,7 +19,8 @@ growth = ak.mixed("bdi ~ log(month + 1) + (1 + log(month + 1) | patient)", study
 full = ak.mixed("bdi ~ log(month + 1) + med_within + med_between + (1 + log(month + 1) | patient)", study)
 print(full)
 
-audit = ak.check_assumptions(full, study)
+lrt = ak.compare(growth, full)
+audit = ak.check_assumptions(full, study, comparisons=[lrt])
 report = ak.Report(
     "Depression Over a Course of CBT: Growth in the ENRICHD Trial",
     study=study,
@@ -43,7 +44,7 @@ report.section(
 )
 report.section("Models Side by Side", ak.table(null, linear, growth, full))
 answer = ak.sentence(full, terms=["log(month + 1)", "med_within", "med_between"], headline=True)
-report.section("Estimates", answer, full, ak.compare(growth, full))
+report.section("Estimates", answer, full, lrt)
 report.section("Figures", *(ak.figure(full, kind) for kind in ("trajectories", "effects", "diagnostics")))
 report.section("Second Opinion", ak.crosscheck(full))
 report.section("Assumption Audit", audit)

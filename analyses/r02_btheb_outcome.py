@@ -20,7 +20,8 @@ main = ak.mixed("bdi ~ bdi_pre + month + treatment + drug + length + (1 | patien
 interaction = ak.mixed("bdi ~ bdi_pre + month * treatment + drug + length + (1 | patient)", study)
 print(main)
 
-audit = ak.check_assumptions(main, study)
+lrt = ak.compare(main, interaction)
+audit = ak.check_assumptions(main, study, comparisons=[lrt])
 report = ak.Report(
     "Computerised CBT and Depression After Treatment: The Beat the Blues Trial",
     study=study,
@@ -40,7 +41,7 @@ report.section(
     "right if dropout depends only on what it contains.",
     ak.equation(main),
 )
-report.section("Models Side by Side", ak.table(null, main, interaction), ak.compare(main, interaction))
+report.section("Models Side by Side", ak.table(null, main, interaction), lrt)
 report.section("Estimates", ak.sentence(main, terms=["treatmentBtheB"], headline=True), main)
 report.section("Figures", *(ak.figure(main, kind) for kind in ("effects", "diagnostics", "random")))
 report.section("Second Opinion", ak.crosscheck(main))

@@ -41,7 +41,8 @@ result = ak.incremental_validity(
     seed=2,
     labels=dict(zip(columns, words, strict=True)),
 )
-audit = ak.check_assumptions(result, study)
+days = dict(zip(columns, (259, -7, 21, 21, 21, 21), strict=True))  # when each was measured, from session 1
+audit = ak.check_assumptions(result, study, measured=days)
 
 # The truth is known: what did the right and the wrong reading find?
 special, beyond = "delta_r2(task | sev, change, bond, goal)", "delta_r2(task | sev)"

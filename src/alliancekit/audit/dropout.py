@@ -19,6 +19,7 @@ from alliancekit.core.errors import SpecError, message, nearest
 from alliancekit.numerics.distributions import t_two_sided
 
 NAME = "dropout"
+SHARED_END = 0.2  # share of patients seen at the latest time below which no common last occasion is taken for granted
 NEGLIGIBLE, MANY, NOTABLE, ALPHA = 0.05, 0.20, 0.30, 0.05
 
 Array = NDArray[np.float64]
@@ -48,6 +49,11 @@ def _of_courses(context: Context) -> Check:
     order = np.lexsort((clock, codes))
     first = order[np.unique(codes[order], return_index=True)[1]]
     last = pd.Series(clock).groupby(codes).max().to_numpy()
+    planned = float(np.mean(last == last.max()))
+    if planned < SHARED_END:
+        evidence = f"Only {planned:.0%} of the patients were seen at the latest time: no common last occasion is known."
+        do = "Describe who was seen how long; the model takes dropout to depend only on what it contains."
+        return Check(NAME, NOT_CHECKED, evidence, do)
     gone = last < last.max()
     start = pd.DataFrame({f"first {context.outcome}": context.y[first]})
     for column in context.asked.baseline:
