@@ -83,7 +83,7 @@ report.section("Assumption Audit", audit)
 typical = "The sample was chosen to be typical: of 25 draws, the one whose increments lie closest to the population's."
 report.section("Truth", typical, truth)
 report.limits(
-    "Reliable and clinically significant change and sensitivity to confounding are not part of this version.",
+    "Reliable change, a commonality table and sensitivity to confounding are not part of this version.",
     "Patients without follow-up are left out of the models; the flow and the audit show who they are.",
 )
 report.write("reports/s02_tfcbt_task_agreement")

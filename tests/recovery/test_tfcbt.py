@@ -11,7 +11,14 @@ from scipy.stats import f, ncf
 from alliancekit.simulation.recovery import Recovery, binomial_range, recover
 from alliancekit.simulation.simulate import simulate
 
-from .tfcbt_analyses import by_adjusted_r2, by_least_squares, by_mixed_model, error_free, therapist_variance
+from .tfcbt_analyses import (
+    by_adjusted_r2,
+    by_incremental_validity,
+    by_least_squares,
+    by_mixed_model,
+    error_free,
+    therapist_variance,
+)
 
 SEED = 20_2406_17
 QUICK, MANY = 120, 1500
@@ -59,6 +66,12 @@ def test_slopes_and_variance_by_mixed_model() -> None:
 
 def test_increments_of_adjusted_r2() -> None:
     expect_recovery(recover("tfcbt", by_adjusted_r2, n=240, replicates=QUICK, seed=SEED + 2))
+
+
+def test_incremental_validity_and_its_limits() -> None:
+    expect_recovery(
+        recover("tfcbt", by_incremental_validity, n=400, replicates=QUICK, seed=SEED + 5, executor="joblib")
+    )
 
 
 def test_null_twin_keeps_its_level() -> None:

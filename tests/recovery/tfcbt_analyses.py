@@ -117,3 +117,19 @@ def error_free(twin: Simulated) -> list[dict[str, Any]]:
     """Slope of task over severity and over severity, bond and goal, on the variables without error, nobody lost."""
     latent = twin.latent.rename(columns={"sev": "pcl_0", "y": "pcl_followup"})
     return [r for given in (["pcl_0"], ["pcl_0", "bond", "goal"]) for r in ols_rows(latent, given)]
+
+
+def by_incremental_validity(twin: Simulated) -> list[dict[str, Any]]:
+    """Increments with bootstrap limits as ``ak.incremental_validity`` gives them, nobody lost."""
+    frame = everybody(twin).dropna(subset=["task", "change"])
+    steps = {"severity": ["pcl_0"], "task": ["task"], "others": ["bond", "goal", "change"]}
+    found = ak.incremental_validity(
+        frame, "pcl_followup", steps, focus="task", therapist="therapist", approach="robust", bootstrap=300
+    )
+    assert found.specificity is not None
+    base = found.specificity.delta_r2_base.as_row()
+    return [
+        {"quantity": "r2(sev)", "estimate": float(found.tidy().loc[0, "r2"])},
+        {"quantity": "delta_r2(task | sev)", **base},
+        {"quantity": "delta_r2(task | sev, change, bond, goal)", "estimate": found.specificity.delta_r2_all.estimate},
+    ]

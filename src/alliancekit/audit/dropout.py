@@ -80,9 +80,11 @@ def _judge(
     evidence += f"; those without minus those with: {shown}."
     notable = [c for c, (d, p) in differences.items() if p < ALPHA or abs(d) >= NOTABLE]
     if notable or share >= MANY:
-        advice = "Do not call completers the sample: "
-        advice += f"dropout goes with {', '.join(notable)}; keep these in the model, " if notable else ""
-        advice += "and show the result under multiple imputation and under dropout that depends on the missing outcome."
+        advice = "Do not call completers the sample. "
+        advice += f"Those without differ in {', '.join(notable)}: keep these in the model. " if notable else ""
+        advice += (
+            "Show the result under multiple imputation too, and under dropout that depends on the missing outcome."
+        )
         return Check(NAME, WARN, evidence, advice, numbers)
     return Check(NAME, PASS, evidence, numbers=numbers)
 

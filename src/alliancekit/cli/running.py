@@ -76,7 +76,7 @@ def run_scripts(scripts: list[Path], *, every: bool, debug: bool = False) -> int
             continue
         failed.append(script.stem)
         console.print(f"{label}: FAILED", style="bold red", markup=False)
-        console.print(_explain(done.stderr, script, debug), markup=False)
+        console.print(_explain(done.stderr, script, debug), markup=False, soft_wrap=True)
     if failed:
         console.print(f"{len(failed)} of {len(found)} failed: {', '.join(failed)}", style="red", markup=False)
         return 1

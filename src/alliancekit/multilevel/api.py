@@ -15,6 +15,7 @@ from alliancekit.core.errors import (
     BoundaryWarning,
     ConvergenceWarning,
     DesignError,
+    DesignWarning,
     SpecError,
     check_option,
     message,
@@ -122,8 +123,16 @@ def _labels(data: Any, columns: tuple[str, ...]) -> dict[str, str]:
     """Return the codebook's labels of the columns, where the data are a Study and have any."""
     if not isinstance(data, Study):
         return {}
-    found = {name: data.column_info(name).label for name in columns}
-    return {name: label for name, label in found.items() if label}
+    infos = {name: data.column_info(name) for name in columns}
+    for name, info in infos.items():
+        values = data.data[name]
+        if len(info.values) > 2 and info.role is None and pd.api.types.is_numeric_dtype(values):
+            text_ = message(
+                f"'{name}' enters as a number, but its values have labels, such as {next(iter(info.values.values()))!r}",
+                do=f'If they are categories, write ak.mixed(..., study.labelled("{name}"))',
+            )
+            warnings.warn(text_, DesignWarning, stacklevel=3)
+    return {name: info.label for name, info in infos.items() if info.label}
 
 
 def _finish(
@@ -358,9 +367,9 @@ class MixedFit:
         fixed = self.tidy(ddf, level)[["term", "estimate", "conf_low", "conf_high"]].assign(component="fixed")
         parts = self.variance_components(level)
         names = [
-            f"sd_{r.term_1}|{r.group}"
-            if r.term_1 is not None and pd.isna(r.term_2)
-            else (f"cor_{r.term_2}.{r.term_1}|{r.group}" if r.term_1 is not None else "sigma")
+            "sigma"
+            if pd.isna(r.term_1)
+            else (f"sd_{r.term_1}|{r.group}" if pd.isna(r.term_2) else f"cor_{r.term_2}.{r.term_1}|{r.group}")
             for r in rows(parts)
         ]
         random = pd.DataFrame(

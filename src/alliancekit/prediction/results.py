@@ -216,6 +216,21 @@ class IncrementalValidity:
         }
         return pd.DataFrame([row])
 
+    def __repr__(self) -> str:
+        """Show the steps, the coefficients of the final model and the verdict on the focus."""
+        shown = ["step", "n", "r2", "delta_r2", "conf_low", "conf_high", "statistic", "df", "p_value", "cv_r2"]
+        steps = self.steps.frame[[c for c in shown if c in self.steps.frame]]
+        lines = [
+            f"Incremental validity for {self.outcome} ({self.software}; {self.steps.r2_name}, {self.steps.test_name})",
+            steps.to_string(index=False, float_format="%.4g"),
+            "",
+            "Final model:",
+            self.coefficients.frame.to_string(index=False, float_format="%.4g"),
+        ]
+        if self.specificity is not None:
+            lines += ["", f"Is {self.specificity.focus} special? Verdict: {self.specificity.verdict}"]
+        return "\n".join([*lines, *self.warnings])
+
     def correlations(self) -> pd.DataFrame:
         """Return the correlations of the predictors and the outcome over the rows used, as a square frame."""
         columns = [*(name for names in self.entered.values() for name in names), self.outcome]

@@ -288,7 +288,9 @@ def refusal_banners(builder: Builder) -> list[Banner]:
 def r_code(builder: Builder) -> list[Code]:
     """Return the fits as R code, leaving out those that stand beside an equation already."""
     shown = {p.item.r_call for p in builder.evidence.placements if isinstance(p.item, Equation)}
-    return [Code("R code for the same model", call) for call in r_calls(builder.evidence) if call not in shown]
+    return [
+        Code("R code for another model of this report", call) for call in r_calls(builder.evidence) if call not in shown
+    ]
 
 
 def _sentence_case(text: str) -> str:

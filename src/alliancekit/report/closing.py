@@ -54,7 +54,8 @@ def derivation_items(study: Any, evidence: Evidence) -> list[Any]:
     if study is None:
         return [
             Banner(
-                "Derivation not recorded: the models were fitted to a bare data frame. Start from ak.read_study, and "
+                "Derivation not recorded: the models were fitted to a bare data frame, and nothing is known of scoring "
+                "keys. Start from ak.read_study, and "
                 "every step that makes a variable is listed here.",
                 tone="warn",
             )
