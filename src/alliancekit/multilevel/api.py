@@ -15,7 +15,6 @@ from alliancekit.core.errors import (
     BoundaryWarning,
     ConvergenceWarning,
     DesignError,
-    DesignWarning,
     SpecError,
     check_option,
     message,
@@ -31,8 +30,9 @@ from alliancekit.multilevel.after import rcall, text
 from alliancekit.multilevel.gaussian import fit as gaussian
 from alliancekit.multilevel.gaussian.fit import GaussianFit
 from alliancekit.multilevel.gaussian.inference import VarianceUncertainty, variance_uncertainty
+from alliancekit.multilevel.notices import boundary_text, column_labels
 from alliancekit.multilevel.spec import MixedSpec, make_spec
-from alliancekit.study.types import Study, frame_of
+from alliancekit.study.types import frame_of
 
 Floats = NDArray[np.float64]
 
@@ -115,24 +115,8 @@ def mixed(
     for warning in caught:
         warnings.warn(warning.message, warning.category, stacklevel=2)
     fitted = gaussian.fit(design, spec.reml)
-    labels = _labels(data, design.variables)
+    labels = column_labels(data, design.variables)
     return _finish(spec, fitted, frame, tuple(str(w.message) for w in caught), labels)
-
-
-def _labels(data: Any, columns: tuple[str, ...]) -> dict[str, str]:
-    """Return the codebook's labels of the columns, where the data are a Study and have any."""
-    if not isinstance(data, Study):
-        return {}
-    infos = {name: data.column_info(name) for name in columns}
-    for name, info in infos.items():
-        values = data.data[name]
-        if len(info.values) > 2 and info.role is None and pd.api.types.is_numeric_dtype(values):
-            text_ = message(
-                f"'{name}' enters as a number, but its values have labels, such as {next(iter(info.values.values()))!r}",
-                do=f'If they are categories, write ak.mixed(..., study.labelled("{name}"))',
-            )
-            warnings.warn(text_, DesignWarning, stacklevel=3)
-    return {name: info.label for name, info in infos.items() if info.label}
 
 
 def _finish(
@@ -145,7 +129,7 @@ def _finish(
     """Wrap the estimates, warning about boundary and convergence."""
     for factor, singular in zip(fitted.engine.factors, fitted.optimum.singular, strict=True):
         if singular:
-            text_ = _boundary_text(factor.group, factor.names)
+            text_ = boundary_text(factor.group, factor.names)
             warnings.warn(text_, BoundaryWarning, stacklevel=3)
             notes += (text_,)
     if not fitted.optimum.search.converged:
@@ -157,23 +141,6 @@ def _finish(
         warnings.warn(text_, ConvergenceWarning, stacklevel=3)
         notes += (text_,)
     return MixedFit(spec, fitted, frame, notes, labels)
-
-
-def _boundary_text(group: str, names: tuple[str, ...]) -> str:
-    if len(names) == 1:
-        what, do = (
-            f"the variance of {names[0]} by {group} is estimated as zero",
-            "Keep the term if the design has it: the other estimates are right, and leaving it out would not "
-            "change them",
-        )
-    else:
-        what, do = (
-            f"the random effects of {group} ({', '.join(names)}) are singular: a variance is zero or a "
-            f"correlation is one",
-            f"The estimates are right. A simpler term, such as (1 | {group}) or uncorrelated effects (||), describes "
-            "the same data",
-        )
-    return message(what, do=do)
 
 
 class MixedFit:

@@ -1,0 +1,45 @@
+"""What a fit tells its user beside the numbers: labels of columns, and warnings in words."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+import pandas as pd
+
+from alliancekit.core.errors import DesignWarning, message
+from alliancekit.study.types import Study
+
+
+def column_labels(data: Any, columns: tuple[str, ...]) -> dict[str, str]:
+    """Return the codebook's labels of the columns of a Study; warn of labelled codes that enter as numbers."""
+    if not isinstance(data, Study):
+        return {}
+    infos = {name: data.column_info(name) for name in columns}
+    for name, info in infos.items():
+        values = data.data[name]
+        if len(info.values) > 2 and info.role is None and pd.api.types.is_numeric_dtype(values):
+            text_ = message(
+                f"'{name}' enters as a number, but its values have labels such as {next(iter(info.values.values()))!r}",
+                do=f'If they are categories, write ak.mixed(..., study.labelled("{name}"))',
+            )
+            warnings.warn(text_, DesignWarning, stacklevel=3)
+    return {name: info.label for name, info in infos.items() if info.label}
+
+
+def boundary_text(group: str, names: tuple[str, ...]) -> str:
+    """Return the message about a singular covariance matrix: what it means and what can be done."""
+    if len(names) == 1:
+        what, do = (
+            f"the variance of {names[0]} by {group} is estimated as zero",
+            "Keep the term if the design has it: the other estimates are right, and leaving it out would not "
+            "change them",
+        )
+    else:
+        what, do = (
+            f"the random effects of {group} ({', '.join(names)}) are singular: a variance is zero or a "
+            f"correlation is one",
+            f"The estimates are right. A simpler term, such as (1 | {group}) or uncorrelated effects (||), describes "
+            "the same data",
+        )
+    return message(what, do=do)
