@@ -26,7 +26,7 @@ for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
 sys.path.insert(0, str(Path(__file__).parent))
 from data import CASES  # noqa: E402
 
-LIMIT = 120.0
+LIMIT = 40.0
 HERE = Path(__file__).parent
 
 

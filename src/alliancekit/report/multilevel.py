@@ -212,7 +212,7 @@ def _term_sentence(fit: MixedFit, terms: tuple[str, ...]) -> Sentence:
         direction = "higher" if row["estimate"] > 0 else "lower"
         name = term_label(fit, str(row["term"]))
         level = _level_of(fit, str(row["term"]))
-        lead = f"in {level[1]} than in {level[0]}" if level else f"with higher {name}"
+        lead = f"in {level[1]} than in {level[0]}" if level else f"with higher values of {name}"
         verdict = f"was {direction} {lead}" if row["p_value"] < 0.05 else f"was not reliably {direction} {lead}"
         clauses.append(f"{outcome} {verdict}, {coefficient_text(row)}.")
     return Sentence(text=" ".join(clauses), source=fit)

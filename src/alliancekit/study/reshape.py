@@ -210,5 +210,28 @@ def _infos(df: Data, found: Mapping[str, Mapping[float, str]], time: str) -> dic
     infos = {time: ColumnInfo(label=time, role=role, level="session", unit="" if role == "session" else time)}
     for measure, taken in found.items():
         old = df.column_info(next(iter(taken.values()))) if isinstance(df, Study) else ColumnInfo()
-        infos[measure] = replace(old, level="session", when=None, label=old.label if len(taken) == 1 else measure)
+        labels = [df.column_info(c).label for c in taken.values()] if isinstance(df, Study) else []
+        infos[measure] = replace(old, level="session", when=None, label=_shared_label(labels) or measure)
     return infos
+
+
+def _shared_label(labels: Sequence[str]) -> str:
+    """Return the words with which all labels begin, without a preposition at the end: "BDI total at two months" ..."""
+    words: list[str] = []
+    for column in zip(*(label.split() for label in labels), strict=False):
+        if len(set(column)) > 1:
+            break
+        words.append(column[0])
+    while words and words[-1].strip(",").lower() in (
+        "at",
+        "in",
+        "on",
+        "of",
+        "after",
+        "before",
+        "session",
+        "week",
+        "month",
+    ):
+        words.pop()
+    return " ".join(words).rstrip(",")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -136,3 +138,10 @@ def test_two_columns_for_one_session() -> None:
     frame = pd.DataFrame({"id": [1], "x1": [1], "x01": [2]})
     with pytest.raises(ak.SchemaError, match=r"two columns stand for 'x' at t 1 \(x1, x01\)"):
         ak.wide_to_long(frame, "x{t}")
+
+
+def test_the_shared_words_of_the_labels_become_the_label() -> None:
+    study = ak.read_study(Path(__file__).parents[3] / "data" / "btheb")
+    months = {"2m": 2, "3m": 3, "5m": 5, "8m": 8}
+    long = ak.wide_to_long(study, "bdi.{month}", times=months, name="bdi")
+    assert long.column_info("bdi").label == "BDI-II total"
