@@ -83,7 +83,7 @@ def time_statsmodels(frame: Any, formula: str) -> dict[str, Any]:
     elif "rater" in formula:
         return {
             "engine": f"statsmodels {statsmodels.__version__}",
-            "note": "crossed effects need one group of all rows: stopped",
+            "note": "not timed: crossed effects need one group of all rows",
         }
     elif "time | patient" in formula:
         call, note = {"groups": "patient", "re_formula": "~time"}, ""

@@ -210,7 +210,7 @@ def _infos(df: Data, found: Mapping[str, Mapping[float, str]], time: str) -> dic
     infos = {time: ColumnInfo(label=time, role=role, level="session", unit="" if role == "session" else time)}
     for measure, taken in found.items():
         old = df.column_info(next(iter(taken.values()))) if isinstance(df, Study) else ColumnInfo()
-        labels = [df.column_info(c).label for c in taken.values()] if isinstance(df, Study) else []
+        labels: list[str] = [df.column_info(c).label for c in taken.values()] if isinstance(df, Study) else []
         infos[measure] = replace(old, level="session", when=None, label=_shared_label(labels) or measure)
     return infos
 
