@@ -212,10 +212,15 @@ def _term_sentence(fit: MixedFit, terms: tuple[str, ...]) -> Sentence:
         direction = "higher" if row["estimate"] > 0 else "lower"
         name = term_label(fit, str(row["term"]))
         level = _level_of(fit, str(row["term"]))
-        lead = f"in {level[1]} than in {level[0]}" if level else f"with higher values of {name}"
+        lead = f"in {level[1]} than in {level[0]}" if level else f"with higher values of {_quoted(name)}"
         verdict = f"was {direction} {lead}" if row["p_value"] < 0.05 else f"was not reliably {direction} {lead}"
         clauses.append(f"{outcome} {verdict}, {coefficient_text(row)}.")
     return Sentence(text=" ".join(clauses), source=fit)
+
+
+def _quoted(name: str) -> str:
+    """Put a label of several words in quotes, so that a sentence around it can be read."""
+    return f"“{name}”" if " " in name else name
 
 
 def _level_of(fit: MixedFit, term: str) -> tuple[str, str] | None:
