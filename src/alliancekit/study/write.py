@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from alliancekit.core.errors import ReadError, SchemaError, message
+from alliancekit.core.errors import ReadError, SchemaError, SpecError, message
 from alliancekit.core.files import write_many
 from alliancekit.study.codebook import ID_ROLES, ColumnInfo, TableInfo, code_text
 from alliancekit.study.convert import convert_column
@@ -19,7 +19,7 @@ NOTHING = ("",)
 
 
 def write_study(study: Study, folder: str | Path, *, overwrite: bool = False) -> Path:
-    """Write a study as a folder of CSV files with ``codebook.json``; ``read_study`` gives the same study back.
+    """Write a study as a folder of CSV files with ``codebook.json``; ``read_study`` gives the same tables back.
 
     Parameters
     ----------
@@ -55,6 +55,9 @@ def write_study(study: Study, folder: str | Path, *, overwrite: bool = False) ->
     To hand data to a spreadsheet of people you do not trust: cells are written as they are, also those that begin with
     an equals sign. Provenance and log of a study are not written: what is read is a new study.
     """
+    if not isinstance(study, Study):
+        do = "Make one first: ak.read_study(path), or ak.Study({'name': frame})"
+        raise SpecError(message(f"a {type(study).__name__} is not a Study", do=do))
     target = Path(folder)
     if (target / "codebook.json").exists() and not overwrite:
         raise ReadError(

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pandas as pd
+import pytest
 
 import alliancekit as ak
 from alliancekit.study.changes import describe_changes
@@ -23,3 +26,8 @@ def test_added_rows_and_removed_columns() -> None:
     new = pd.concat([old, old.rename(index={0: 2, 1: 3})]).drop(columns="y")
     assert describe_changes(old, new) == ("2 rows added; columns removed: y", 2)
     assert describe_changes(old, old.copy()) == ("", 0)
+
+
+def test_a_frame_is_no_study_to_write(tmp_path: Path) -> None:
+    with pytest.raises(ak.SpecError, match=r"a DataFrame is not a Study.*ak\.read_study"):
+        ak.write_study(pd.DataFrame({"x": [1]}), tmp_path)
