@@ -134,10 +134,19 @@ def aliases() -> dict[str, str]:
 
 def gives(annotation: object, module: str) -> str | None:
     """Return the name of the class that comes back, "same" for the type handed in, None for a class of others."""
+    if annotation == "Self":
+        return "same"
     if annotation in DATA_WORDS or getattr(annotation, "__name__", None) in DATA_WORDS:
         return "same"
     found = classes_of(annotation, module)
     return found[0].__name__ if len(found) == 1 else None
+
+
+def own_and_inherited(cls: type) -> dict[str, tuple[Any, str]]:
+    """Return the public names that a class and its bases in alliancekit define, with the module of each."""
+    lineage = [c for c in reversed(cls.__mro__) if c.__module__.startswith("alliancekit.")]
+    pairs = {name: (value, c.__module__) for c in lineage for name, value in vars(c).items()}
+    return {name: pair for name, pair in pairs.items() if not name.startswith("_")}
 
 
 def members(cls: type) -> Iterator[tuple[Member, object, str]]:
@@ -150,16 +159,14 @@ def members(cls: type) -> Iterator[tuple[Member, object, str]]:
                     part.type,
                     cls.__module__,
                 )
-    for name, value in vars(cls).items():
-        if name.startswith("_"):
-            continue
+    for name, (value, module) in own_and_inherited(cls).items():
         if isinstance(value, property | cached_property):
             getter = value.fget if isinstance(value, property) else value.func
             annotation = inspect.signature(getter).return_annotation
             yield (
-                Member(name, f": {shown(annotation)}", purpose(value), gives(annotation, cls.__module__)),
+                Member(name, f": {shown(annotation)}", purpose(value), gives(annotation, module)),
                 annotation,
-                cls.__module__,
+                module,
             )
             continue
         function = value.__func__ if isinstance(value, classmethod | staticmethod) else value

@@ -7,7 +7,8 @@ from typing import Any
 
 import pandas as pd
 
-from alliancekit.core.errors import DesignWarning, message
+from alliancekit.core.errors import BoundaryWarning, ConvergenceWarning, DesignWarning, message
+from alliancekit.multilevel.estimates import Estimates
 from alliancekit.study.types import Study
 
 
@@ -43,3 +44,22 @@ def boundary_text(group: str, names: tuple[str, ...]) -> str:
             "the same data",
         )
     return message(what, do=do)
+
+
+def search_notices(fit: Estimates, formula: str, stacklevel: int) -> tuple[str, ...]:
+    """Warn of boundaries and of a search that stopped early; return the texts of the warnings."""
+    notes: list[str] = []
+    for factor, singular in zip(fit.factors, fit.singular, strict=True):
+        if singular:
+            notes.append(boundary_text(factor.group, factor.names))
+            warnings.warn(notes[-1], BoundaryWarning, stacklevel=stacklevel)
+    if not fit.converged:
+        notes.append(
+            message(
+                "the search for the variances stopped before the optimum",
+                where=formula,
+                do="Rescale predictors of very different size, or drop a random slope that the data cannot carry",
+            )
+        )
+        warnings.warn(notes[-1], ConvergenceWarning, stacklevel=stacklevel)
+    return tuple(notes)

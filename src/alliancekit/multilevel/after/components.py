@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from alliancekit.multilevel.estimates import formula_order, random_columns
 from alliancekit.multilevel.gaussian.fit import GaussianFit
 from alliancekit.multilevel.gaussian.inference import VarianceUncertainty, factor_covariances
 from alliancekit.numerics.distributions import normal_quantile
@@ -26,7 +27,7 @@ def variance_components(fit: GaussianFit, uncertainty: VarianceUncertainty, leve
     slope = _slope(fit, rows)
     spread = np.sqrt(np.maximum(np.einsum("ik,kl,il->i", slope, uncertainty.covariance, slope), 0.0))
     reach = normal_quantile(1 - (1 - level) / 2) * spread
-    singular = dict(zip((f.group for f in fit.engine.factors), fit.optimum.singular, strict=True))
+    singular = dict(zip((f.group for f in fit.factors), fit.singular, strict=True))
     out = []
     for i, (group, one, two, kind, cov) in enumerate(rows):
         bad = singular.get(group, False) or not np.isfinite(transformed[i]) or spread[i] == 0
@@ -46,7 +47,7 @@ def _labels(fit: GaussianFit) -> list[tuple[str, str | None, str | None, str, fl
     """Return (group, term, other term, "sd" or "cor", variance or covariance) in the order of lme4's printout."""
     out: list[tuple[str, str | None, str | None, str, float]] = []
     for index in formula_order(fit):
-        factor, matrix = fit.engine.factors[index], fit.covariances[index]
+        factor, matrix = fit.factors[index], fit.covariances[index]
         for i, name in enumerate(factor.names):
             out.append((factor.group, name, None, "sd", float(matrix[i, i])))
         for j in range(factor.q):
@@ -57,18 +58,12 @@ def _labels(fit: GaussianFit) -> list[tuple[str, str | None, str | None, str, fl
     return out
 
 
-def formula_order(fit: GaussianFit) -> list[int]:
-    """Return the indices of the engine's factors in the order in which the formula names them."""
-    groups = list(dict.fromkeys(block.group for block in fit.design.random))
-    return sorted(range(len(fit.engine.factors)), key=lambda i: groups.index(fit.engine.factors[i].group))
-
-
 def _parameters(fit: GaussianFit, theta: Floats, sigma: float) -> Floats:
     """Return SDs and correlations in the order of ``_labels``."""
     matrices = factor_covariances(fit.engine, theta, sigma)
     out: list[float] = []
     for index in formula_order(fit):
-        factor, matrix = fit.engine.factors[index], matrices[index]
+        factor, matrix = fit.factors[index], matrices[index]
         sd = np.sqrt(np.maximum(np.diag(matrix), 0.0))
         out += sd.tolist()
         for j in range(factor.q):
@@ -113,7 +108,7 @@ def relative_parameters(fit: GaussianFit) -> pd.Series:
     """Return theta as lme4 does: the relative Cholesky factor of each random term, column by column."""
     out: dict[str, float] = {}
     for index in formula_order(fit):
-        factor, matrix = fit.engine.factors[index], fit.covariances[index] / fit.sigma**2
+        factor, matrix = fit.factors[index], fit.covariances[index] / fit.sigma**2
         for term in dict.fromkeys(factor.term):
             own = [i for i, t in enumerate(factor.term) if t == term]
             lower = _root(matrix[np.ix_(own, own)])
@@ -143,8 +138,8 @@ def variance_partition(fit: GaussianFit) -> dict[str, float]:
     linear = design.X @ fit.beta
     out = {"fixed": float(np.var(linear, ddof=1)) if linear.size > 1 else 0.0}
     for index in formula_order(fit):
-        factor, matrix = fit.engine.factors[index], fit.covariances[index]
-        Z = np.concatenate([b.Z for b in design.random if b.group == factor.group], axis=1)
+        factor, matrix = fit.factors[index], fit.covariances[index]
+        Z = random_columns(design, factor.group)
         out[factor.group] = float(np.einsum("ni,ij,nj->", Z, matrix, Z) / max(Z.shape[0], 1))
     out["Residual"] = fit.sigma**2
     return out

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from alliancekit.multilevel.after.components import formula_order
+from alliancekit.multilevel.estimates import formula_order, random_columns
 from alliancekit.multilevel.gaussian.fit import GaussianFit
 from alliancekit.multilevel.gaussian.inference import random_effects as modes_of
 from alliancekit.numerics.distributions import normal_quantile
@@ -19,7 +19,7 @@ def random_effects(fit: GaussianFit) -> pd.DataFrame:
     modes = modes_of(fit.engine, fit.optimum.state, fit.sigma)
     pieces = []
     for index in formula_order(fit):
-        factor, (mode, spread) = fit.engine.factors[index], modes[index]
+        factor, (mode, spread) = fit.factors[index], modes[index]
         for j, name in enumerate(factor.names):
             pieces.append(
                 pd.DataFrame(
@@ -44,8 +44,8 @@ def fitted(fit: GaussianFit, include_random: bool = True) -> Floats:
         out = out + design.offset
     if include_random:
         modes = modes_of(fit.engine, fit.optimum.state, fit.sigma)
-        for factor, (mode, _) in zip(fit.engine.factors, modes, strict=True):
-            Z = np.concatenate([b.Z for b in design.random if b.group == factor.group], axis=1)
+        for factor, (mode, _) in zip(fit.factors, modes, strict=True):
+            Z = random_columns(design, factor.group)
             out = out + np.einsum("nq,nq->n", Z, mode[factor.codes])
     return np.asarray(out, dtype=np.float64)
 
@@ -64,7 +64,7 @@ def predict(fit: GaussianFit, new: pd.DataFrame, include_random: bool, level: fl
     unseen = np.zeros(len(new), dtype=bool)
     if include_random:
         modes = modes_of(fit.engine, fit.optimum.state, fit.sigma)
-        by_group = {f.group: m[0] for f, m in zip(fit.engine.factors, modes, strict=True)}
+        by_group = {f.group: m[0] for f, m in zip(fit.factors, modes, strict=True)}
         at: dict[str, int] = {}
         for block in built.random:
             mode = by_group[block.group]
@@ -86,3 +86,10 @@ def predict(fit: GaussianFit, new: pd.DataFrame, include_random: bool, level: fl
         },
         index=new.index,
     )
+
+
+def residuals(fit: GaussianFit) -> Floats:
+    """Return response minus fitted value with random effects, shape (n,)."""
+    y = fit.design.y
+    assert y is not None
+    return np.asarray(y - fitted(fit), dtype=np.float64)

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from alliancekit.formula.design import Design
 from alliancekit.multilevel.gaussian import inference
-from alliancekit.multilevel.gaussian.design import GaussianDesign, build, with_response
+from alliancekit.multilevel.gaussian.design import Factor, GaussianDesign, build, with_response
 from alliancekit.multilevel.gaussian.optimise import Optimum, optimise
 
 Floats = NDArray[np.float64]
@@ -37,6 +37,26 @@ class GaussianFit:
     covariances: tuple[Floats, ...]
     log_likelihood: float
     n_parameters: int
+
+    @property
+    def factors(self) -> tuple[Factor, ...]:
+        """Grouping factors in the engine's order."""
+        return self.engine.factors
+
+    @property
+    def singular(self) -> tuple[bool, ...]:
+        """Per factor, whether its covariance lies on the boundary."""
+        return self.optimum.singular
+
+    @property
+    def converged(self) -> bool:
+        """Whether the search reached the optimum."""
+        return self.optimum.search.converged
+
+    @property
+    def deviance(self) -> float:
+        """-2 log-likelihood, restricted where ``reml``."""
+        return self.optimum.deviance
 
 
 def fit(design: Design, reml: bool) -> GaussianFit:

@@ -1,0 +1,110 @@
+"""What a fitted model holds, and its plain attributes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cached_property
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from alliancekit.core.sample import SampleAccount
+from alliancekit.formula.design import Design
+from alliancekit.multilevel.after import components as after_components
+from alliancekit.multilevel.gaussian.fit import GaussianFit
+from alliancekit.multilevel.gaussian.inference import VarianceUncertainty, variance_uncertainty
+from alliancekit.multilevel.spec import MixedSpec
+
+Floats = NDArray[np.float64]
+
+
+class FitBase:
+    """State and attributes of a fitted mixed model (read-only)."""
+
+    def __init__(
+        self,
+        spec: MixedSpec,
+        fitted: GaussianFit,
+        frame: pd.DataFrame,
+        notes: tuple[str, ...],
+        labels: Mapping[str, str],
+    ) -> None:
+        self._spec, self._fit, self._frame = spec, fitted, frame
+        self.warnings = notes
+        self.labels = dict(labels)
+
+    @property
+    def formula(self) -> str:
+        """The formula as written."""
+        return self._spec.formula.text
+
+    @property
+    def method(self) -> str:
+        """ "REML" or "ML"."""
+        return self._spec.method
+
+    @property
+    def family(self) -> str:
+        """The outcome's distribution."""
+        return self._spec.family
+
+    @property
+    def design(self) -> Design:
+        """The formula's design."""
+        return self._fit.design
+
+    @property
+    def sample(self) -> SampleAccount:
+        """What became of the rows handed in."""
+        return self._fit.design.sample
+
+    @property
+    def nobs(self) -> int:
+        """Rows used."""
+        return self.sample.n_used
+
+    @property
+    def sigma(self) -> float:
+        """Residual standard deviation."""
+        return self._fit.sigma
+
+    @property
+    def log_likelihood(self) -> float:
+        """Log-likelihood; restricted where the method is REML."""
+        return self._fit.log_likelihood
+
+    @property
+    def converged(self) -> bool:
+        """True where the optimum was reached."""
+        return self._fit.converged
+
+    @property
+    def singular(self) -> bool:
+        """True where a variance is zero or a correlation one."""
+        return any(self._fit.singular)
+
+    @property
+    def n_parameters(self) -> int:
+        """Fixed effects + covariance parameters + residual variance."""
+        return self._fit.n_parameters
+
+    @property
+    def fixed_effects(self) -> pd.Series:
+        """Fixed effects by term."""
+        return pd.Series(self._fit.beta, index=list(self.design.names), name="estimate")
+
+    @property
+    def theta(self) -> pd.Series:
+        """Relative Cholesky factors, in lme4's order and naming."""
+        return after_components.relative_parameters(self._fit)
+
+    @property
+    def data(self) -> pd.DataFrame:
+        """The rows used, all columns of the frame handed in."""
+        return self._frame.loc[self.sample.rows_used]
+
+    @cached_property
+    def _uncertainty(self) -> VarianceUncertainty:
+        fit = self._fit
+        return variance_uncertainty(fit.engine, fit.optimum.state, fit.sigma, fit.reml)

@@ -1,0 +1,28 @@
+"""Tests of hypotheses about the parameters."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import pandas as pd
+from numpy.typing import ArrayLike
+
+from alliancekit.multilevel.after import coefficients as after_coefficients
+from alliancekit.multilevel.after import likelihood as after_likelihood
+from alliancekit.multilevel.result.base import FitBase
+
+
+class Hypotheses(FitBase):
+    """Methods that test."""
+
+    def test(self, hypothesis: str, ddf: str | None = None) -> pd.DataFrame:
+        """Return the joint F test of linear hypotheses, such as ``"x = 0, x:time = 0"`` or ``"a - b = 1"``."""
+        word = after_coefficients.check_ddf(ddf)
+        uncertainty = self._uncertainty if word == "satterthwaite" else None
+        return after_coefficients.test(self._fit, uncertainty, hypothesis, word)
+
+    def log_likelihood_at(
+        self, fixed: Mapping[str, float], covariances: Mapping[str, ArrayLike], sigma2: float
+    ) -> float:
+        """Return this model's log-likelihood at parameters estimated elsewhere (see ``after/likelihood.py``)."""
+        return after_likelihood.log_likelihood_at(self._fit, fixed, covariances, sigma2)
