@@ -8,31 +8,23 @@ from numpy.typing import NDArray
 
 from alliancekit.core.errors import SpecError, check_option, message
 from alliancekit.formula.hypothesis import parse_hypothesis
-from alliancekit.multilevel.gaussian.fit import GaussianFit
-from alliancekit.multilevel.gaussian.inference import VarianceUncertainty, satterthwaite, satterthwaite_f
+from alliancekit.multilevel.after.ddf import Precision
+from alliancekit.multilevel.estimates import Estimates
 from alliancekit.numerics.distributions import f_upper, t_quantile, t_two_sided
 
-DDF = ("satterthwaite", "normal")
-DDF_LATER = ("kenward-roger",)
+DDF = ("satterthwaite", "kenward-roger", "normal")
 
 
 def check_ddf(ddf: str | None) -> str:
     """Return the df method, Satterthwaite by default; SpecError for a word that is none."""
-    if ddf in DDF_LATER:
-        raise SpecError(message(f"ddf={ddf!r} is not available in this version", do=f"Use one of: {', '.join(DDF)}"))
     return check_option("ddf", "satterthwaite" if ddf is None else ddf, DDF)
 
 
-def coefficients(fit: GaussianFit, uncertainty: VarianceUncertainty | None, ddf: str, level: float) -> pd.DataFrame:
-    """Return one row per fixed effect; ``uncertainty`` is needed for Satterthwaite only."""
+def coefficients(fit: Estimates, precision: Precision, level: float) -> pd.DataFrame:
+    """Return one row per fixed effect; covariance and df are those of ``precision``."""
     check_level(level)
-    basis = fit.engine.fixed_basis
-    se = np.sqrt(np.diag(fit.vcov))
-    if ddf == "satterthwaite":
-        assert uncertainty is not None
-        df = np.array([satterthwaite(uncertainty, basis[i]) for i in range(len(fit.beta))])
-    else:
-        df = np.full(len(fit.beta), np.inf)
+    se = np.sqrt(np.diag(precision.vcov))
+    df = precision.df(np.eye(len(fit.beta)))
     statistic = fit.beta / se
     reach = t_quantile(1 - (1 - level) / 2, df) * se
     frame = pd.DataFrame(
@@ -47,7 +39,7 @@ def coefficients(fit: GaussianFit, uncertainty: VarianceUncertainty | None, ddf:
             "conf_high": fit.beta + reach,
         }
     )
-    frame.attrs.update(df_method=ddf, level=level, method="REML" if fit.reml else "ML")
+    frame.attrs.update(df_method=precision.method, level=level, method="REML" if fit.reml else "ML")
     return frame
 
 
@@ -60,7 +52,7 @@ def check_level(level: float) -> float:
     return float(level)
 
 
-def test(fit: GaussianFit, uncertainty: VarianceUncertainty | None, hypothesis: str, ddf: str) -> pd.DataFrame:
+def test(fit: Estimates, precision: Precision, hypothesis: str) -> pd.DataFrame:
     """Return the F test of one or more linear hypotheses about the fixed effects, jointly: one row.
 
     Columns: hypothesis, statistic (F), df_numerator, df, p_value.
@@ -69,24 +61,17 @@ def test(fit: GaussianFit, uncertainty: VarianceUncertainty | None, hypothesis: 
     contrasts, right = np.atleast_2d(np.asarray(contrasts, float)), np.atleast_1d(np.asarray(right, float))
     _check_consistent(contrasts, right, hypothesis)
     gap: NDArray[np.float64] = contrasts @ fit.beta - right
-    if ddf == "satterthwaite":
-        assert uncertainty is not None
-        engine = contrasts @ fit.engine.fixed_basis
-        statistic, rank, df = satterthwaite_f(uncertainty, engine, gap)
-    else:
-        variance = contrasts @ fit.vcov @ contrasts.T
-        rank = int(np.linalg.matrix_rank(variance, hermitian=True))
-        statistic, df = float(gap @ np.linalg.pinv(variance, hermitian=True) @ gap) / rank, float("inf")
+    found = precision.f(contrasts, gap)
     frame = pd.DataFrame(
         {
             "hypothesis": [hypothesis],
-            "statistic": [statistic],
-            "df_numerator": [rank],
-            "df": [df],
-            "p_value": [float(f_upper(statistic, rank, df))],
+            "statistic": [found.statistic],
+            "df_numerator": [found.df_numerator],
+            "df": [found.df],
+            "p_value": [float(f_upper(found.statistic, found.df_numerator, found.df))],
         }
     )
-    frame.attrs.update(df_method=ddf)
+    frame.attrs.update(df_method=precision.method)
     return frame
 
 

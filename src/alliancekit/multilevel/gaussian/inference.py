@@ -94,10 +94,10 @@ def satterthwaite_f(uncertainty: VarianceUncertainty, contrasts: Floats, estimat
     statistic = float(t2.sum() / rank)
     if rank == 1:
         return statistic, 1, float(df[0])
-    usable = df[df > 2]
-    total = float((usable / (usable - 2)).sum()) if np.isfinite(usable).all() else float(len(usable))
-    denominator = 2.0 * total / (total - rank) if total > rank else (float("inf") if np.isinf(df).all() else 2.0)
-    return statistic, rank, denominator
+    if (df <= 2).any():
+        return statistic, rank, 2.0
+    total = float(np.where(np.isinf(df), 1.0, df / np.where(np.isinf(df), 1.0, df - 2)).sum())
+    return statistic, rank, 2.0 * total / (total - rank) if total > rank else float("inf")
 
 
 def random_effects(design: GaussianDesign, state: Elimination, sigma: float) -> list[tuple[Floats, Floats]]:

@@ -11,9 +11,12 @@ from numpy.typing import NDArray
 
 from alliancekit.core.sample import SampleAccount
 from alliancekit.formula.design import Design
+from alliancekit.multilevel.after import coefficients as after_coefficients
 from alliancekit.multilevel.after import components as after_components
+from alliancekit.multilevel.after import ddf as after_ddf
 from alliancekit.multilevel.gaussian.fit import GaussianFit
 from alliancekit.multilevel.gaussian.inference import VarianceUncertainty, variance_uncertainty
+from alliancekit.multilevel.gaussian.kenward_roger import KenwardRoger
 from alliancekit.multilevel.spec import MixedSpec
 
 Floats = NDArray[np.float64]
@@ -108,3 +111,14 @@ class FitBase:
     def _uncertainty(self) -> VarianceUncertainty:
         fit = self._fit
         return variance_uncertainty(fit.engine, fit.optimum.state, fit.sigma, fit.reml)
+
+    @cached_property
+    def _kenward_roger(self) -> KenwardRoger:
+        return after_ddf.kenward_roger_of(self._fit)
+
+    def _precision(self, ddf: str | None) -> after_ddf.Precision:
+        """Covariance and df of the fixed effects by one method; Satterthwaite's where none is named."""
+        word = after_coefficients.check_ddf(ddf)
+        source = {"satterthwaite": "_uncertainty", "kenward-roger": "_kenward_roger"}.get(word)
+        found = None if source is None else getattr(self, source)
+        return after_ddf.precision(self._fit, word, found)

@@ -16,10 +16,11 @@ class Hypotheses(FitBase):
     """Methods that test."""
 
     def test(self, hypothesis: str, ddf: str | None = None) -> pd.DataFrame:
-        """Return the joint F test of linear hypotheses, such as ``"x = 0, x:time = 0"`` or ``"a - b = 1"``."""
-        word = after_coefficients.check_ddf(ddf)
-        uncertainty = self._uncertainty if word == "satterthwaite" else None
-        return after_coefficients.test(self._fit, uncertainty, hypothesis, word)
+        """Return the joint F test of linear hypotheses, such as ``"x = 0, x:time = 0"`` or ``"a - b = 1"``.
+
+        ``ddf`` is "satterthwaite" (default), "kenward-roger" (fits by REML) or "normal".
+        """
+        return after_coefficients.test(self._fit, self._precision(ddf), hypothesis)
 
     def log_likelihood_at(
         self, fixed: Mapping[str, float], covariances: Mapping[str, ArrayLike], sigma2: float

@@ -21,22 +21,26 @@ from alliancekit.multilevel.result.base import FitBase
 class Summary(FitBase):
     """Methods that show what was estimated."""
 
-    def vcov(self) -> pd.DataFrame:
-        """Return the covariance matrix of the fixed effects."""
+    def vcov(self, method: str = "model") -> pd.DataFrame:
+        """Return the covariance matrix of the fixed effects.
+
+        ``method`` "model" takes the variances as known; "kenward-roger" adds what estimating them costs (fits by REML).
+        """
+        check_option("method", method, ("model", "kenward-roger"))
         names = list(self.design.names)
-        return pd.DataFrame(self._fit.vcov, index=names, columns=names)
+        precision = self._precision("normal" if method == "model" else method)
+        return pd.DataFrame(precision.vcov, index=names, columns=names)
 
     def tidy(self, ddf: str | None = None, level: float = 0.95) -> pd.DataFrame:
         """Return one row per fixed effect: term, estimate, std_error, df, statistic, p_value, conf_low, conf_high.
 
         Parameters
         ----------
-        ddf : "satterthwaite" (default) or "normal" (infinite df).
+        ddf : "satterthwaite" (default), "kenward-roger" (fits by REML; SE of the adjusted covariance) or "normal"
+            (infinite df).
         level : confidence level.
         """
-        word = after_coefficients.check_ddf(ddf)
-        uncertainty = self._uncertainty if word == "satterthwaite" else None
-        return after_coefficients.coefficients(self._fit, uncertainty, word, level)
+        return after_coefficients.coefficients(self._fit, self._precision(ddf), level)
 
     def glance(self) -> pd.DataFrame:
         """Return one row about the whole fit."""
