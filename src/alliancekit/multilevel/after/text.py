@@ -9,6 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from alliancekit.core.frames import rows
+from alliancekit.multilevel.after.layout import columns_text, p_text
 from alliancekit.multilevel.gaussian.fit import GaussianFit
 
 Floats = NDArray[np.float64]
@@ -55,32 +56,16 @@ def _components(frame: pd.DataFrame) -> list[str]:
         last = row.group
         name = "" if row.term_1 is None or pd.isna(row.term_1) else row.term_1
         lines.append((shown, name, _number(row.variance_or_covariance), _number(row.sd_or_correlation), " ".join(corr)))
-    return _columns(lines, left=2)
+    return columns_text(lines, left=2)
 
 
 def _coefficients(frame: pd.DataFrame) -> list[str]:
     lines = [("", "Estimate", "Std. Error", "df", "t value", "Pr(>|t|)")]
     for row in rows(frame):
-        p = (
-            "< 2e-16"
-            if row.p_value < 2e-16
-            else (f"{row.p_value:.3g}" if row.p_value >= 1e-4 else f"{row.p_value:.2e}")
-        )
         df = "Inf" if np.isinf(row.df) else f"{row.df:.2f}"
-        lines.append((row.term, _number(row.estimate), _number(row.std_error), df, f"{row.statistic:.3f}", p))
-    return _columns(lines, left=1)
+        lines.append((row.term, _number(row.estimate), _number(row.std_error), df, f"{row.statistic:.3f}", p_text(row.p_value)))
+    return columns_text(lines, left=1)
 
 
 def _number(value: float) -> str:
     return f"{value:.5g}" if np.isfinite(value) else "NA"
-
-
-def _columns(lines: Sequence[tuple[str, ...]], left: int) -> list[str]:
-    widths = [max(len(r[i]) for r in lines) for i in range(len(lines[0]))]
-    return [
-        " "
-        + "  ".join(
-            c.ljust(w) if i < left else c.rjust(w) for i, (c, w) in enumerate(zip(r, widths, strict=True))
-        ).rstrip()
-        for r in lines
-    ]

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import pandas as pd
 from numpy.typing import ArrayLike
 
+from alliancekit.multilevel.after import anova as after_anova
 from alliancekit.multilevel.after import coefficients as after_coefficients
 from alliancekit.multilevel.after import likelihood as after_likelihood
 from alliancekit.multilevel.result.base import FitBase
@@ -21,6 +22,9 @@ class Hypotheses(FitBase):
         ``ddf`` is "satterthwaite" (default), "kenward-roger" (fits by REML) or "normal".
         """
         return after_coefficients.test(self._fit, self._precision(ddf), hypothesis)
+
+    def anova(self, type: str = "III", ddf: str | None = None) -> after_anova.AnovaTable:
+        return after_anova.anova(self._fit, self._precision(ddf), self.data, type, self.formula)
 
     def log_likelihood_at(
         self, fixed: Mapping[str, float], covariances: Mapping[str, ArrayLike], sigma2: float
