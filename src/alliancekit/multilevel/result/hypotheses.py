@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike
 from alliancekit.multilevel.after import anova as after_anova
 from alliancekit.multilevel.after import coefficients as after_coefficients
 from alliancekit.multilevel.after import likelihood as after_likelihood
+from alliancekit.multilevel.after import robust as after_robust
 from alliancekit.multilevel.result.base import FitBase
 
 
@@ -25,6 +26,11 @@ class Hypotheses(FitBase):
 
     def anova(self, type: str = "III", ddf: str | None = None) -> after_anova.AnovaTable:
         return after_anova.anova(self._fit, self._precision(ddf), self.data, type, self.formula)
+
+    def robust(
+        self, cluster: str | None = None, type: str = "CR2", level: float = 0.95
+    ) -> after_robust.RobustCoefficients:
+        return after_robust.robust(self._fit, self.data, self.formula, cluster, type, level)
 
     def log_likelihood_at(
         self, fixed: Mapping[str, float], covariances: Mapping[str, ArrayLike], sigma2: float
