@@ -1,11 +1,12 @@
 """Profiles of a criterion: how it rises along one parameter when all others follow, and where it has risen enough.
 
 A criterion is -2 log-likelihood, or any deviance whose natural unit is one. For a parameter fixed at c the others are
-chosen best; zeta(c) = sign(c - estimate) * sqrt(rise of the criterion) is nearly a straight line, so that Newton's method
-on zeta finds c with zeta = +-z in a few steps. Its slope comes for free: by the envelope theorem the derivative of the
-profile is the partial derivative at the constrained optimum.
+chosen best; zeta(c) = sign(c - estimate) * sqrt(rise of the criterion) is nearly a straight line, so that Newton's
+method on zeta finds c with zeta = +-z in a few steps. Its slope comes for free: by the envelope theorem the derivative
+of the profile is the partial derivative at the constrained optimum.
 
-Source: Bates & Watts (1988), Nonlinear Regression Analysis, section 6.1.2; Venzon & Moolgavkar (1988), Appl Stat 37, 87-94.
+Source: Bates & Watts (1988), Nonlinear Regression Analysis, section 6.1; Venzon & Moolgavkar (1988), Appl Stat 37,
+87-94.
 """
 
 from __future__ import annotations
@@ -139,7 +140,7 @@ def _next(
 
 
 def curve(profiled: Profiled, minimum: float, highest: float, spacing: float = 0.5, most: int = 40) -> list[Point]:
-    """Return points of the profile in order of the parameter, about ``spacing`` apart in zeta, up to |zeta| = highest."""
+    """Return points of the profile in order of the parameter, about ``spacing`` apart in zeta, to |zeta| = highest."""
     middle = origin(profiled, minimum)
     out = [middle]
     for side in (-1, 1):

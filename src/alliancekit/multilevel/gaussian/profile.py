@@ -4,8 +4,8 @@ Every parameter is a natural one in the user's columns, and none needs a penalty
 
 * A fixed effect at c. Given theta, the residual sum of squares rises by (c - beta_j)^2 / (F^-1)_jj (F the Schur
   complement of X), so that beta and sigma stay profiled and theta alone is searched.
-* An SD. The random effects of the term are rotated so that the first is a multiple R of the user's column. Its SD is then
-  the first entry of the Cholesky factor T = sigma * theta, which is held; the rest of T and log(sigma) are free.
+* An SD. The random effects of the term are rotated so that the first is a multiple R of the user's column. Its SD is
+  then the first entry of the Cholesky factor T = sigma * theta, which is held; the rest of T and log(sigma) are free.
 * A correlation of columns i and j. With c1 = R_i b_i first and c2 = R_j (b_j + k b_i / R_i) second, the correlation is
   cos(a) where T_21 - k T_11 = w cos(a), T_22 = w sin(a): the angle a is held, T_11 and w are free.
 * sigma: log(sigma) is held, T is free.
@@ -16,7 +16,7 @@ fit itself. T is taken relative to the fitted sigma, so that its unit does not d
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -38,7 +38,7 @@ class Held:
 
     Attributes
     ----------
-    kind : "fixed", "sd", "cor" or "sigma". name : term, or (group, column[, other column]) joined as R does.
+    kind : "fixed", "sd", "cor" or "sigma". name : as in ``after/natural.py``.
     profiled : for the root finder. to_user : from the search's scale. falling : whether to_user turns the order round.
     """
 
@@ -47,6 +47,11 @@ class Held:
     profiled: Profiled
     to_user: Callable[[float], float]
     falling: bool = False
+
+    @property
+    def component(self) -> str:
+        """ "fixed" or "random"."""
+        return "fixed" if self.kind == "fixed" else "random"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -66,19 +71,29 @@ class _Wide:
     skew: float
 
 
-def parameters(fit: GaussianFit) -> list[Held]:
-    """Return every parameter of an ML fit, ready to be profiled: fixed effects, SDs and correlations, sigma."""
-    out = [_fixed_effect(fit, j) for j in range(len(fit.beta))]
+def parameters(fit: GaussianFit, names: Collection[str]) -> list[Held]:
+    """Return the named parameters of an ML fit, ready to be profiled, in the order of the model.
+
+    Names are those of ``after/natural.py``: fixed effects, then SDs and correlations of each factor, then sigma.
+    """
+    out = [_fixed_effect(fit, j) for j, name in enumerate(fit.design.names) if name in names]
     for index in formula_order(fit):
         factor = fit.factors[index]
         sds = [_sd(fit, index, i) for i in range(factor.q)]
-        out += sds
-        lowest = [_at_zero(fit, held) for held in sds] if len(set(factor.term)) < factor.q else []
+        out += [held for held in sds if held.name in names]
+        lowest: dict[int, float] = {}
         for j in range(factor.q):
             for i in range(j + 1, factor.q):
-                if factor.term[i] == factor.term[j]:
-                    out.append(_correlation(fit, index, j, i, min(lowest[i], lowest[j])))
-    return [*out, _residual(fit)]
+                if factor.term[i] != factor.term[j] or _correlation_name(factor, j, i) not in names:
+                    continue
+                for k in (j, i):
+                    lowest[k] = lowest[k] if k in lowest else _at_zero(fit, sds[k])
+                out.append(_correlation(fit, index, j, i, min(lowest[j], lowest[i])))
+    return [*out, _residual(fit)] if "sigma" in names else out
+
+
+def _correlation_name(factor: Factor, j: int, i: int) -> str:
+    return f"cor_{factor.names[i]}.{factor.names[j]}|{factor.group}"
 
 
 def _fixed_effect(fit: GaussianFit, j: int) -> Held:
@@ -185,8 +200,7 @@ def _correlation(fit: GaussianFit, index: int, j: int, i: int, ceiling: float) -
     profiled = Profiled(
         estimate, start, evaluate, step, 0.0, np.pi, ceiling, lambda inner: inner[place] * inner[-2] >= 0.0
     )
-    name = f"cor_{factor.names[i]}.{factor.names[j]}|{factor.group}"
-    return Held("cor", name, profiled, lambda u: float(np.cos(u)), falling=True)
+    return Held("cor", _correlation_name(factor, j, i), profiled, lambda u: float(np.cos(u)), falling=True)
 
 
 def _rotate(fit: GaussianFit, index: int, *leading: int) -> _Wide:
@@ -203,9 +217,7 @@ def _rotate(fit: GaussianFit, index: int, *leading: int) -> _Wide:
     skew = float(upper[-2, -1] / upper[-1, -1]) if len(lead) > 1 else 0.0
     rotation = np.eye(factor.q)
     rotation[np.ix_(own, own)] = turn
-    free = tuple(
-        (r, c) for r, c in _columnwise(factor.q) if (r, c) in factor.free or (r in own and c in own)
-    )
+    free = tuple((r, c) for r, c in _columnwise(factor.q) if (r, c) in factor.free or (r in own and c in own))
     wide_factor = replace(factor, free=free)
     design = _with_factor(engine, index, wide_factor)
     where = engine.slices[index]
