@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from alliancekit.core.errors import SpecError, check_option, message
+from alliancekit.multilevel.after.bootstrap_test import bootstrap_p
 from alliancekit.multilevel.api import MixedFit, check_fit
 from alliancekit.numerics.distributions import chi2_upper
 
@@ -45,13 +46,24 @@ class Comparison:
         return "\n".join([self.frame.to_string(index=False), *self.notes])
 
 
-def compare(*fits: MixedFit, method: str = "standard", names: list[str] | None = None) -> Comparison:
+def compare(
+    *fits: MixedFit,
+    method: str = "standard",
+    names: list[str] | None = None,
+    n: int = 1000,
+    seed: int = 1,
+    executor: str = "serial",
+    workers: int = 2,
+) -> Comparison:
     """Compare nested mixed models by likelihood-ratio tests.
 
     Parameters
     ----------
     *fits : two or more fits of ``ak.mixed`` on the same rows. They are put in order of their number of parameters.
-    method : "standard". names : a label per fit, in the order handed in; default: the formulas.
+    method : "standard" (chi-square distribution) or "bootstrap" (distribution simulated from the smaller model).
+    names : a label per fit, in the order handed in; default: the formulas.
+    n, seed, executor, workers : replicates of each test, root seed, "serial" or "joblib" and its processes; for
+        "bootstrap" only.
 
     Returns
     -------
@@ -66,6 +78,8 @@ def compare(*fits: MixedFit, method: str = "standard", names: list[str] | None =
     chi-square = twice the difference of log-likelihoods. Where a variance is tested its null value lies on the
     boundary:
     the p value is then too large (up to twice), and a note says so (Self & Liang 1987, JASA 82, 605-610).
+    The bootstrap's p value, (1 + replicates that reach the statistic) / (1 + n), is right there, and with few clusters,
+    too (Halekoh & Hojsgaard 2014, J Stat Softw 59(9), section 5).
 
     Examples
     --------
@@ -78,14 +92,15 @@ def compare(*fits: MixedFit, method: str = "standard", names: list[str] | None =
 
     Checked against
     ---------------
-    ``anova()`` of lme4 1.1-31 (tests/reference/mlm, lrt_ML).
+    ``anova()`` of lme4 1.1-31 (tests/reference/mlm, lrt_ML); ``PBmodcomp`` of pbkrtest 0.5.2 and exact F tests
+    (tests/unit/multilevel/test_bootstrap.py).
 
     When not to use
     ---------------
     Models that are not nested: compare AIC instead. Few clusters: the chi-square is liberal; use the F tests of
-    ``fit.test``.
+    ``fit.test``, or the bootstrap.
     """
-    check_option("method", method, ("standard",))
+    check_option("method", method, ("standard", "bootstrap"))
     if len(fits) < 2:
         raise SpecError(message("a comparison needs at least two fits", do="Call ak.compare(fit0, fit1)"))
     for fit in fits:
@@ -121,7 +136,11 @@ def compare(*fits: MixedFit, method: str = "standard", names: list[str] | None =
             df = fit.n_parameters - before.n_parameters
             chisq = max(2 * (fit.log_likelihood - before.log_likelihood), 0.0)
             row.update(chisq=chisq, df=float(df), p_value=float(chi2_upper(chisq, df)) if df else np.nan)
-            if len(fit.theta) != len(before.theta):
+            if method == "bootstrap" and df:
+                p, count = bootstrap_p(before._fit, fit._fit, n, seed, executor, workers)
+                row["p_value"] = p
+                notes.append(f"'{labels[i]}': p value by a parametric bootstrap of {count} outcomes.")
+            elif len(fit.theta) != len(before.theta):
                 notes.append(
                     f"'{labels[i]}' adds a variance parameter: its null value lies on the boundary, so that the p "
                     f"value is too large."

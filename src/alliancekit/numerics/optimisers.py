@@ -70,6 +70,7 @@ def minimise(
     tolerance: float = 1e-10,
     max_iterations: int = 200,
     max_step: float = 2.0,
+    hessian: Floats | None = None,
 ) -> Minimum:
     """Minimise a smooth function by BFGS, then confirm the answer with the true curvature.
 
@@ -80,6 +81,7 @@ def minimise(
     tolerance : stop when the Newton decrement is below it (in units of the criterion; rounding is added).
     max_iterations : over both phases.
     max_step : longest step, in parameter units.
+    hessian : curvature to begin with, shape (k, k), where a neighbouring search has found it; None takes differences.
 
     Notes
     -----
@@ -91,7 +93,8 @@ def minimise(
     value, gradient = counter(x)
     if x.size == 0:
         return Minimum(x, value, gradient, np.zeros((0, 0)), 1, 0, True, 0.0)
-    hessian = positive_definite(difference_hessian(counter.gradient, x, 1e-4, gradient), 1e-3)
+    if hessian is None:
+        hessian = positive_definite(difference_hessian(counter.gradient, x, 1e-4, gradient), 1e-3)
     done, decrement = False, np.inf
     iteration = 0
     while iteration < max_iterations:

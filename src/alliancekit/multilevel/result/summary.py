@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from html import escape
 from typing import Any
 
@@ -13,12 +14,16 @@ from alliancekit.multilevel.after import coefficients as after_coefficients
 from alliancekit.multilevel.after import components as after_components
 from alliancekit.multilevel.after import intervals as after_intervals
 from alliancekit.multilevel.after import predict as after_predict
+from alliancekit.multilevel.after import profile as after_profile
 from alliancekit.multilevel.after import rcall, text
+from alliancekit.multilevel.after import shares as after_shares
+from alliancekit.multilevel.after.bootstrap import check_plain
+from alliancekit.multilevel.after.natural import check_parameters
 from alliancekit.multilevel.estimates import formula_order
-from alliancekit.multilevel.result.base import FitBase
+from alliancekit.multilevel.result.replicates import Replicates
 
 
-class Summary(FitBase):
+class Summary(Replicates):
     """Methods that show what was estimated."""
 
     def vcov(self, method: str = "model") -> pd.DataFrame:
@@ -62,10 +67,27 @@ class Summary(FitBase):
         }
         return pd.DataFrame([row])
 
-    def variance_components(self, level: float = 0.95) -> pd.DataFrame:
-        """Return variances, covariances, SDs and correlations with Wald intervals (log and Fisher z scale)."""
+    def variance_components(
+        self, level: float = 0.95, interval: str = "wald", *, n: int = 1000, seed: int = 1
+    ) -> pd.DataFrame:
+        """Return variances, covariances, SDs and correlations, with intervals of SDs and correlations.
+
+        Parameters
+        ----------
+        level : confidence level.
+        interval : "wald" (log and Fisher z scale), "profile" or "bootstrap" (see ``confint``).
+        n, seed : replicates and root seed; for "bootstrap" only.
+
+        Raises
+        ------
+        SpecError : a word or number that is none.
+        """
         after_coefficients.check_level(level)
-        return after_components.variance_components(self._fit, self._uncertainty, level)
+        check_option("interval", interval, after_intervals.METHODS)
+        table = after_components.variance_components(self._fit, self._uncertainty, level)
+        if interval == "wald":
+            return table
+        return after_intervals.with_limits(table, self.confint(interval, level, n=n, seed=seed))
 
     def covariances(self) -> dict[str, pd.DataFrame]:
         """Return the covariance matrix of each grouping factor's random effects."""
@@ -76,10 +98,81 @@ class Summary(FitBase):
             out[factor.group] = pd.DataFrame(self._fit.covariances[index], index=names, columns=names)
         return out
 
-    def confint(self, method: str = "wald", level: float = 0.95, ddf: str | None = None) -> pd.DataFrame:
-        """Return intervals of fixed effects (t with Satterthwaite df) and variance parameters; method "wald"."""
-        check_option("method", method, ("wald",))
-        return after_intervals.wald(self.tidy(ddf, level), self.variance_components(level))
+    def confint(
+        self,
+        method: str = "wald",
+        level: float = 0.95,
+        ddf: str | None = None,
+        *,
+        parameters: Sequence[str] | None = None,
+        interval: str = "percentile",
+        n: int = 1000,
+        seed: int = 1,
+        executor: str = "serial",
+        workers: int = 2,
+    ) -> pd.DataFrame:
+        """Return intervals of fixed effects, SDs and correlations: component, term, estimate, conf_low, conf_high.
+
+        Parameters
+        ----------
+        method : "wald" (fixed effects: t with ``ddf``; SDs on the log scale, correlations on Fisher's z scale),
+            "profile" (likelihood) or "bootstrap" (parametric).
+        level : confidence level.
+        ddf : as in ``tidy``; for "wald" only.
+        parameters : terms to return, such as ``["time", "sd_time|patient"]``; default all. A profile costs by the term.
+        interval : "percentile" or "basic"; for "bootstrap" only.
+        n, seed : replicates and root seed; for "bootstrap" only.
+        executor, workers : "serial" or "joblib" and its processes; the numbers are the same. For "bootstrap" only.
+
+        Returns
+        -------
+        DataFrame, with method and level in ``attrs``. Terms are lme4's: ``x``, ``sd_x|g``, ``cor_y.x|g``, ``sigma``.
+
+        Raises
+        ------
+        SpecError : a word, name or number that is none; ``ddf`` with another method than "wald".
+
+        Notes
+        -----
+        Profile: the values at which the ML deviance, minimised over all other parameters, has risen by the chi-square
+        quantile with 1 df (Bates, Maechler, Bolker & Walker 2015, J Stat Softw 67(1), section 5.1), found by root
+        finding, not by interpolation. A fit by REML is profiled by ML, as in lme4. Where the deviance does not rise far
+        enough before a parameter meets the end of its space, the limit is that end: 0 for an SD, -1 or 1 for a
+        correlation. Bootstrap: outcomes are simulated with new random effects and fitted by the fit's own criterion;
+        limits by the percentile or the basic method (Davison & Hinkley 1997, Bootstrap Methods and their Application,
+        sections 5.2 and 5.3), kept inside the parameter's space.
+        A Wald interval is missing for a parameter on the boundary; the other two are not.
+
+        Examples
+        --------
+        >>> import numpy as np, pandas as pd, alliancekit as ak
+        >>> rng = np.random.default_rng(1)
+        >>> g = np.repeat(np.arange(20), 6)
+        >>> d = pd.DataFrame({"g": g, "y": 10 + rng.normal(0, 2, 20)[g] + rng.normal(0, 1, 120)})
+        >>> ak.mixed("y ~ 1 + (1 | g)", d).confint(method="profile")["term"].tolist()
+        ['(Intercept)', 'sd_(Intercept)|g', 'sigma']
+
+        Checked against
+        ---------------
+        ``confint(method = "profile")`` of lme4 1.1-31 on ten data sets (tests/reference/mlm); coverage in
+        tests/recovery/test_intervals.py.
+
+        When not to use
+        ---------------
+        Profile intervals of fixed effects with few clusters: they take the normal quantile and are too short; there use
+        "wald" with its degrees of freedom.
+        """
+        after_intervals.check_method(method, ddf)
+        names = check_parameters(self._fit, parameters)
+        if method == "profile":
+            check_plain(self._fit, "a profile interval", "Use method='wald'")
+            return after_profile.profile_intervals(self._fit, level, names)
+        if method == "bootstrap":
+            table = self.bootstrap(n, seed, executor=executor, workers=workers).tidy(level, interval)
+        else:
+            table = after_intervals.wald(self.tidy(ddf, level), self.variance_components(level))
+            table.attrs.update(method="wald", level=level)
+        return after_intervals.chosen(table, names)
 
     def r2(self) -> pd.Series:
         """Return marginal and conditional R2 (Nakagawa & Schielzeth 2013; Johnson 2014)."""
@@ -88,6 +181,36 @@ class Summary(FitBase):
     def icc(self) -> pd.Series:
         """Return each grouping factor's share of random plus residual variance, and the total."""
         return after_components.icc(self._fit)
+
+    def variance_shares(
+        self, level: float = 0.95, interval: str = "wald", *, n: int = 1000, seed: int = 1
+    ) -> pd.DataFrame:
+        """Return each level's share of random plus residual variance (ICC, VPC) with limits, and that of all together.
+
+        Parameters
+        ----------
+        level : confidence level.
+        interval : "wald" (delta method on the logit of the share) or "bootstrap" (parametric, percentile).
+        n, seed : replicates and root seed; for "bootstrap" only.
+
+        Returns
+        -------
+        DataFrame : group, estimate, conf_low, conf_high; the last row, "total", is the correlation of two rows that
+        share every unit. The estimates are those of ``icc``.
+
+        Raises
+        ------
+        SpecError : a word or number that is none.
+
+        Notes
+        -----
+        With random slopes a share depends on the predictor. Given is the share of the mean variance over the rows used
+        (Johnson 2014, Methods Ecol Evol 5, 944-946), not that of a row at the mean of the predictor.
+        """
+        after_shares.check_interval(interval)
+        replicates = self.bootstrap(n, seed) if interval == "bootstrap" else None
+        uncertainty = self._uncertainty if replicates is None else None
+        return after_shares.variance_shares(self._fit, level, uncertainty, replicates)
 
     def as_r(self) -> str:
         """Return R code that fits the same model."""
