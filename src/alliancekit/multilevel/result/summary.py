@@ -12,8 +12,8 @@ from alliancekit.core.errors import check_option
 from alliancekit.multilevel.after import coefficients as after_coefficients
 from alliancekit.multilevel.after import components as after_components
 from alliancekit.multilevel.after import intervals as after_intervals
-from alliancekit.multilevel.after import predict as after_predict
 from alliancekit.multilevel.after import rcall, text
+from alliancekit.multilevel.after import residuals as after_residuals
 from alliancekit.multilevel.estimates import formula_order
 from alliancekit.multilevel.result.base import FitBase
 
@@ -104,7 +104,7 @@ class Summary(FitBase):
             self.formula,
             self.tidy(),
             self.variance_components(),
-            after_predict.residuals(self._fit),
+            after_residuals.residuals(self._fit),
             [*notes, *self.warnings],
         )
 
