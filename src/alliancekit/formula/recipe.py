@@ -96,16 +96,18 @@ class Recipe:
         """Names of the columns of the fixed part that the fit uses."""
         return tuple(self.fixed.names[j] for j in self.kept)
 
-    def columns(self, *, random: bool = True) -> tuple[str, ...]:
+    def columns(self, *, random: bool = True, groups: bool = True) -> tuple[str, ...]:
         """Return the data columns that ``build`` needs."""
         exprs: list[Expr] = [v.expr for v in self.fixed.variables] + list(self.offset)
-        groups: list[str] = []
+        names: list[str] = []
         if random:
             exprs += [v.expr for block in self.blocks for v in block.part.variables]
-            groups = [name for block in self.blocks for name in block.columns]
-        return tuple(dict.fromkeys([c for e in exprs for c in columns_in(e)] + groups))
+            names = [name for block in self.blocks for name in block.columns] if groups else []
+        return tuple(dict.fromkeys([c for e in exprs for c in columns_in(e)] + names))
 
-    def build(self, frame: pd.DataFrame, *, allow_missing: bool = False, random: bool = True) -> NewDesign:
+    def build(
+        self, frame: pd.DataFrame, *, allow_missing: bool = False, random: bool = True, groups: bool = True
+    ) -> NewDesign:
         """Return new data coded as the data of the fit were; the response is not needed.
 
         Parameters
@@ -113,13 +115,14 @@ class Recipe:
         frame : new data, one row each.
         allow_missing : whether rows with missing values give NaN (True) or an error (False).
         random : whether the random blocks are made; without them the grouping columns are not needed.
+        groups : whether the random blocks know their groups; if not, grouping columns are not needed, each code is -1.
 
         Raises
         ------
         DesignError : a column is missing, a fixed factor has a level that was not fitted, or a value is missing
             while ``allow_missing`` is False. New levels of grouping factors are no error: their code is -1.
         """
-        columns = Columns(frame, self.columns(random=random), where="new data")
+        columns = Columns(frame, self.columns(random=random, groups=groups), where="new data")
         evaluator = Evaluator(columns.numbers, dict(self.states), learning=False)
         values: dict[str, NDArray[Any]] = {}
         n = len(frame)
@@ -142,7 +145,7 @@ class Recipe:
         X = _matrix(self.fixed, values, gone, n)
         if len(self.kept) < X.shape[1]:
             X = np.asfortranarray(X[:, list(self.kept)])
-        blocks = tuple(_new_block(block, columns, values, gone, n) for block in self.blocks) if random else ()
+        blocks = tuple(_new_block(block, columns if groups else None, values, gone, n) for block in self.blocks if random)
         return NewDesign(X, self.names, blocks, offset, lost)
 
 
@@ -200,12 +203,15 @@ def group_factor(columns: Columns, names: Sequence[str]) -> Factor:
 
 def _new_block(
     block: BlockRecipe,
-    columns: Columns,
+    columns: Columns | None,
     values: Mapping[str, NDArray[Any]],
     gone: Mapping[str, NDArray[np.bool_]],
     n: int,
 ) -> NewBlock:
+    Z = _matrix(block.part, values, gone, n)
+    if columns is None:
+        nowhere = np.full(n, -1, dtype=np.intp)
+        return NewBlock(block.group, nowhere, Z, nowhere, ())
     own = group_factor(columns, block.columns)
     place = match_levels(own, block.labels.all())
-    Z = _matrix(block.part, values, gone, n)
     return NewBlock(block.group, place[own.codes], Z, own.codes, own.labels.all())

@@ -13,9 +13,9 @@ from alliancekit.core.errors import check_option
 from alliancekit.multilevel.after import coefficients as after_coefficients
 from alliancekit.multilevel.after import components as after_components
 from alliancekit.multilevel.after import intervals as after_intervals
-from alliancekit.multilevel.after import predict as after_predict
 from alliancekit.multilevel.after import profile as after_profile
 from alliancekit.multilevel.after import rcall, text
+from alliancekit.multilevel.after import residuals as after_residuals
 from alliancekit.multilevel.after import shares as after_shares
 from alliancekit.multilevel.after.bootstrap import check_plain
 from alliancekit.multilevel.after.natural import check_parameters
@@ -231,7 +231,7 @@ class Summary(Replicates):
             self.formula,
             self.tidy(),
             self.variance_components(),
-            after_predict.residuals(self._fit),
+            after_residuals.residuals(self._fit),
             [*notes, *self.warnings],
         )
 
