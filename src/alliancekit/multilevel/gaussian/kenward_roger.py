@@ -94,7 +94,7 @@ def _moments(a1: float, a2: float, q: int) -> tuple[float, float]:
     v0 = 0.0 if abs(v0) < 1e-10 else v0
     top = 1.0 - a2 / q
     ratio = 1.0 if abs(top) < 1e-14 and abs(v1) < 1e-14 else top / v1
-    excess = ratio**2 * v0 / v2 - 1.0
+    excess = ratio**2 * v0 / v2 - 1.0 if v2 else float("inf")
     if abs(excess) < 1e-14:
         return float("inf"), top
     df = 4.0 + (q + 2.0) / excess
