@@ -16,7 +16,6 @@ sys.path.insert(0, str(ROOT))
 
 import pandas as pd  # noqa: E402
 from rich.progress import track  # noqa: E402
-
 from tests.recovery.test_therapists import SEED  # noqa: E402
 from tests.recovery.therapists import Setting, study  # noqa: E402
 
