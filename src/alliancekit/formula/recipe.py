@@ -145,7 +145,9 @@ class Recipe:
         X = _matrix(self.fixed, values, gone, n)
         if len(self.kept) < X.shape[1]:
             X = np.asfortranarray(X[:, list(self.kept)])
-        blocks = tuple(_new_block(block, columns if groups else None, values, gone, n) for block in self.blocks if random)
+        blocks = tuple(
+            _new_block(block, columns if groups else None, values, gone, n) for block in self.blocks if random
+        )
         return NewDesign(X, self.names, blocks, offset, lost)
 
 

@@ -199,7 +199,7 @@ def test_prediction_intervals_cover(frame: pd.DataFrame) -> None:
 @pytest.mark.option("MixedFit.predict.level", "unit")
 def test_bad_input(frame: pd.DataFrame) -> None:
     fit = fitted("y ~ x + (1 | a)", frame, weights="w")
-    with pytest.raises(ak.SpecError, match="interval='predict'.*'prediction'"):
+    with pytest.raises(ak.SpecError, match=r"interval='predict'.*'prediction'"):
         fit.predict(interval="predict")
     with pytest.raises(ak.SpecError, match="level"):
         fit.predict(level=95)
@@ -209,6 +209,6 @@ def test_bad_input(frame: pd.DataFrame) -> None:
         fit.predict(frame[["x"]])
     with pytest.raises(ak.DesignError, match="not positive"):
         fit.predict(frame.assign(w=0.0), interval="prediction")
-    with pytest.raises(ak.SpecError, match="kind='standardized'.*standardised"):
+    with pytest.raises(ak.SpecError, match=r"kind='standardized'.*standardised"):
         fit.residuals("standardized")
     assert fit.predict(scale="link").equals(fit.predict())

@@ -127,9 +127,7 @@ def _loadings(fit: GaussianFit, built: NewDesign) -> dict[int, tuple[NDArray[np.
     return out
 
 
-def _error_variance(
-    fit: GaussianFit, X: Floats, loadings: Mapping[int, tuple[NDArray[np.intp], Floats]]
-) -> Floats:
+def _error_variance(fit: GaussianFit, X: Floats, loadings: Mapping[int, tuple[NDArray[np.intp], Floats]]) -> Floats:
     """Return the error variance of x'beta + z'b, with b of units that were not fitted left out."""
     known = {i: Loading(codes, Z @ fit.factors[i].basis) for i, (codes, Z) in loadings.items() if (codes >= 0).any()}
     total, _ = error_variance(fit.optimum.state, fit.engine, X @ fit.engine.fixed_basis, known)

@@ -62,9 +62,7 @@ def _chunk(
     fixed = X.copy()
     random = np.zeros(n)
     border = _border_loadings(design, loadings, n)
-    waiting: list[list[Loading]] = [
-        [loadings[link.factor]] if link.factor in loadings else [] for link in design.chain
-    ]
+    waiting: list[list[Loading]] = [[loadings[link.factor]] if link.factor in loadings else [] for link in design.chain]
     for position, link in enumerate(state.links):
         for codes, Z in _merged(waiting[position]):
             spherical = Z @ link.relative
@@ -99,9 +97,7 @@ def _border_loadings(design: GaussianDesign, loadings: Mapping[int, Loading], n:
     return out
 
 
-def _push_up(
-    design: GaussianDesign, position: int, codes: Ints, pushed: Floats, waiting: list[list[Loading]]
-) -> None:
+def _push_up(design: GaussianDesign, position: int, codes: Ints, pushed: Floats, waiting: list[list[Loading]]) -> None:
     """Hand the coefficients that fall on the following links of the chain over to them."""
     at = 0
     for later in range(position + 1, len(design.chain)):

@@ -228,9 +228,7 @@ def _inside(reduced: GaussianDesign, theta: Floats) -> Floats:
     """Return theta with each diagonal at least .05: away from the saddle at zero."""
     out = theta.copy()
     for factor, where in zip(reduced.factors, reduced.slices, strict=True):
-        out[where] = [
-            max(abs(v), 0.05) if i == j else v for v, (i, j) in zip(theta[where], factor.free, strict=True)
-        ]
+        out[where] = [max(abs(v), 0.05) if i == j else v for v, (i, j) in zip(theta[where], factor.free, strict=True)]
     return out
 
 

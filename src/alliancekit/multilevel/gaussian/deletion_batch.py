@@ -136,7 +136,7 @@ def _gone(engine: GaussianDesign, units: Units, rows: EngineRows) -> _Gone:
         for j in range(i, width):
             corner[i, j] = corner[j, i] = np.bincount(codes, columns[:, i] * columns[:, j], L)[units.codes]
     count = np.bincount(codes, minlength=L)[units.codes].astype(float)
-    return _Gone(count, np.bincount(codes, rows.log_weights, L)[units.codes], corner)
+    return _Gone(count, _bincount(codes, rows.log_weights, L)[units.codes], corner)
 
 
 def _without(
@@ -223,14 +223,18 @@ def _chain(engine: GaussianDesign, theta: Floats) -> list[_Link]:
         L = engine.chain[position + 1].n_levels
         block = _gather(schur, link.parent, L)
         below_tail = _gather(tail + below_tail, link.parent, L)
-        below_log_det = np.bincount(link.parent, log_det + below_log_det, L)
+        below_log_det = _bincount(link.parent, log_det + below_log_det, L)
     return links
 
 
 def _gather(stack: Floats, parent: Ints, n_levels: int) -> Floats:
     """Add up the last axis over the levels of each parent."""
     flat = stack.reshape(-1, stack.shape[-1])
-    return np.stack([np.bincount(parent, row, n_levels) for row in flat]).reshape(*stack.shape[:-1], n_levels)
+    return np.stack([_bincount(parent, row, n_levels) for row in flat]).reshape(*stack.shape[:-1], n_levels)
+
+
+def _bincount(codes: Ints, weights: Floats, n_levels: int) -> Floats:
+    return np.asarray(np.bincount(codes, weights, n_levels), dtype=np.float64)
 
 
 def _eliminate(engine: GaussianDesign, theta: Floats, position: int, block: Floats) -> tuple[Floats, Floats, Floats]:
