@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from alliancekit.core.errors import SpecError, check_option, message
-from alliancekit.multilevel.after.bootstrap_test import bootstrap_p
+from alliancekit.multilevel.after.simulated_lrt import bootstrap_p
 from alliancekit.multilevel.api import MixedFit, check_fit
 from alliancekit.numerics.distributions import chi2_upper
 

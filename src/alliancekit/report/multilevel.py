@@ -9,10 +9,13 @@ import pandas as pd
 
 from alliancekit.core.errors import ReportError, check_columns, message
 from alliancekit.core.frames import rows
+from alliancekit.multilevel.after.bootstrap import Bootstrap
+from alliancekit.multilevel.after.profile import Profile
 from alliancekit.multilevel.api import MixedFit
 from alliancekit.multilevel.compare import Comparison
 from alliancekit.report.formatting import ci_text, decimals_for, format_fixed, p_text, test_text
 from alliancekit.report.multilevel_figures import make_figure
+from alliancekit.report.multilevel_intervals import interval_sentence, interval_table
 from alliancekit.report.parts import Equation, Sentence, Table
 
 __all__ = ["make_equation", "make_figure", "make_sentence", "make_table"]
@@ -26,6 +29,8 @@ def make_table(*results: Any) -> Table:
         return _one(results[0]) if len(results) == 1 else _side_by_side(results)
     if len(results) == 1 and isinstance(results[0], Comparison):
         return _comparison(results[0])
+    if len(results) == 1 and isinstance(results[0], Profile | Bootstrap):
+        return interval_table(results[0])
     raise ReportError(message("fits and comparisons cannot share a table", do="Call ak.table for each"))
 
 
@@ -171,6 +176,8 @@ def make_sentence(result: Any, terms: tuple[str, ...] | None = None) -> Sentence
         return _fit_sentence(result) if terms is None else _term_sentence(result, terms)
     if isinstance(result, Comparison):
         return _comparison_sentence(result)
+    if isinstance(result, Profile | Bootstrap):
+        return interval_sentence(result)
     raise ReportError(message(f"a {type(result).__name__} has no sentence"))
 
 

@@ -11,8 +11,11 @@ import pandas as pd
 from alliancekit.core.errors import ReportError, SpecError, check_option, message
 from alliancekit.core.frames import rows
 from alliancekit.formula.expressions import columns_in
+from alliancekit.multilevel.after.bootstrap import Bootstrap
+from alliancekit.multilevel.after.profile import Profile
 from alliancekit.multilevel.api import MixedFit
 from alliancekit.numerics.distributions import normal_quantile, t_quantile
+from alliancekit.report.multilevel_intervals import interval_figure
 from alliancekit.report.parts import Figure
 
 if TYPE_CHECKING:
@@ -23,7 +26,9 @@ BINS = 12
 
 
 def make_figure(fit: Any, kind: str | None) -> Figure:
-    """Return a figure of a fit: "trajectories", "effects", "diagnostics" or "random"."""
+    """Return a figure of a fit ("trajectories", "effects", "diagnostics" or "random"), a profile or a bootstrap."""
+    if isinstance(fit, Profile | Bootstrap):
+        return interval_figure(fit, kind)
     if not isinstance(fit, MixedFit):
         raise ReportError(message(f"a {type(fit).__name__} has no figure", do="Use ak.table"))
     makers: dict[str, Callable[[MixedFit], Figure]] = {

@@ -23,7 +23,7 @@ def bootstrap_p(
 ) -> tuple[float, int]:
     """Return the p value of the test of the smaller against the larger model, both by ML, and the replicates used.
 
-    Outcomes are simulated from the smaller model; p = (1 + how many of their statistics reach the observed one) / (1 + B).
+    Outcomes are simulated from the smaller model; p = (1 + statistics that reach the observed one) / (1 + all of them).
     It is right also where a variance is tested, whose null value lies on the boundary.
 
     Source: Halekoh & Hojsgaard (2014), J Stat Softw 59(9), section 5; Davison & Hinkley (1997), eq. 4.11.
