@@ -11,6 +11,7 @@ from alliancekit.multilevel.gaussian import fit as gaussian
 from alliancekit.multilevel.notices import column_labels, search_notices
 from alliancekit.multilevel.result.again import Again
 from alliancekit.multilevel.result.hypotheses import Hypotheses
+from alliancekit.multilevel.result.margins import Margins
 from alliancekit.multilevel.result.rows import Rows
 from alliancekit.multilevel.result.summary import Summary
 from alliancekit.multilevel.spec import make_spec
@@ -100,7 +101,7 @@ def mixed(
     return MixedFit(spec, fitted, frame, notes, labels)
 
 
-class MixedFit(Summary, Hypotheses, Rows, Again):
+class MixedFit(Summary, Hypotheses, Margins, Rows, Again):
     """A fitted linear mixed model (read-only). Made by ``ak.mixed``.
 
     Attributes
