@@ -101,7 +101,7 @@ def _log_scale_density(u: Floats, df: float) -> Floats:
 
 def _log_bound(r: Floats, k: float) -> Floats:
     """Return the log of an upper bound of P(range > r): where the integrand matters, not how large it is."""
-    return np.minimum(0.0, np.log(k * k) + special.log_ndtr(-r / np.sqrt(2.0)))
+    return np.asarray(np.minimum(0.0, np.log(k * k) + special.log_ndtr(-r / np.sqrt(2.0))))
 
 
 def _range_upper(r: Floats, k: float) -> Floats:

@@ -49,8 +49,8 @@ def contrast_weights(method: str | Mapping[str, Any], names: Sequence[str], scor
     Parameters
     ----------
     method : "pairwise" (each less each later one), "reference" (each less the first; trt.vs.ctrl), "consecutive" (each
-        less the one before), "polynomial" (poly), "effect" (each less the mean of all; eff), or a dictionary of weights:
-        name -> list of k weights, or name -> {level: weight}, where levels not named weigh nothing.
+        less the one before), "polynomial" (poly), "effect" (each less the mean of all; eff), or a dictionary of
+        weights: name -> list of k weights, or name -> {level: weight}, where levels not named weigh nothing.
     names : of the k means. scores : their positions where they are numbers, for "polynomial".
 
     Raises
@@ -86,7 +86,7 @@ def _effect(names: Sequence[str]) -> Weights:
 
 
 def _polynomial(k: int, scores: Sequence[float] | None) -> Weights:
-    """Orthogonal polynomials over the scores, as the smallest whole numbers; of length one where those are too large."""
+    """Orthogonal polynomials over the scores in the smallest whole numbers; of length one where those are large."""
     exact = [Fraction(str(s)) for s in (range(k) if scores is None else scores)]
     degrees = min(k - 1, _MOST_DEGREES)
     basis = [[Fraction(1)] * k]
@@ -94,11 +94,15 @@ def _polynomial(k: int, scores: Sequence[float] | None) -> Weights:
     for degree in range(1, degrees + 1):
         column = [x**degree for x in exact]
         for earlier in basis:
-            share = sum(a * b for a, b in zip(column, earlier, strict=True)) / sum(b * b for b in earlier)
+            share = _product(column, earlier) / _product(earlier, earlier)
             column = [a - share * b for a, b in zip(column, earlier, strict=True)]
         basis.append(column)
         rows.append(_whole_numbers(column))
     return Weights(_DEGREES[:degrees], np.array(rows))
+
+
+def _product(one: Sequence[Fraction], two: Sequence[Fraction]) -> Fraction:
+    return sum((a * b for a, b in zip(one, two, strict=True)), Fraction(0))
 
 
 def _whole_numbers(column: Sequence[Fraction]) -> Floats:

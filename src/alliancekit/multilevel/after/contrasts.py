@@ -25,12 +25,13 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Contrasts:
-    """Contrasts among means or slopes (read-only). Made by ``fit.contrasts`` and by ``.contrasts()`` of means and slopes.
+    """Contrasts among means or slopes (read-only). Made by ``fit.contrasts`` and ``.contrasts()`` of a result.
 
     Attributes
     ----------
     setting : where they hold. scale : on which they are shown. level : of the intervals.
-    quantity : what is compared, "means" or "slopes of x". method : of the contrasts, by name. adjust : for multiplicity.
+    quantity : what is compared, "means" or "slopes of x". method : of the contrasts, by name. adjust : for
+        multiplicity.
     means : how many are compared in each group of ``by``.
     """
 
@@ -46,16 +47,21 @@ class Contrasts:
     inference: RowInference = field(repr=False)
 
     def tidy(self) -> pd.DataFrame:
-        """Return one row per contrast: groups, term, estimate, std_error, df, statistic, p_value, conf_low, conf_high."""
+        """Return one row per contrast: groups, term, estimate, std_error, df, statistic, p_value and limits."""
         lines = self.lines
         frame = inferred(self.inference, lines.rows, self.level, constant=lines.constant, estimable=lines.estimable)
-        attrs = dict(frame.attrs)
         if self.adjust != "none":
             self._adjust(frame)
         frame = self.scale.contrasts(frame)
         out = pd.concat([lines.cells, frame], axis=1)
         out.insert(len(self.setting.by), "term", list(self.labels))
-        out.attrs.update(attrs, adjust=self.adjust, scale=self.scale.word, quantity=self.scale.contrast_name)
+        out.attrs.update(
+            df_method=self.inference.method,
+            level=self.level,
+            adjust=self.adjust,
+            scale=self.scale.word,
+            quantity=self.scale.contrast_name,
+        )
         return out
 
     def glance(self) -> pd.DataFrame:
@@ -137,9 +143,7 @@ def contrasts_of(
     new = lines.combine(total, pd.concat(cells, ignore_index=True))
     _check_not_empty(new, setting)
     labels = tuple(_label(name, scale.ratios, len(setting.factors)) for name in weights.names) * len(groups)
-    return Contrasts(
-        setting, scale, margin.level, quantity, word, adjusted, len(first), new, labels, margin.inference
-    )
+    return Contrasts(setting, scale, margin.level, quantity, word, adjusted, len(first), new, labels, margin.inference)
 
 
 def _on_link(scale: ResponseScale) -> ResponseScale:
@@ -159,7 +163,7 @@ def _interaction_words(
         do = 'Name methods: interaction=["pairwise", "consecutive"]'
         raise SpecError(message("a dictionary of weights cannot stand for each factor of an interaction", do=do))
     words = method if interaction is True else interaction
-    listed = [words] * len(factors) if isinstance(words, str) else list(words)  # type: ignore[arg-type]
+    listed = [words] * len(factors) if isinstance(words, str) else list(words)
     if len(listed) != len(factors):
         do = f"Give one for each of: {', '.join(factors)}"
         raise SpecError(message(f"interaction names {len(listed)} methods for {len(factors)} factors", do=do))
@@ -172,10 +176,10 @@ def _products(cells: pd.DataFrame, setting: Setting, words: Sequence[str]) -> tu
     for name, word in zip(factors, words, strict=True):
         own = cells[[name]].drop_duplicates().reset_index(drop=True)
         parts.append(contrast_weights(word, setting.cell_names(own, [name]), _scores(own, [name])))
-    values = np.ones((1, 1))
+    values: Floats = np.ones((1, 1))
     names: list[tuple[str, ...]] = [()]
     for part in parts:
-        values = np.kron(part.values, values)
+        values = np.asarray(np.kron(part.values, values), dtype=np.float64)
         names = [(*before, _label(name, False, 1)) for name in part.names for before in names]
     columns = {f"{f}_{w}": [n[i] for n in names] for i, (f, w) in enumerate(zip(factors, words, strict=True))}
     return Weights(tuple(" : ".join(n) for n in names), values), columns

@@ -165,7 +165,7 @@ def outside_notes(variables: Mapping[str, GridVariable], values: Mapping[str, tu
 
 
 def digits_of(variable: GridVariable, values: Sequence[Any]) -> int:
-    """Return the digits after the point that show numbers of a variable: by its range, and enough to tell them apart."""
+    """Return the digits after the point that suit a variable: by its range, and enough to tell values apart."""
     if variable.kind == "factor":
         return 0
     span = float(np.ptp(variable.values)) or 1.0

@@ -61,7 +61,9 @@ class Setting:
         out = []
         if self.averaged:
             how = "with equal weights" if self.weights == "equal" else "in proportion to the rows"
-            shown = [f"{name} ({', '.join(self.shown(name, v) for v in levels)})" for name, levels in self.averaged.items()]
+            shown = [
+                f"{name} ({', '.join(self.shown(name, v) for v in levels)})" for name, levels in self.averaged.items()
+            ]
             out.append(f"Averaged over the levels of: {'; '.join(shown)}, {how}.")
         if self.held:
             shown = [
@@ -164,7 +166,7 @@ def _offset_notes(design: Design, setting: Setting) -> list[str]:
 
 
 def _interaction_notes(design: Design, setting: Setting) -> list[str]:
-    """Say where a variable that is shown interacts with one that is not: the estimates speak of an average or a point."""
+    """Say where a variable that is shown interacts with one that is not: only an average or a point is shown."""
     part = design.recipe.fixed
     partners: dict[str, list[str]] = {}
     for term in part.terms:

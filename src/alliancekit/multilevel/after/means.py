@@ -39,9 +39,10 @@ class MarginalMeans(Margin):
     def tidy(self) -> pd.DataFrame:
         """Return one row per mean: term, a column for each factor, estimate, std_error, df, conf_low, conf_high."""
         frame = self.estimates()
-        attrs = dict(frame.attrs)
         out = self.labelled(self.scale.means(frame).drop(columns=["statistic", "p_value"]))
-        out.attrs.update(attrs, scale=self.scale.word, quantity=self.scale.mean_name)
+        out.attrs.update(
+            df_method=self.inference.method, level=self.level, scale=self.scale.word, quantity=self.scale.mean_name
+        )
         return out
 
     def glance(self) -> pd.DataFrame:
@@ -85,7 +86,7 @@ def marginal_means(
     groups = check_names(by, coder.variables, "by")
     shown = tuple(n for n in check_names(factors, coder.variables, "factors") if n not in groups)
     if not shown and groups:
-        do = "Name the factor whose means are wanted first: fit.means(\"arm\", by=\"site\")"
+        do = 'Name the factor whose means are wanted first: fit.means("arm", by="site")'
         raise SpecError(message("factors names nothing beside by", where=", ".join(groups), do=do))
     values = chosen_values(coder.variables, at)
     lines, _, _ = averaged_lines(coder, values, (*shown, *groups), weights)

@@ -45,7 +45,9 @@ class Family:
         if adjust in ("bonferroni", "holm", "fdr", "sidak"):
             return _stepwise(plain, adjust)
         upper, _ = self._simultaneous(adjust)
-        return np.array([upper(t, df) if np.isfinite(t) else np.nan for t, df in zip(self.statistic, self.df, strict=True)])
+        return np.array(
+            [upper(t, df) if np.isfinite(t) else np.nan for t, df in zip(self.statistic, self.df, strict=True)]
+        )
 
     def critical_values(self, adjust: str, level: float) -> Floats:
         """Return how many standard errors an interval reaches. Intervals for "holm" and "fdr" are Bonferroni's."""
@@ -81,7 +83,9 @@ def check_adjust(adjust: str | None, method: str) -> str:
     word = check_option("adjust", DEFAULT_ADJUST[method] if adjust is None else adjust, ADJUSTMENTS)
     if word == "tukey" and method != "pairwise":
         do = 'Use adjust="mvt", which is exact for any set of contrasts, or "sidak"'
-        raise SpecError(message("Tukey's method is for all pairs of one set of means", where=f"method={method!r}", do=do))
+        raise SpecError(
+            message("Tukey's method is for all pairs of one set of means", where=f"method={method!r}", do=do)
+        )
     if word == "dunnettx" and method != "reference":
         do = 'Use adjust="mvt", which is exact for any set of contrasts'
         raise SpecError(message("Dunnett's method is for comparisons with one reference", where=f"{method=}", do=do))

@@ -57,7 +57,7 @@ class Coder:
 
     Attributes
     ----------
-    design : of the fit. variables : columns of its fixed part. frame : one row of the data, for the kind of each column.
+    design : of the fit. variables : columns of its fixed part. frame : the rows used.
     dependence : shape (kept, d), each dropped column as a combination of the kept ones.
     """
 
@@ -68,13 +68,16 @@ class Coder:
 
     def code(self, values: pd.DataFrame) -> tuple[Floats, Floats, Floats]:
         """Return rows (m, p), offset (m,) and gap (m, d) of cells given by labels and numbers."""
-        raw = pd.DataFrame({name: self._column(name, values[name]) for name in self.variables}, index=values.index)
         recipe = self.design.recipe
-        full = _whole(recipe).build(raw, random=False)
+        full = _whole(recipe).build(self.raw(values), random=False)
         constant = np.zeros(len(values)) if full.offset is None else full.offset
         kept, dropped = _places(recipe)
         rows = np.ascontiguousarray(full.X[:, kept])
         return rows, constant, full.X[:, dropped] - rows @ self.dependence
+
+    def raw(self, values: pd.DataFrame) -> pd.DataFrame:
+        """Return cells given by labels and numbers as a frame like the data."""
+        return pd.DataFrame({name: self._column(name, values[name]) for name in self.variables}, index=values.index)
 
     def _column(self, name: str, values: pd.Series[Any]) -> pd.Series[Any]:
         variable = self.variables[name]
@@ -101,14 +104,16 @@ def make_coder(design: Design, frame: pd.DataFrame) -> Coder:
     SpecError : the model has no fixed part.
     """
     if not design.names:
-        raise SpecError(message("the model has no fixed effect", where=design.formula.text, do="Nothing can be averaged"))
+        raise SpecError(
+            message("the model has no fixed effect", where=design.formula.text, do="Nothing can be averaged")
+        )
     variables = grid_variables(design, frame)
     kept, dropped = _places(design.recipe)
-    dependence = np.empty((len(kept), 0))
+    dependence: Floats = np.empty((len(kept), 0))
     if dropped:
         whole = _whole(design.recipe).build(frame, random=False).X
-        dependence = np.linalg.lstsq(whole[:, kept], whole[:, dropped], rcond=None)[0]
-    return Coder(design, variables, frame.iloc[:1], dependence)
+        dependence = np.asarray(np.linalg.lstsq(whole[:, kept], whole[:, dropped], rcond=None)[0])
+    return Coder(design, variables, frame, dependence)
 
 
 def all_cells(values: Mapping[str, Sequence[Any]]) -> pd.DataFrame:
@@ -116,7 +121,9 @@ def all_cells(values: Mapping[str, Sequence[Any]]) -> pd.DataFrame:
     count = int(np.prod([len(v) for v in values.values()], dtype=float)) if values else 1
     if count > MAX_CELLS:
         what = f"the grid would have {count:,} cells"
-        raise SpecError(message(what, do="Restrict factors with many levels by at={...}, or leave them out of the model"))
+        raise SpecError(
+            message(what, do="Restrict factors with many levels by at={...}, or leave them out of the model")
+        )
     combinations = [c[::-1] for c in itertools.product(*reversed(list(values.values())))]
     columns = list(zip(*combinations, strict=True)) if values else []
     frame = pd.DataFrame({name: list(column) for name, column in zip(values, columns, strict=True)})
@@ -144,7 +151,7 @@ def averaged_lines(
     grid = outer.loc[outer.index.repeat(len(inner))].reset_index(drop=True)
     below = pd.concat([inner] * len(outer), ignore_index=True)
     grid = pd.concat([grid, below], axis=1) if len(below.columns) else grid
-    average = np.kron(np.eye(len(outer)), share)
+    average: Floats = np.asarray(np.kron(np.eye(len(outer)), share), dtype=np.float64)
     return Lines(grid, *coder.code(grid)).combine(average, outer), grid, average
 
 

@@ -1,7 +1,8 @@
 """Regions of significance (Johnson-Neyman): at which values of a moderator a simple slope differs from zero.
 
-The slope at moderator value w is l(w)' beta. A bound is a root of |l(w)' beta| / SE(w) - t(w), where t(w) is the critical
-value for the degrees of freedom at w itself, so that a bound is exactly where the printed p value crosses the level.
+The slope at moderator value w is l(w)' beta. A bound is a root of |l(w)' beta| / SE(w) - t(w), where t(w) is the
+critical value for the degrees of freedom at w itself, so that a bound is exactly where the printed p value crosses the
+level.
 
 Source: Johnson & Neyman (1936); Bauer & Curran (2005), Multivar Behav Res 40, 373-400, eq. 9 to 14.
 """
@@ -10,12 +11,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from alliancekit.core.frames import rows
 from alliancekit.multilevel.after.contrast_rows import RowInference
 from alliancekit.numerics.distributions import t_quantile
 
@@ -33,8 +36,8 @@ class Regions:
     ----------
     moderator : its column. where : values of other variables. level : of the test.
     bounds : values of the moderator where significance begins or ends, ascending, also beyond the data.
-    low, high : range of the moderator in the data. linear : whether the slope is a straight line in the moderator; if it
-        is not, bounds are looked for within the data only.
+    low, high : range of the moderator in the data. linear : whether the slope is a straight line in the moderator; if
+        it is not, bounds are looked for within the data only.
     table : one row per region: low, high, significant, direction, share of the rows used that lie in it.
     curve : moderator, estimate, std_error, conf_low, conf_high over the data's range.
     """
@@ -54,7 +57,7 @@ class Regions:
         where = "".join(f", {name} = {value}" for name, value in self.where.items())
         head = f"Region of significance of the slope of {variable} over {self.moderator}{where}:"
         lines = []
-        for row in self.table.itertuples(index=False):
+        for row in rows(self.table):
             verdict = f"{row.direction} (p < {1 - self.level:.3g})" if row.significant else "not different from zero"
             lines.append(f"  {span_text(self.moderator, row.low, row.high)}: {verdict}; {_share(row.share)}")
         lines.append(f"Range of {self.moderator} in the data: {self.low:.4g} to {self.high:.4g}. Tests are pointwise.")
@@ -75,7 +78,7 @@ def span_text(name: str, low: float, high: float) -> str:
 
 
 def find_regions(
-    rows: Callable[[Floats], Floats],
+    rows_at: Callable[[Floats], Floats],
     inference: RowInference,
     level: float,
     observed: Floats,
@@ -86,21 +89,18 @@ def find_regions(
 
     Parameters
     ----------
-    rows : gives the slope's weights of the fixed effects, shape (m, p), at m values of the moderator.
+    rows_at : gives the slope's weights of the fixed effects, shape (m, p), at m values of the moderator.
     observed : the moderator in the rows used.
     """
     low, high = float(observed.min()), float(observed.max())
     middle, half = (low + high) / 2, (high - low) / 2
-    three = rows(np.array([low, middle, high]))
+    three = rows_at(np.array([low, middle, high]))
     bend = np.abs(three[0] - 2 * three[1] + three[2]).max()
     linear = bool(bend <= 1e-8 * max(float(np.abs(three).max()), 1e-300))
-    if linear:  # rows at any point without coding it, so that bounds beyond a transform's reach are found as well
-        base, step = three[1], (three[2] - three[0]) / (high - low)
+    base, step = three[1], (three[2] - three[0]) / (high - low)  # a straight line needs no coding, also beyond the data
 
-        def at(w: Floats) -> Floats:
-            return np.asarray(base + (w - middle)[:, None] * step)
-    else:
-        at = rows
+    def at(w: Floats) -> Floats:
+        return np.asarray(base + (w - middle)[:, None] * step) if linear else rows_at(w)
 
     def excess(w: Floats) -> Floats:
         L = at(w)
@@ -118,7 +118,15 @@ def find_regions(
     table = _table(at, excess, inference, edges, observed, grid)
     points = np.linspace(low, high, _CURVE)
     return Regions(
-        moderator, dict(where), level, tuple(bounds), low, high, linear, table, _curve(at, inference, level, points, moderator)
+        moderator,
+        dict(where),
+        level,
+        tuple(bounds),
+        low,
+        high,
+        linear,
+        table,
+        _curve(at, inference, level, points, moderator),
     )
 
 
@@ -148,7 +156,7 @@ def _table(
     grid: Floats,
 ) -> pd.DataFrame:
     out = []
-    for a, b in zip(edges[:-1], edges[1:], strict=True):
+    for a, b in pairwise(edges):
         inner = grid[(grid > a) & (grid < b)]
         inside = float(inner[len(inner) // 2]) if inner.size else (a + b) / 2
         point = np.array([inside])

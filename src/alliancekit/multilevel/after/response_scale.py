@@ -1,4 +1,4 @@
-"""From the scale of the linear predictor to the scale of the response: means by the inverse link, differences as ratios."""
+"""From the scale of the link to that of the response: means by the inverse link, differences as ratios."""
 
 from __future__ import annotations
 

@@ -61,9 +61,13 @@ class Slopes(Margin):
     def tidy(self) -> pd.DataFrame:
         """Return one row per slope: term, columns of the cells, estimate, std_error, df, statistic, p_value, limits."""
         frame = self.estimates()
-        attrs = dict(frame.attrs)
         out = self.labelled(frame)
-        out.attrs.update(attrs, scale=self.scale.word, quantity=f"slope of {self.variable}")
+        out.attrs.update(
+            df_method=self.inference.method,
+            level=self.level,
+            scale=self.scale.word,
+            quantity=f"slope of {self.variable}",
+        )
         return out
 
     def glance(self) -> pd.DataFrame:
@@ -117,8 +121,10 @@ def simple_slopes(
     spread = {n: "mean ± sd" for n in shown if coder.variables[n].kind == "number" and n != variable}
     values = chosen_values(coder.variables, at, spread)
     lines = _slope_lines(coder, values, variable, shown, weights)
-    straight = (variable,) if _is_straight(coder, values, variable, lines) else ()
-    setting = make_setting(design, coder.variables, values, shown, (), weights, list(at or ()), straight)
+    ignored = set(coder.variables) - _partners(coder, variable)
+    if _is_straight(coder, values, variable, lines):
+        ignored.add(variable)
+    setting = make_setting(design, coder.variables, values, shown, (), weights, list(at or ()), sorted(ignored))
     setting_scale = ResponseScale("link", scale.link, scale.family)
     found = _regions(coder, values, variable, shown, weights, regions, inference, level)
     ends = _end_means(coder, values, variable, shown, weights, inference)
@@ -138,20 +144,21 @@ def _check_variable(coder: Coder, variable: str) -> None:
     if coder.variables[variable].kind == "factor":
         do = f'Use fit.contrasts("{variable}") for differences between its levels'
         raise SpecError(message(f"'{variable}' is a factor and has no slope", do=do))
+    if not _partners(coder, variable):
+        raise SpecError(message(f"'{variable}' stands in an offset only", do="Its slope is one by definition"))
+
+
+def _partners(coder: Coder, variable: str) -> set[str]:
+    """Return the variables that share a term with the covariate, itself among them: those its slope can depend on."""
+    part = coder.design.recipe.fixed
+    terms = [{c for i, _ in term.parts for c in columns_in(part.variables[i].expr)} for term in part.terms]
+    return set().union(*(columns for columns in terms if variable in columns))
 
 
 def _check_interaction(coder: Coder, variable: str, moderator: str) -> None:
     """Refuse slopes by a variable that the slope does not depend on in this model."""
-    part = coder.design.recipe.fixed
-    used = {c for v in part.variables for c in columns_in(v.expr)}
-    if variable not in used:
-        raise SpecError(message(f"'{variable}' stands in an offset only", do="Its slope is one by definition"))
-    if moderator == variable:
+    if moderator == variable or moderator in _partners(coder, variable):
         return
-    for term in part.terms:
-        columns = {c for i, _ in term.parts for c in columns_in(part.variables[i].expr)}
-        if {variable, moderator} <= columns:
-            return
     what = f"the slope of '{variable}' does not depend on '{moderator}' in this model"
     do = f"Add the interaction to the formula: {variable} * {moderator}"
     raise SpecError(message(what, where=coder.design.formula.text, do=do))
@@ -174,14 +181,14 @@ def _derivative(coder: Coder, grid: pd.DataFrame, variable: str) -> tuple[Floats
     for step in _STEPS:
         h = step * span
         try:
-            sides = [coder.code(grid.assign(**{variable: grid[variable].astype(float) + k * h})) for k in (-2, -1, 1, 2)]
+            sides = [
+                coder.code(grid.assign(**{variable: grid[variable].astype(float) + k * h})) for k in (-2, -1, 1, 2)
+            ]
         except DesignError as error:  # a transform is not defined beyond the point, as log(x) at zero: come closer
             failure = error
             continue
         first, second, third, fourth = sides
-        derived = [
-            (8 * (c - b) - (d - a)) / (12 * h) for a, b, c, d in zip(first, second, third, fourth, strict=True)
-        ]
+        derived = [(8 * (c - b) - (d - a)) / (12 * h) for a, b, c, d in zip(first, second, third, fourth, strict=True)]
         return derived[0], derived[1], derived[2]
     where = f"{variable} = {', '.join(f'{v:g}' for v in np.unique(grid[variable].astype(float)))}"
     do = f"Give other values: at={{'{variable}': ...}}"
