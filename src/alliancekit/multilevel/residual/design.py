@@ -24,6 +24,7 @@ from alliancekit.multilevel.gaussian.design import (
     _engine_response,
     build,
 )
+from alliancekit.multilevel.gaussian.design import with_response as plain_with_response
 from alliancekit.multilevel.residual.compound_symmetry import BoundCompoundSymmetry
 from alliancekit.multilevel.residual.rows import Blocks, RowReader
 from alliancekit.multilevel.residual.terms import BoundCorrelation, BoundVariance, ResidualStructure
@@ -145,11 +146,12 @@ def make_design(
 
 
 def with_response(old: ResidualDesign, design: Design) -> ResidualDesign:
-    """Return the same rows with another response (that of ``design``); the base keeps its products of X and Z."""
-    y, y_shift = _engine_response(design, design.y)
+    """Return the same rows with another response (that of ``design``)."""
+    assert design.y is not None
+    y, _ = _engine_response(design, design.y)
     columns = old.columns.copy()
     columns[-1] = y[old.order] * old.root_weights
-    return replace(old, base=replace(old.base, y_shift=y_shift), columns=columns)
+    return replace(old, base=plain_with_response(old.base, design, design.y), columns=columns)
 
 
 def _columns(design: Design, base: GaussianDesign, order: Ints) -> Floats:

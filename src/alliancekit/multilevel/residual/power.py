@@ -78,19 +78,22 @@ class PowerOf(Variance):
         """Return the structure for given rows."""
         if self.of_fitted:
             assert fitted is not None
-            values, what, do = fitted, "a fitted value", "Use ak.power_of(column) or ak.heteroscedastic(by=)"
-        else:
-            values = reader.numbers(self.column)
-            what, do = f"a value of '{self.column}'", "Shift the column first, so that no value is zero"
-        if (values == 0).any():
-            raise DesignError(message(f"{what} is zero, and so would be its variance", where=str(self), do=do))
-        size = np.log(np.abs(values))
-        if float(np.ptp(size)) <= 1e-10 * max(1.0, float(np.abs(size).max())):
-            raise DesignError(
-                message(
-                    f"'{self.column}' has the same size in every row, so variances cannot depend on it",
-                    where=str(self),
-                    do="Leave the structure out",
-                )
-            )
-        return BoundVariance(size[None, :], ("power",), "power", (self.column,), None)
+            return of_fitted_values(fitted)
+        return _bind(reader.numbers(self.column), self.column, f"a value of '{self.column}'")
+
+
+def of_fitted_values(fitted: Floats) -> BoundVariance:
+    """Return the structure for given fitted values."""
+    return _bind(fitted, FITTED, "a fitted value")
+
+
+def _bind(values: Floats, column: str, what: str) -> BoundVariance:
+    where = f'ak.power_of("{column}")'
+    if (values == 0).any():
+        do = "Use a column without zeros, or ak.heteroscedastic(by=)"
+        raise DesignError(message(f"{what} is zero, and so would be its variance", where=where, do=do))
+    size = np.log(np.abs(values))
+    if float(np.ptp(size)) <= 1e-10 * max(1.0, float(np.abs(size).max())):
+        what = f"'{column}' has the same size in every row, so variances cannot depend on it"
+        raise DesignError(message(what, where=where, do="Leave the structure out"))
+    return BoundVariance(size[None, :], ("power",), "power", (column,), None)
