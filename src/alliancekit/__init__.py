@@ -34,6 +34,12 @@ _EXPORTS: dict[str, str] = {
     # multilevel
     "mixed": "alliancekit.multilevel.api",
     "compare": "alliancekit.multilevel.compare",
+    "ar1": "alliancekit.multilevel.residual.ar1",
+    "car1": "alliancekit.multilevel.residual.car1",
+    "compound_symmetry": "alliancekit.multilevel.residual.compound_symmetry",
+    "unstructured": "alliancekit.multilevel.residual.unstructured",
+    "heteroscedastic": "alliancekit.multilevel.residual.heteroscedastic",
+    "power_of": "alliancekit.multilevel.residual.power",
     # measurement
     "reliability": "alliancekit.measurement.reliability",
     # prediction

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings as python_warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -74,6 +74,7 @@ def build_design(
     contrasts: Mapping[str, str] | None = None,
     missing: str = "drop",
     has_residual: bool = True,
+    also: Sequence[str] = (),
 ) -> Design:
     """Return the design of a formula on data.
 
@@ -85,6 +86,7 @@ def build_design(
     contrasts : coding by factor of the fixed part, such as ``{"arm": "sum"}``; as in R it leaves random terms alone.
     missing : "drop" leaves out rows with a missing value in any column used and counts them; "error" refuses them.
     has_residual : whether the model has a residual variance, so that each grouping factor needs repeated rows.
+    also : further columns that the model needs: rows in which one of them is missing are left out, too.
 
     Returns
     -------
@@ -128,7 +130,7 @@ def build_design(
     if not isinstance(frame, pd.DataFrame):
         raise SpecError(message(f"data is a pandas frame, not {type(frame).__name__}"))
     check_option("missing", missing, ("drop", "error"))
-    used = dict.fromkeys([*parsed.columns, *([weights] if weights else [])])
+    used = dict.fromkeys([*parsed.columns, *([weights] if weights else []), *also])
     columns = Columns(frame, used, where="the formula")
     evaluator = Evaluator(columns.numbers, {}, learning=True)
     rows, sample = _complete_rows(parsed, columns, tuple(used), weights, missing)

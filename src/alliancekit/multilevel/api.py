@@ -5,10 +5,12 @@ from __future__ import annotations
 import warnings
 from typing import Any
 
-from alliancekit.core.errors import SpecError, message
+from alliancekit.core.errors import SpecError, check_columns, message
 from alliancekit.formula.design import build_design
 from alliancekit.multilevel.gaussian import fit as gaussian
 from alliancekit.multilevel.notices import column_labels, search_notices
+from alliancekit.multilevel.residual import fit as residual
+from alliancekit.multilevel.residual.terms import ResidualStructure
 from alliancekit.multilevel.result.again import Again
 from alliancekit.multilevel.result.hypotheses import Hypotheses
 from alliancekit.multilevel.result.margins import Margins
@@ -24,7 +26,7 @@ def mixed(
     *,
     method: str | None = None,
     weights: str | None = None,
-    residual_structure: object | None = None,
+    residual_structure: ResidualStructure | None = None,
     family: str = "gaussian",
     link: str | None = None,
     quadrature: int = 1,
@@ -90,12 +92,17 @@ def mixed(
         quadrature=quadrature,
     )
     frame = frame_of(data)
+    needed = spec.residual.columns if spec.residual is not None else ()
+    check_columns(frame.columns, needed, where="residual_structure")
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        design = build_design(spec.formula, frame, weights=weights)
+        design = build_design(spec.formula, frame, weights=weights, also=needed)
     for warning in caught:
         warnings.warn(warning.message, warning.category, stacklevel=2)
-    fitted = gaussian.fit(design, spec.reml)
+    if spec.residual is None:
+        fitted = gaussian.fit(design, spec.reml)
+    else:
+        fitted = residual.fit(design, spec.reml, spec.residual, frame)
     labels = column_labels(data, design.variables)
     notes = tuple(str(w.message) for w in caught) + search_notices(fitted, spec.formula.text, stacklevel=3)
     return MixedFit(spec, fitted, frame, notes, labels)

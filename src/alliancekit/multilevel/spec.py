@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from alliancekit.core.errors import SpecError, check_option, message
 from alliancekit.formula.parse import Formula, parse_formula
+from alliancekit.multilevel.residual.terms import ResidualStructure, check_structure
 
 FAMILIES = ("gaussian",)
 FAMILIES_LATER = ("binomial", "poisson", "negative-binomial", "beta-binomial")
@@ -19,6 +20,7 @@ class MixedSpec:
     Attributes
     ----------
     formula : parsed formula. method : "REML" or "ML". weights : column of prior weights or None. family, link : words.
+    residual : structure of the residuals, or None where they are independent with equal variance.
     """
 
     formula: Formula
@@ -26,6 +28,7 @@ class MixedSpec:
     weights: str | None
     family: str
     link: str
+    residual: ResidualStructure | None = None
 
     @property
     def reml(self) -> bool:
@@ -47,7 +50,8 @@ def make_spec(
 
     Raises
     ------
-    SpecError : bad formula, unknown word, a family or structure that this version does not have, no random term.
+    SpecError : bad formula, unknown word, a family that this version does not have, neither a random term
+        nor a residual structure.
     """
     if not isinstance(formula, str):
         raise SpecError(message("the formula must be text", do='Write for example "y ~ x + (1 | patient)"'))
@@ -55,22 +59,19 @@ def make_spec(
         raise SpecError(message(f"family={family!r} is not available in this version", do="Only 'gaussian' is fitted"))
     check_option("family", family, FAMILIES)
     check_option("link", link or "identity", ("identity",))
-    if residual_structure is not None:
-        raise SpecError(
-            message("residual_structure is not available in this version", do="Leave it out: residuals are independent")
-        )
+    residual = check_structure(residual_structure)
     if quadrature != 1:
         raise SpecError(message("quadrature has no meaning for a Gaussian outcome", do="Leave it out"))
     method = check_option("method", method or "REML", METHODS)
     parsed = parse_formula(formula)
     if parsed.response is None:
         raise SpecError(message("the formula has no outcome", where=formula, do='Write "outcome ~ ..."'))
-    if not parsed.random:
+    if not parsed.random and residual is None:
         raise SpecError(
             message(
                 "the formula has no random term",
                 where=formula,
-                do="Add one, such as (1 | patient); for ordinary regression use statsmodels",
+                do="Add one, such as (1 | patient), or give residual_structure=; for ordinary regression use statsmodels",
             )
         )
-    return MixedSpec(parsed, method, weights, family, link or "identity")
+    return MixedSpec(parsed, method, weights, family, link or "identity", residual)

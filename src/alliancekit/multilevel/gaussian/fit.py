@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +11,7 @@ from alliancekit.formula.design import Design
 from alliancekit.multilevel.gaussian import inference
 from alliancekit.multilevel.gaussian.design import Factor, GaussianDesign, build, with_response
 from alliancekit.multilevel.gaussian.optimise import Optimum, optimise
+from alliancekit.multilevel.residual.part import ResidualPart
 
 Floats = NDArray[np.float64]
 
@@ -24,7 +25,9 @@ class GaussianFit:
     design : the formula's design. engine : the engine's design. optimum : where the search ended.
     reml : which criterion. beta : (p,). vcov : (p, p). sigma : residual SD.
     covariances : per factor of ``engine.factors``, (q, q).
-    log_likelihood : restricted where ``reml``. n_parameters : fixed effects + theta + sigma.
+    log_likelihood : restricted where ``reml``. n_parameters : fixed effects + theta + sigma (+ residual structure).
+    residual : the residual structure, or None. With one, ``engine`` holds rows whitened at its estimates, so that what
+        follows from ``engine`` and ``optimum`` is right given these estimates.
     """
 
     design: Design
@@ -37,6 +40,7 @@ class GaussianFit:
     covariances: tuple[Floats, ...]
     log_likelihood: float
     n_parameters: int
+    residual: ResidualPart | None = None
 
     @property
     def factors(self) -> tuple[Factor, ...]:
@@ -66,19 +70,31 @@ def fit(design: Design, reml: bool) -> GaussianFit:
 
 def refit(old: GaussianFit, y: Floats) -> GaussianFit:
     """Fit the same model to another response, shape (n,), from the old estimates on."""
-    from dataclasses import replace
+    if old.residual is not None:
+        from alliancekit.multilevel.residual import fit as residual
 
+        return residual.refit(old, y)
     design = replace(old.design, y=np.asarray(y, float))
     return _finish(design, with_response(old.engine, design, np.asarray(y, float)), old.reml, None)
 
 
 def change_criterion(old: GaussianFit, reml: bool) -> GaussianFit:
     """Fit the same model by the other criterion (REML or ML)."""
+    if old.residual is not None:
+        from alliancekit.multilevel.residual import fit as residual
+
+        return residual.change_criterion(old, reml)
     return _finish(old.design, old.engine, reml, None)
 
 
 def _finish(design: Design, engine: GaussianDesign, reml: bool, start: Floats | None) -> GaussianFit:
-    optimum = optimise(engine, reml, start)
+    return conclude(design, engine, optimise(engine, reml, start), reml)
+
+
+def conclude(
+    design: Design, engine: GaussianDesign, optimum: Optimum, reml: bool, residual: ResidualPart | None = None
+) -> GaussianFit:
+    """Return the estimates at an optimum, in the user's columns."""
     state, products = optimum.state, engine.products
     dof = products.n - (products.p if reml else 0)
     sigma = float(np.sqrt(state.r2 / dof))
@@ -95,5 +111,6 @@ def _finish(design: Design, engine: GaussianDesign, reml: bool, start: Floats | 
         sigma,
         covariances,
         -optimum.deviance / 2,
-        products.p + engine.n_theta + 1,
+        products.p + engine.n_theta + 1 + (residual.rows.n_phi if residual is not None else 0),
+        residual,
     )
