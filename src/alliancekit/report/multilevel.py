@@ -13,6 +13,7 @@ from alliancekit.multilevel.after.bootstrap import Bootstrap
 from alliancekit.multilevel.after.profile import Profile
 from alliancekit.multilevel.api import MixedFit
 from alliancekit.multilevel.compare import Comparison
+from alliancekit.multilevel.residual.components import GROUP
 from alliancekit.report.formatting import ci_text, decimals_for, format_fixed, p_text, test_text
 from alliancekit.report.multilevel_figures import make_figure
 from alliancekit.report.multilevel_intervals import interval_sentence, interval_table
@@ -66,6 +67,8 @@ def _one(fit: MixedFit) -> Table:
 def _component_name(row: Any) -> str:
     if row.term_1 is None or pd.isna(row.term_1):
         return "Residual SD"
+    if row.group == GROUP:
+        return f"Residual structure: {row.term_1}"
     if row.term_2 is None or pd.isna(row.term_2):
         return f"{row.group}: SD of {row.term_1}"
     return f"{row.group}: r of {row.term_1} and {row.term_2}"

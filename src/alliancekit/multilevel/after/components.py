@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from alliancekit.multilevel.estimates import formula_order, random_columns
 from alliancekit.multilevel.gaussian.fit import GaussianFit
+from alliancekit.multilevel.residual.components import GROUP, parameter_rows
 from alliancekit.multilevel.gaussian.inference import VarianceUncertainty, factor_covariances
 from alliancekit.numerics.distributions import normal_quantile
 
@@ -25,7 +26,8 @@ def variance_components(fit: GaussianFit, uncertainty: VarianceUncertainty, leve
     values = _parameters(fit, fit.optimum.theta, fit.sigma)
     transformed = np.array([_transform(v, kind) for v, (_, _, _, kind, _) in zip(values, rows, strict=True)])
     slope = _slope(fit, rows)
-    spread = np.sqrt(np.maximum(np.einsum("ik,kl,il->i", slope, uncertainty.covariance, slope), 0.0))
+    k = slope.shape[1]  # theta and sigma; what follows in the covariance belongs to a residual structure
+    spread = np.sqrt(np.maximum(np.einsum("ik,kl,il->i", slope, uncertainty.covariance[:k, :k], slope), 0.0))
     reach = normal_quantile(1 - (1 - level) / 2) * spread
     singular = dict(zip((f.group for f in fit.factors), fit.singular, strict=True))
     out = []
@@ -37,6 +39,9 @@ def variance_components(fit: GaussianFit, uncertainty: VarianceUncertainty, leve
             else (_back(transformed[i] - reach[i], kind), _back(transformed[i] + reach[i], kind))
         )
         out.append((group, one, two, cov, values[i], low, high))
+    if fit.residual is not None:
+        found = parameter_rows(fit.residual, uncertainty, level)
+        out += [(GROUP, name, None, np.nan, value, low, high) for name, value, low, high in found]
     columns = ["group", "term_1", "term_2", "variance_or_covariance", "sd_or_correlation", "conf_low", "conf_high"]
     frame = pd.DataFrame(out, columns=columns)
     frame.attrs.update(interval="wald", level=level)
@@ -141,8 +146,14 @@ def variance_partition(fit: GaussianFit) -> dict[str, float]:
         factor, matrix = fit.factors[index], fit.covariances[index]
         Z = random_columns(design, factor.group)
         out[factor.group] = float(np.einsum("ni,ij,nj->", Z, matrix, Z) / max(Z.shape[0], 1))
-    out["Residual"] = fit.sigma**2
+    out["Residual"] = fit.sigma**2 * _mean_variance(fit)
     return out
+
+
+def _mean_variance(fit: GaussianFit) -> float:
+    """Return the mean residual variance over the rows, over sigma^2: one unless a structure lets it vary."""
+    part = fit.residual
+    return 1.0 if part is None or part.variance is None else float(np.mean(part.variance.scale(part.variance_phi) ** 2))
 
 
 def r2(fit: GaussianFit) -> pd.Series:

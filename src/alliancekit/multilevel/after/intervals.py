@@ -8,6 +8,7 @@ import pandas as pd
 
 from alliancekit.core.errors import SpecError, check_option, message
 from alliancekit.core.frames import rows
+from alliancekit.multilevel.residual.components import GROUP
 
 METHODS = ("wald", "profile", "bootstrap")
 
@@ -16,6 +17,8 @@ def parameter_name(row: Any) -> str:
     """Return R's name of a row of ``variance_components``: sigma, sd_x|g or cor_y.x|g."""
     if pd.isna(row.term_1):
         return "sigma"
+    if row.group == GROUP:
+        return str(row.term_1)
     return f"sd_{row.term_1}|{row.group}" if pd.isna(row.term_2) else f"cor_{row.term_2}.{row.term_1}|{row.group}"
 
 

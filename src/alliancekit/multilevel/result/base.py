@@ -17,6 +17,7 @@ from alliancekit.multilevel.after import ddf as after_ddf
 from alliancekit.multilevel.gaussian.fit import GaussianFit
 from alliancekit.multilevel.gaussian.inference import VarianceUncertainty, variance_uncertainty
 from alliancekit.multilevel.gaussian.kenward_roger import KenwardRoger
+from alliancekit.multilevel.residual.inference import variance_uncertainty as with_structure
 from alliancekit.multilevel.spec import MixedSpec
 
 Floats = NDArray[np.float64]
@@ -110,6 +111,8 @@ class FitBase:
     @cached_property
     def _uncertainty(self) -> VarianceUncertainty:
         fit = self._fit
+        if fit.residual is not None:
+            return with_structure(fit.residual, fit.engine, fit.optimum.state, fit.sigma, fit.reml)
         return variance_uncertainty(fit.engine, fit.optimum.state, fit.sigma, fit.reml)
 
     @cached_property
