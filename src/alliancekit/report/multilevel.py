@@ -78,7 +78,8 @@ def _sample_note(fit: MixedFit) -> str:
     groups = ", ".join(f"{count} {_plural(name)}" for name, count in fit.sample.groups.items())
     dropped = fit.sample.n_rows - fit.sample.n_used
     left_out = f"; {dropped} of {fit.sample.n_rows} rows not used" if dropped else ""
-    return f"{fit.nobs:,} observations of {groups}{left_out}."
+    of = f" of {groups}" if groups else ""
+    return f"{fit.nobs:,} observations{of}{left_out}."
 
 
 def _plural(name: str) -> str:

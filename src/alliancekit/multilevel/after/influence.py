@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from alliancekit.core.errors import DesignError, check_columns, check_option, message
 from alliancekit.multilevel.estimates import formula_order
+from alliancekit.multilevel.after.bootstrap import check_plain
 from alliancekit.multilevel.gaussian.deletion import Remaining, refit_without
 from alliancekit.multilevel.gaussian.deletion_batch import Units, one_step
 from alliancekit.multilevel.gaussian.fit import GaussianFit
@@ -155,6 +156,7 @@ class Influence:
 def influence(fit: GaussianFit, data: pd.DataFrame, by: str | None, method: str, outcome: str) -> Influence:
     """Return the influence of each unit of ``by``, a column of the rows used (``data``) or a grouping factor."""
     check_option("method", method, METHODS)
+    check_plain(fit, "influence", "Refit by hand without the units in question")
     codes, labels = _units(fit, data, by)
     sizes = np.bincount(codes[codes >= 0], minlength=len(labels))
     if len(labels) < 2:

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from alliancekit.core.errors import DesignError, check_option, message
+from alliancekit.core.errors import DesignError, SpecError, check_option, message
 from alliancekit.formula.columns import Columns, name_rows
 from alliancekit.formula.recipe import NewDesign
 from alliancekit.multilevel.after.coefficients import check_level
@@ -136,6 +136,9 @@ def _error_variance(fit: GaussianFit, X: Floats, loadings: Mapping[int, tuple[ND
 
 def _residual_variance(fit: GaussianFit, new: pd.DataFrame, weights: str | None) -> Floats:
     """Return the residual variance of each new row: sigma^2, over its prior weight where the fit has weights."""
+    if fit.residual is not None and fit.residual.variance is not None:
+        what = "a prediction interval needs the residual variance of each new row, and here it depends on the structure"
+        raise SpecError(message(what, do='Use interval="confidence"'))
     if weights is None:
         return np.full(len(new), fit.sigma**2)
     values = Columns(new, [weights], where="new data").numbers(weights)

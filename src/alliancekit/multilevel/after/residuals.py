@@ -6,11 +6,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from alliancekit.core.errors import check_option
+from alliancekit.multilevel.after.bootstrap import check_plain
 from alliancekit.multilevel.after.predict import fitted, row_error_variance
 from alliancekit.multilevel.gaussian.fit import GaussianFit
 
 Floats = NDArray[np.float64]
-KINDS = ("response", "pearson", "scaled", "marginal", "standardised")
+KINDS = ("response", "pearson", "scaled", "marginal", "standardised", "normalized")
 
 
 def residuals(fit: GaussianFit, kind: str = "response") -> Floats:
@@ -21,11 +22,18 @@ def residuals(fit: GaussianFit, kind: str = "response") -> Floats:
     raw = np.asarray(y - fitted(fit, include_random=kind != "marginal"), dtype=np.float64)
     if kind in ("response", "marginal"):
         return raw
+    part = fit.residual
+    if kind == "normalized" and part is not None:
+        out = np.empty_like(raw)
+        out[part.rows.order] = part.rows.whiten(part.phi, raw[None])[0] / fit.sigma
+        return out
     pearson = raw if fit.design.weights is None else raw * np.sqrt(fit.design.weights)
+    if part is not None:
+        pearson = raw / part.rows.row_scale(part.phi)
     if kind == "pearson":
         return pearson
     scaled = pearson / fit.sigma
-    if kind == "scaled":
+    if kind in ("scaled", "normalized"):
         return scaled
     room = 1.0 - hat_values(fit)
     return np.asarray(np.where(room > 1e-10, scaled / np.sqrt(np.maximum(room, 1e-300)), np.nan), dtype=np.float64)
@@ -37,5 +45,6 @@ def hat_values(fit: GaussianFit) -> Floats:
     It is the error variance of the fitted value over the row's residual variance (Nobre & Singer 2011, J Appl Stat 38,
     1063-1072); the leverages add up to the effective number of parameters of the mean.
     """
+    check_plain(fit, "a leverage", 'Use kind="normalized"')
     variance, _ = row_error_variance(fit)
     return variance if fit.design.weights is None else np.asarray(variance * fit.design.weights, dtype=np.float64)

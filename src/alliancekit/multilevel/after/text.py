@@ -25,7 +25,9 @@ def text(
 ) -> str:
     """Return the printed summary of a fit."""
     how = "REML" if fit.reml else "maximum likelihood"
-    lines = [f"Linear mixed model fit by {how} [alliancekit]", f"Formula: {formula}", ""]
+    what = "Linear mixed model" if fit.factors else "Generalised least squares"
+    lines = [f"{what} fit by {how} [alliancekit]", f"Formula: {formula}"]
+    lines += [f"Residual structure: {fit.residual.structure}", ""] if fit.residual is not None else [""]
     if fit.reml:
         lines.append(f"REML criterion at convergence: {fit.optimum.deviance:.1f}")
     else:
@@ -39,7 +41,7 @@ def text(
     lines.append(" ".join(f"{v:7.3f}" for v in scaled))
     lines += ["", "Random effects:", *_components(components)]
     groups = "; ".join(f"{name}, {count}" for name, count in fit.design.sample.groups.items())
-    lines.append(f"Number of obs: {fit.engine.products.n}, groups: {groups}")
+    lines.append(f"Number of obs: {fit.engine.products.n}" + (f", groups: {groups}" if groups else ""))
     lines += ["", "Fixed effects:", *_coefficients(coefficients)]
     lines += ["", *notes] if notes else []
     return "\n".join(lines)
@@ -55,7 +57,8 @@ def _components(frame: pd.DataFrame) -> list[str]:
         shown = row.group if row.group != last else ""
         last = row.group
         name = "" if row.term_1 is None or pd.isna(row.term_1) else row.term_1
-        lines.append((shown, name, _number(row.variance_or_covariance), _number(row.sd_or_correlation), " ".join(corr)))
+        variance = "" if pd.isna(row.variance_or_covariance) else _number(row.variance_or_covariance)
+        lines.append((shown, name, variance, _number(row.sd_or_correlation), " ".join(corr)))
     return columns_text(lines, left=2)
 
 

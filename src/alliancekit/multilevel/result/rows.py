@@ -42,7 +42,8 @@ class Rows(FitBase):
         kind : "response": outcome - fitted value with random effects. "pearson": these times the root of the prior
             weight. "scaled": "pearson" over the residual SD. "marginal": outcome - fixed part. "standardised":
             "scaled" over the root of 1 - leverage, which have variance one in every row; missing where a row is fitted
-            exactly whatever its outcome.
+            exactly whatever its outcome. "normalized" (a residual structure): freed of the structure's correlation
+            and unequal variances, so that they are independent with variance one where the model holds; else "scaled".
 
         Raises
         ------

@@ -20,6 +20,7 @@ from alliancekit.multilevel.after import shares as after_shares
 from alliancekit.multilevel.after.bootstrap import check_plain
 from alliancekit.multilevel.after.natural import check_parameters
 from alliancekit.multilevel.estimates import formula_order
+from alliancekit.multilevel.residual.rcall import as_nlme
 from alliancekit.multilevel.result.replicates import Replicates
 
 
@@ -172,6 +173,8 @@ class Summary(Replicates):
         else:
             table = after_intervals.wald(self.tidy(ddf, level), self.variance_components(level))
             table.attrs.update(method="wald", level=level)
+            if parameters is None:
+                return table[["component", "term", "estimate", "conf_low", "conf_high"]]
         return after_intervals.chosen(table, names)
 
     def r2(self) -> pd.Series:
@@ -214,11 +217,13 @@ class Summary(Replicates):
 
     def as_r(self) -> str:
         """Return R code that fits the same model."""
+        if self._spec.residual is not None:
+            return as_nlme(self.design, self.formula, self._fit.reml, self._spec.residual)
         return rcall.as_r(self.formula, self.method, self._spec.weights)
 
     def as_python(self) -> str:
         """Return the call that made this fit."""
-        return rcall.as_python(self.formula, self.method, self._spec.weights)
+        return rcall.as_python(self.formula, self.method, self._spec.weights, self._spec.residual)
 
     def __repr__(self) -> str:
         notes = [f"df: Satterthwaite. {len(self.warnings)} warning(s):"] if self.warnings else ["df: Satterthwaite."]
