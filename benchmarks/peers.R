@@ -1,4 +1,4 @@
-# Rscript peers.R data.csv formula repeats df -> JSON lines: engine, seconds, log-likelihood
+# Rscript peers.R data.csv formula repeats df kenward-roger -> JSON lines: engine, seconds, log-likelihood
 arguments <- commandArgs(trailingOnly = TRUE)
 suppressPackageStartupMessages(library(lme4))
 d <- read.csv(arguments[1])
@@ -16,5 +16,13 @@ if (arguments[4] == "yes" && requireNamespace("lmerTest", quietly = TRUE)) {
     table <- coef(summary(fit))
   })[["elapsed"]]
   cat(sprintf('{"engine": "lmerTest %s, fit and table", "seconds": %.6f, "log_likelihood": %.8f}\n', packageVersion("lmerTest"), t, as.numeric(logLik(fit))))
+}
+if (arguments[5] == "yes" && requireNamespace("pbkrtest", quietly = TRUE)) {
+  t <- system.time({
+    fit <- suppressMessages(suppressWarnings(lmer(f, d)))
+    adjusted <- pbkrtest::vcovAdj(fit)
+    df <- sapply(seq_along(fixef(fit)), function(i) pbkrtest::Lb_ddf(diag(length(fixef(fit)))[i, ], vcov(fit), adjusted))
+  })[["elapsed"]]
+  cat(sprintf('{"engine": "pbkrtest %s, fit and Kenward-Roger table", "seconds": %.6f, "log_likelihood": %.8f}\n', packageVersion("pbkrtest"), t, as.numeric(logLik(fit))))
 }
 cat(sprintf('{"engine": "note", "text": "%s, BLAS %s"}\n', R.version.string, basename(extSoftVersion()[["BLAS"]])))

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from alliancekit.core.errors import SpecError, check_option, message
+from alliancekit.multilevel.after.boundary import lrt_statistic, mixture_p, mixture_text
 from alliancekit.multilevel.after.simulated_lrt import bootstrap_p
 from alliancekit.multilevel.api import MixedFit, check_fit
+from alliancekit.multilevel.estimates import random_columns
 from alliancekit.numerics.distributions import chi2_upper
 
 
@@ -19,7 +22,8 @@ class Comparison:
 
     Attributes
     ----------
-    fits : the models as tested (by ML where fixed effects differ). notes : what was done to the fits handed in.
+    fits : the models as tested (by the criterion asked for). notes : what was done to the fits handed in, and which p
+    value to read.
     """
 
     frame: pd.DataFrame
@@ -27,7 +31,7 @@ class Comparison:
     notes: tuple[str, ...]
 
     def tidy(self) -> pd.DataFrame:
-        """Return one row per model: model, npar, aic, bic, log_likelihood, deviance, chisq, df, p_value."""
+        """Return one row per model: model, npar, aic, bic, log_likelihood, deviance, chisq, df, p_value, p_mixture."""
         return self.frame.copy()
 
     def glance(self) -> pd.DataFrame:
@@ -39,6 +43,7 @@ class Comparison:
             "chisq": last["chisq"],
             "df": last["df"],
             "p_value": last["p_value"],
+            "p_mixture": last["p_mixture"],
         }
         return pd.DataFrame([row])
 
@@ -50,6 +55,7 @@ def compare(
     *fits: MixedFit,
     method: str = "standard",
     names: list[str] | None = None,
+    criterion: str = "ML",
     n: int = 1000,
     seed: int = 1,
     executor: str = "serial",
@@ -62,24 +68,28 @@ def compare(
     *fits : two or more fits of ``ak.mixed`` on the same rows. They are put in order of their number of parameters.
     method : "standard" (chi-square distribution) or "bootstrap" (distribution simulated from the smaller model).
     names : a label per fit, in the order handed in; default: the formulas.
+    criterion : "ML" (default) fits models by REML again by ML, and ``notes`` says so; "REML" compares restricted
+        likelihoods, which needs equal fixed effects.
     n, seed, executor, workers : replicates of each test, root seed, "serial" or "joblib" and its processes; for
         "bootstrap" only.
 
     Returns
     -------
-    Comparison. Fits by REML are fitted again by ML, and ``notes`` says so.
+    Comparison. ``p_value`` is that of the chi-square distribution. Where the larger model has one more random effect,
+    ``p_mixture`` is the p value to read; with two or more it is missing, because the mixture is not known.
 
     Raises
     ------
-    SpecError : fewer than two fits, different rows or outcomes.
+    SpecError : fewer than two fits, different rows or outcomes, "REML" with different fixed effects.
 
     Notes
     -----
-    chi-square = twice the difference of log-likelihoods. Where a variance is tested its null value lies on the
-    boundary:
-    the p value is then too large (up to twice), and a note says so (Self & Liang 1987, JASA 82, 605-610).
+    chi-square = twice the difference of log-likelihoods. A variance of zero lies on the boundary, so that the plain p
+    value of its test is up to twice too large. With one more random effect, and its covariances with those that were
+    there, the null distribution is an equal mixture of chi-squares with df - 1 and df degrees of freedom (Self & Liang
+    1987, J Am Stat Assoc 82, 605-610; Stram & Lee 1994, Biometrics 50, 1171-1177).
     The bootstrap's p value, (1 + replicates that reach the statistic) / (1 + n), is right there, and with few clusters,
-    too (Halekoh & Hojsgaard 2014, J Stat Softw 59(9), section 5).
+    too (Halekoh & Hojsgaard 2014, J Stat Softw 59(9), section 5); no mixture is then given.
 
     Examples
     --------
@@ -92,7 +102,8 @@ def compare(
 
     Checked against
     ---------------
-    ``anova()`` of lme4 1.1-31 (tests/reference/mlm, lrt_ML); ``PBmodcomp`` of pbkrtest 0.5.2 and exact F tests
+    ``anova()`` of lme4 1.1-31, by ML and by REML (tests/reference/mlm: lrt_ML, ranova); the mixture: its size under a
+    true null hypothesis (tests/unit/multilevel/test_boundary.py); ``PBmodcomp`` of pbkrtest 0.5.2 and exact F tests
     (tests/unit/multilevel/test_bootstrap.py).
 
     When not to use
@@ -101,6 +112,7 @@ def compare(
     ``fit.test``, or the bootstrap.
     """
     check_option("method", method, ("standard", "bootstrap"))
+    check_option("criterion", criterion, ("ML", "REML"))
     if len(fits) < 2:
         raise SpecError(message("a comparison needs at least two fits", do="Call ak.compare(fit0, fit1)"))
     for fit in fits:
@@ -109,46 +121,112 @@ def compare(
     if len(labels) != len(fits):
         raise SpecError(message(f"{len(labels)} names for {len(fits)} fits", do="Give one name per fit"))
     _check_same_rows(fits)
-    notes: list[str] = []
-    used = tuple(f.with_method("ML") for f in fits)
-    again = sum(f.method == "REML" for f in fits)
-    if again:
-        notes.append(
-            f"{again} of {len(fits)} models had been fitted by REML and were fitted again by ML for the tests."
-        )
+    if criterion == "REML":
+        _check_same_fixed_effects(fits)
+    used = tuple(f.with_method(criterion) for f in fits)
+    notes = _refit_notes(fits, criterion)
     order = sorted(range(len(used)), key=lambda i: used[i].n_parameters)
     rows = []
     for position, i in enumerate(order):
-        fit = used[i]
-        row = {
-            "model": labels[i],
-            "npar": fit.n_parameters,
-            "aic": float(fit.glance()["aic"].iloc[0]),
-            "bic": float(fit.glance()["bic"].iloc[0]),
-            "log_likelihood": fit.log_likelihood,
-            "deviance": -2 * fit.log_likelihood,
-            "chisq": np.nan,
-            "df": np.nan,
-            "p_value": np.nan,
-        }
+        row = _row(labels[i], used[i])
         if position:
-            before = used[order[position - 1]]
-            df = fit.n_parameters - before.n_parameters
-            chisq = max(2 * (fit.log_likelihood - before.log_likelihood), 0.0)
-            row.update(chisq=chisq, df=float(df), p_value=float(chi2_upper(chisq, df)) if df else np.nan)
-            if method == "bootstrap" and df:
-                p, count = bootstrap_p(before._fit, fit._fit, n, seed, executor, workers)
-                row["p_value"] = p
+            j = order[position - 1]
+            row.update(_test(used[j], used[i]))
+            if method == "bootstrap" and row["df"]:
+                p, count = bootstrap_p(used[j]._fit, used[i]._fit, n, seed, executor, workers)
+                row.update(p_value=p, p_mixture=np.nan)
                 notes.append(f"'{labels[i]}': p value by a parametric bootstrap of {count} outcomes.")
-            elif len(fit.theta) != len(before.theta):
-                notes.append(
-                    f"'{labels[i]}' adds a variance parameter: its null value lies on the boundary, so that the p "
-                    f"value is too large."
-                )
-            if not set(before.design.names) <= set(fit.design.names):
-                notes.append(f"'{labels[order[position - 1]]}' is not nested in '{labels[i]}': read AIC, not the test.")
+            notes += _test_notes(used[j], used[i], labels[j], labels[i], row, simulated=method == "bootstrap")
         rows.append(row)
     return Comparison(pd.DataFrame(rows), tuple(used[i] for i in order), tuple(notes))
+
+
+def _refit_notes(fits: tuple[MixedFit, ...], criterion: str) -> list[str]:
+    again = sum(f.method != criterion for f in fits)
+    if not again:
+        return []
+    other = "REML" if criterion == "ML" else "ML"
+    return [
+        f"{again} of {len(fits)} models had been fitted by {other} and were fitted again by {criterion} for the tests."
+    ]
+
+
+def _row(label: str, fit: MixedFit) -> dict[str, Any]:
+    glance = fit.glance()
+    return {
+        "model": label,
+        "npar": fit.n_parameters,
+        "aic": float(glance["aic"].iloc[0]),
+        "bic": float(glance["bic"].iloc[0]),
+        "log_likelihood": fit.log_likelihood,
+        "deviance": -2 * fit.log_likelihood,
+        "chisq": np.nan,
+        "df": np.nan,
+        "p_value": np.nan,
+        "p_mixture": np.nan,
+    }
+
+
+def _test(smaller: MixedFit, larger: MixedFit) -> dict[str, float]:
+    """Return chi-square, df and both p values of two neighbours; the mixture only where a random effect is added."""
+    df = larger.n_parameters - smaller.n_parameters
+    chisq = lrt_statistic(larger.log_likelihood, smaller.log_likelihood)
+    added = _random_effects(larger) - _random_effects(smaller)
+    mixture = mixture_p(chisq, df, added) if added > 0 and _random_nested(smaller, larger) else float("nan")
+    p = float(chi2_upper(chisq, df)) if df else float("nan")
+    return {"chisq": chisq, "df": float(df), "p_value": p, "p_mixture": mixture}
+
+
+def _test_notes(
+    smaller: MixedFit, larger: MixedFit, before: str, after: str, row: dict[str, Any], simulated: bool
+) -> list[str]:
+    """Return which p value of a test to read, and why."""
+    nested = set(smaller.design.names) <= set(larger.design.names) and _random_nested(smaller, larger)
+    if not nested:
+        return [f"'{before}' is not nested in '{after}': read AIC, not the test."]
+    added = 0 if simulated else _random_effects(larger) - _random_effects(smaller)
+    if added == 1:
+        return [
+            f"'{after}' adds a random effect, whose variance of zero lies on the boundary: read p_mixture, from "
+            f"{mixture_text(int(row['df']))}."
+        ]
+    if added > 1:
+        return [
+            f"'{after}' adds {added} random effects at once: their variances of zero lie on the boundary, the mixture "
+            "is not known, and the p value is too large. Adding them one at a time gives p_mixture."
+        ]
+    return []
+
+
+def _random_effects(fit: MixedFit) -> int:
+    return sum(factor.q for factor in fit._fit.factors)
+
+
+def _random_nested(smaller: MixedFit, larger: MixedFit) -> bool:
+    """Whether all that varies in the smaller model, by each grouping factor, varies in the larger one."""
+    groups = {factor.group for factor in larger._fit.factors}
+    for factor in smaller._fit.factors:
+        if factor.group not in groups:
+            return False
+        small, large = (random_columns(fit.design, factor.group) for fit in (smaller, larger))
+        away = small - large @ np.linalg.lstsq(large, small, rcond=None)[0]
+        if np.linalg.norm(away) > 1e-8 * np.linalg.norm(small):
+            return False
+    return True
+
+
+def _check_same_fixed_effects(fits: tuple[MixedFit, ...]) -> None:
+    first = fits[0]
+    for fit in fits[1:]:
+        same = fit.design.names == first.design.names and np.array_equal(fit.design.X, first.design.X)
+        if not same:
+            raise SpecError(
+                message(
+                    "restricted likelihoods of models with different fixed effects cannot be compared",
+                    where=f"{first.formula}; {fit.formula}",
+                    do='Leave criterion="REML" out: the models are then fitted by ML for the test',
+                )
+            )
 
 
 def _check_same_rows(fits: tuple[MixedFit, ...]) -> None:

@@ -12,24 +12,23 @@ from alliancekit.core.frames import rows
 from alliancekit.multilevel.after.bootstrap import Bootstrap
 from alliancekit.multilevel.after.profile import Profile
 from alliancekit.multilevel.api import MixedFit
-from alliancekit.multilevel.compare import Comparison
 from alliancekit.multilevel.residual.components import GROUP
-from alliancekit.report.formatting import ci_text, decimals_for, format_fixed, p_text, test_text
+from alliancekit.report import multilevel_tests
+from alliancekit.report.formatting import format_fixed
 from alliancekit.report.multilevel_figures import make_figure
 from alliancekit.report.multilevel_intervals import interval_sentence, interval_table
+from alliancekit.report.multilevel_tests import coefficient_text
 from alliancekit.report.parts import Equation, Sentence, Table
 
-__all__ = ["make_equation", "make_figure", "make_sentence", "make_table"]
-
-DF_WORDS = {"satterthwaite": "Satterthwaite's method", "normal": "the normal distribution (infinite df)"}
+__all__ = ["coefficient_text", "make_equation", "make_figure", "make_sentence", "make_table"]
 
 
 def make_table(*results: Any) -> Table:
-    """Return the table of one fit, of several fits side by side, or of a comparison."""
+    """Return the table of one fit, of several fits side by side, or of one table of tests."""
     if all(isinstance(r, MixedFit) for r in results):
         return _one(results[0]) if len(results) == 1 else _side_by_side(results)
-    if len(results) == 1 and isinstance(results[0], Comparison):
-        return _comparison(results[0])
+    if len(results) == 1 and type(results[0]) in multilevel_tests.TABLES:
+        return multilevel_tests.TABLES[type(results[0])](results[0])
     if len(results) == 1 and isinstance(results[0], Profile | Bootstrap):
         return interval_table(results[0])
     raise ReportError(message("fits and comparisons cannot share a table", do="Call ak.table for each"))
@@ -160,26 +159,12 @@ def _model_column(fit: MixedFit, by_ml: MixedFit) -> dict[tuple[str, str], tuple
     return out
 
 
-def _comparison(result: Comparison) -> Table:
-    data = result.tidy()
-    columns = ["model", "npar", "log_likelihood", "aic", "bic", "chisq", "df", "p_value"]
-    return Table(
-        title="Likelihood-Ratio Tests of Nested Models",
-        data=data[columns],
-        stub=("model",),
-        kinds={"npar": "integer", "chisq": "statistic", "df": "integer"},
-        labels={"model": "Model", "npar": "Parameters", "chisq": "χ²"},
-        notes=("Each model is tested against the one above.", *result.notes),
-        source=result,
-    )
-
-
 def make_sentence(result: Any, terms: tuple[str, ...] | None = None) -> Sentence:
-    """Return the sentences about a fit's fixed effects (some or all), or about the last test of a comparison."""
+    """Return the sentences about a fit's fixed effects (some or all), or about a table of tests."""
     if isinstance(result, MixedFit):
         return _fit_sentence(result) if terms is None else _term_sentence(result, terms)
-    if isinstance(result, Comparison):
-        return _comparison_sentence(result)
+    if type(result) in multilevel_tests.SENTENCES:
+        return multilevel_tests.SENTENCES[type(result)](result)
     if isinstance(result, Profile | Bootstrap):
         return interval_sentence(result)
     raise ReportError(message(f"a {type(result).__name__} has no sentence"))
@@ -262,26 +247,6 @@ def term_label(fit: MixedFit, term: str) -> str:
         level = piece[len(column) :]
         parts.append(f"{fit.labels[column]} ({level})" if level else fit.labels[column])
     return " by ".join(parts)
-
-
-def coefficient_text(row: Any) -> str:
-    """Return a coefficient in APA style: b = 0.24, 95% CI [0.10, 0.38], t(34.2) = 2.41, p = .021."""
-    decimals = max(decimals_for([row.estimate], [row.std_error]), 2)
-    symbol = "z" if np.isinf(row.df) else "t"
-    return (
-        f"b = {format_fixed(row.estimate, decimals)}, {ci_text(row.conf_low, row.conf_high, decimals=decimals)}, "
-        f"{test_text(symbol, row.statistic, row.df)}, {p_text(row.p_value)}"
-    )
-
-
-def _comparison_sentence(result: Comparison) -> Sentence:
-    last = result.tidy().iloc[-1]
-    better = "fitted better than" if last["p_value"] < 0.05 else "did not fit reliably better than"
-    text = (
-        f"By a likelihood-ratio test the last model {better} the one before, "
-        f"{test_text('χ²', last['chisq'], last['df'])}, {p_text(last['p_value'])}."
-    )
-    return Sentence(text=" ".join([text, *result.notes]), source=result)
 
 
 def make_equation(fit: MixedFit) -> Equation:

@@ -65,7 +65,9 @@ def anova(fit: Estimates, precision: Precision, frame: pd.DataFrame, kind: str, 
     columns = ["term", "sum_sq", "mean_sq", "df_numerator", "df", "statistic", "p_value"]
     notes = []
     if untested:
-        notes.append(f"Not tested, because none of its columns could be told from earlier terms: {', '.join(untested)}.")
+        notes.append(
+            f"Not tested, because none of its columns could be told from earlier terms: {', '.join(untested)}."
+        )
     if fit.design.dropped:
         notes.append(
             f"Columns were dropped as redundant ({', '.join(fit.design.dropped)}): some cells may be empty, and the "

@@ -26,8 +26,8 @@ class RobustCoefficients:
 
     Attributes
     ----------
-    frame : one row per fixed effect. covariance : cluster-robust covariance of the fixed effects. type : "CR0", "CR1" or
-    "CR2". cluster : what the clusters are. n_clusters : how many. nobs : rows used. formula : the model's.
+    frame : one row per fixed effect. covariance : their cluster-robust covariance. type : "CR0", "CR1" or "CR2".
+    cluster : what the clusters are. n_clusters : how many. nobs : rows used. formula : the model's.
     """
 
     frame: pd.DataFrame

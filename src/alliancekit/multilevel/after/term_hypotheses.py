@@ -150,9 +150,7 @@ def _containing(part: Part) -> dict[str, list[str]]:
     out: dict[str, list[str]] = {}
     for i, term in enumerate(part.terms):
         out[term.label] = [
-            other.label
-            for j, other in enumerate(part.terms)
-            if held[i] < held[j] and covariates[i] == covariates[j]
+            other.label for j, other in enumerate(part.terms) if held[i] < held[j] and covariates[i] == covariates[j]
         ]
     return out
 

@@ -66,7 +66,9 @@ def _coefficients(frame: pd.DataFrame) -> list[str]:
     lines = [("", "Estimate", "Std. Error", "df", "t value", "Pr(>|t|)")]
     for row in rows(frame):
         df = "Inf" if np.isinf(row.df) else f"{row.df:.2f}"
-        lines.append((row.term, _number(row.estimate), _number(row.std_error), df, f"{row.statistic:.3f}", p_text(row.p_value)))
+        lines.append(
+            (row.term, _number(row.estimate), _number(row.std_error), df, f"{row.statistic:.3f}", p_text(row.p_value))
+        )
     return columns_text(lines, left=1)
 
 

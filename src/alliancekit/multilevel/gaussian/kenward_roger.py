@@ -120,7 +120,7 @@ def _inverse(information: Floats) -> Floats:
 
 
 def _derivatives(design: GaussianDesign, state: Elimination) -> tuple[Floats, Floats, Floats]:
-    """Return P (k + 1, p, p), Q symmetrised (k + 1, k + 1, p, p) and the traces (k + 1, k + 1); the residual is last."""
+    """Return P (k + 1, p, p), Q symmetrised (k + 1, k + 1, p, p) and traces (k + 1, k + 1); the residual is last."""
     k, p = design.n_theta, design.products.p
     seen = marginal(design, state)
     P, Q, traces = np.zeros((k + 1, p, p)), np.zeros((k + 1, k + 1, p, p)), np.zeros((k + 1, k + 1))
@@ -218,7 +218,9 @@ def _chain_pair(views: list[View], k: int, g: int) -> tuple[Floats, Floats]:
     later = [j for j in view.nodes if j > g]
     for position, j in enumerate(later):
         one, two = view.nodes[j], other.nodes[j]
-        pulled_1 = one.sums(_flat(view.fixed), _flat(one.reach)).reshape(*view.fixed.shape[:2], *one.reach.shape[:2], -1)
+        pulled_1 = one.sums(_flat(view.fixed), _flat(one.reach)).reshape(
+            *view.fixed.shape[:2], *one.reach.shape[:2], -1
+        )
         pulled_2 = two.sums(_flat(other.fixed), _flat(two.reach)).reshape(
             *other.fixed.shape[:2], *two.reach.shape[:2], -1
         )

@@ -72,7 +72,7 @@ class View:
 class Marginal:
     """All factors seen through H^-1.
 
-    views : one per factor of the chain. border : Z_b'H^-1 Z_b, shape (m, m), or None. border_fixed : Z_b'H^-1 X, (m, p).
+    views : one per factor of the chain. border : Z_b'H^-1 Z_b, shape (m, m), or None. border_fixed : Z_b'H^-1 X.
     """
 
     views: list[View]
@@ -93,8 +93,7 @@ def marginal(design: GaussianDesign, state: Elimination) -> Marginal:
         border, border_fixed = (seen[:, :m] + seen[:, :m].T) / 2, seen[:, m:]
     inners = [_sandwich(link) for link in state.links]
     views = [
-        _view(design, state, position, inners, inner_border, border is not None)
-        for position in range(len(state.links))
+        _view(design, state, position, inners, inner_border, border is not None) for position in range(len(state.links))
     ]
     return Marginal(views, border, border_fixed)
 

@@ -4,8 +4,9 @@ With the model's H = V / sigma^2 as working covariance, M = (X'H^-1 X)^-1 and ma
 covariance is M {sum_j E_j e_j e_j'E_j'} M, E_j = X_j'H_j^-1 A_j. CR2 chooses the symmetric root
 A_j = U'(U Psi_j U')^-1/2 U, H_j = U'U, Psi_j = H_j - X_j M X_j', so that the estimator is unbiased where the working
 model is right (Bell & McCaffrey 2002, Surv Methodol 28, 169-181; Pustejovsky & Tipton 2018, J Bus Econ Stat 36,
-672-683, section 2). H_j is the identity plus a part that the columns of Z_j span, so that all is done in an orthonormal
-basis of [Z_j, X_j] and costs no more than a cluster has rows or random effects. Clusters of like size are done together.
+672-683, section 2). H_j is the identity plus a part that the columns of Z_j span, so that all is done in an
+orthonormal basis of [Z_j, X_j], whose size is that of the cluster's rows or of its random effects, whichever is less.
+Clusters of like size are done together.
 """
 
 from __future__ import annotations
