@@ -124,9 +124,11 @@ def _profile_figure(result: Profile) -> Figure:
     return Figure(
         title="Profile Likelihood of Each Parameter",
         draw=draw,
-        caption="ζ is the signed square root of the rise of the deviance when a parameter is held and all others "
-        f"follow. Dashed: ±{z:.2f}; thin vertical lines: the {100 * result.level:g}% limits. Where the curve is straight, "
-        "a Wald interval would say the same; one that ends before a dashed line has met the end of its space.",
+        caption=(
+            "ζ is the signed square root of the rise of the deviance when a parameter is held and all others follow. "
+            f"Dashed: ±{z:.2f}; thin vertical lines: the {100 * result.level:g}% limits. Where the curve is straight, "
+            "a Wald interval would say the same; one that ends before a dashed line has met the end of its space."
+        ),
         alt=_alt(limits),
         data=points,
         source=result,
