@@ -204,6 +204,9 @@ def _random_effects(fit: MixedFit) -> int:
 
 def _random_nested(smaller: MixedFit, larger: MixedFit) -> bool:
     """Whether all that varies in the smaller model, by each grouping factor, varies in the larger one."""
+    structures = [getattr(fit._fit, "residual", None) is None for fit in (smaller, larger)]
+    if structures == [True, False]:
+        return True  # a structure of the residuals can stand in for a random effect
     groups = {factor.group for factor in larger._fit.factors}
     for factor in smaller._fit.factors:
         if factor.group not in groups:

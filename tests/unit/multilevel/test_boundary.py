@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import warnings
-from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -12,7 +11,6 @@ from scipy.stats import binom, chi2
 
 import alliancekit as ak
 from alliancekit.multilevel.after.boundary import lrt_statistic, mixture_p
-from alliancekit.multilevel.after.ranova import ranova
 from tests.unit.multilevel.test_kenward_roger import crossed_and_nested, fit_quietly
 from tests.unit.multilevel.test_mixed import FORMULA, growth
 
@@ -100,8 +98,12 @@ def test_notes_and_printing() -> None:
         "y ~ x + (0 + who + x | t)", crossed_and_nested().assign(who=lambda f: "w" + f["s"].astype(str))
     )
     assert slopes.ranova().tidy()["p_mixture"].isna().sum() == 2  # five levels at once: no mixture; and the whole model
-    with pytest.raises(ak.SpecError, match="residual structure"):
-        ranova(SimpleNamespace(optimum=object(), residual=object()), pd.DataFrame(), "", None)  # type: ignore[arg-type]
+    structured = ak.mixed("y ~ time + (1 | patient)", growth(), residual_structure=ak.ar1(time="time", by="patient"))
+    with pytest.raises(ak.SpecError, match=r"residual structure.*ak\.compare"):
+        structured.ranova()
+    plain = ak.mixed("y ~ time + (1 | patient)", growth())
+    tested = ak.compare(plain, structured)
+    assert np.isnan(tested.tidy().loc[1, "p_mixture"]) and not any("boundary" in n for n in tested.notes)
 
 
 @pytest.mark.option("compare.criterion", "the difference of the restricted likelihoods")

@@ -100,3 +100,6 @@ def test_wrong_requests_are_told() -> None:
         crossed = ak.mixed("y ~ x + (1 | p) + (1 | r)", crossed_and_nested())
     with pytest.raises(ak.SpecError, match="more than one cluster"):
         crossed.robust()
+    structured = ak.mixed("y ~ time + (1 | patient)", d, residual_structure=ak.ar1(time="time", by="patient"))
+    with pytest.raises(ak.SpecError, match=r"residual structure.*Leave the structure out"):
+        structured.robust()

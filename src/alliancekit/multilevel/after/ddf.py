@@ -74,7 +74,7 @@ def kenward_roger_of(fit: Any) -> KenwardRoger:
     ------
     SpecError : a fit by maximum likelihood, of another family, or with a residual structure.
     """
-    refuse_other_models(fit, "Kenward and Roger's method")
+    refuse_other_models(fit, "Kenward and Roger's method", 'Use ddf="satterthwaite"')
     if not fit.reml:
         raise SpecError(
             message(
@@ -85,17 +85,15 @@ def kenward_roger_of(fit: Any) -> KenwardRoger:
     return kenward_roger(fit.engine, fit.optimum.state, fit.sigma)
 
 
-def refuse_other_models(fit: Any, what: str) -> None:
-    """Raise SpecError where a method for Gaussian models with independent residuals meets another model."""
+def refuse_other_models(fit: Any, what: str, do: str) -> None:
+    """Raise SpecError where a method for Gaussian models with independent residuals meets another model.
+
+    ``do`` is what to do instead where the model has a residual structure.
+    """
     if not hasattr(fit, "optimum"):
-        raise SpecError(message(f"{what} is for Gaussian outcomes", do='Use ddf="normal" or ak.compare'))
+        raise SpecError(message(f"{what} is for Gaussian outcomes", do='Use ddf="normal", or ak.compare'))
     if getattr(fit, "residual", None) is not None:
-        raise SpecError(
-            message(f"{what} is for independent residuals, and this model has a residual structure", do=_INSTEAD)
-        )
-
-
-_INSTEAD = 'Use Satterthwaite\'s method: fit.tidy(ddf="satterthwaite") or fit.test(hypothesis, ddf="satterthwaite")'
+        raise SpecError(message(f"{what} is for independent residuals, and this model has a residual structure", do=do))
 
 
 def precision(fit: Any, method: str, source: VarianceUncertainty | KenwardRoger | None) -> Precision:

@@ -73,7 +73,7 @@ class _Reduced(NamedTuple):
 
 def ranova(fit: GaussianFit, frame: pd.DataFrame, formula: str, weights: str | None) -> Ranova:
     """Return the tests of a fit's random terms; see ``MixedFit.ranova``."""
-    refuse_other_models(fit, "ranova")
+    refuse_other_models(fit, "ranova", "Fit the model without the term, and test it by ak.compare(smaller, fit)")
     width = sum(factor.q for factor in fit.factors)
     npar = fit.n_parameters
     table = [(WHOLE, npar, fit.log_likelihood, fit.deviance + 2 * npar, np.nan, np.nan, np.nan, np.nan)]

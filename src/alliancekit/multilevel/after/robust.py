@@ -74,7 +74,9 @@ def robust(
     fit: GaussianFit, frame: pd.DataFrame, formula: str, cluster: str | None, kind: str, level: float
 ) -> RobustCoefficients:
     """Return the fixed effects with cluster-robust standard errors; see ``MixedFit.robust``."""
-    refuse_other_models(fit, "The cluster-robust covariance")
+    refuse_other_models(
+        fit, "The cluster-robust covariance", "Leave the structure out: the covariance is right without one"
+    )
     check_option("type", kind, TYPES)
     check_level(level)
     name, codes = _clusters(fit, frame, cluster)
