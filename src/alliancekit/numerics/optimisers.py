@@ -80,7 +80,7 @@ def minimise(
     start : starting values, shape (k,).
     tolerance : stop when the Newton decrement is below it (in units of the criterion; rounding is added).
     max_iterations : over both phases.
-    max_step : longest step, in parameter units.
+    max_step : longest step, in parameter units, or relative to a parameter that is larger than one.
     hessian : curvature to begin with, shape (k, k), where a neighbouring search has found it; None takes differences.
 
     Notes
@@ -104,7 +104,7 @@ def minimise(
         noise = 1e-15 * abs(value)
         found = None
         if decrement >= tolerance + noise:
-            step = np.asarray(step * min(1.0, max_step / float(np.abs(step).max())))
+            step = np.asarray(step * min(1.0, max_step / float(np.abs(step / np.maximum(np.abs(x), 1.0)).max())))
             found = _line_search(counter, x, value, gradient, step)
         if found is not None:
             hessian = _bfgs(hessian, found[0] - x, found[2] - gradient)

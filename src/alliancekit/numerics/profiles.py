@@ -17,11 +17,12 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from alliancekit.numerics.optimisers import minimise
+from alliancekit.numerics.optimisers import difference_hessian, minimise, positive_definite
 
 Floats = NDArray[np.float64]
 Evaluate = Callable[[float, Floats], tuple[float, Floats, float]]
 CLOSE = 1e-4  # |zeta - z| from which one more Newton step is exact for every purpose: what is left is of its square
+FARTHEST = 1.0  # most that a parameter is moved ahead along the tangent
 LONGEST = 3.0  # longest first step, in units of the step that was expected to be enough
 
 
@@ -33,7 +34,8 @@ class Profiled:
     ----------
     estimate : where the criterion is least. start : the other parameters there, shape (k,).
     evaluate : (c, others) -> criterion, its gradient by the others, its derivative by c.
-    step : distance at which the criterion has risen by about one. lower, upper : ends of the parameter's space.
+    step : distance at which the criterion has risen by about one; a guess, used where the curvature does not say.
+    nudge : distance over which derivatives by c are taken. lower, upper : ends of the parameter's space.
     ceiling : value that the criterion can always be brought down to, whatever c (inf where there is none).
     valid : whether an answer of the search belongs to c; one that does not is no minimum, and the ceiling holds.
     """
@@ -42,6 +44,7 @@ class Profiled:
     start: Floats
     evaluate: Evaluate
     step: float
+    nudge: float = 1e-4
     lower: float = -np.inf
     upper: float = np.inf
     ceiling: float = np.inf
@@ -50,7 +53,10 @@ class Profiled:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Point:
-    """One point of a profile: the parameter, zeta, its slope (nan where unknown), and the search that led there."""
+    """One point of a profile: the parameter, zeta, its slope (nan where unknown), and the search that led there.
+
+    tangent : how the other parameters move with this one, shape (k,), or None.
+    """
 
     at: float
     zeta: float
@@ -58,20 +64,40 @@ class Point:
     criterion: float
     others: Floats
     hessian: Floats | None
+    tangent: Floats | None = None
 
 
 def origin(profiled: Profiled, minimum: float) -> Point:
-    """Return the point at the estimate, where every limit is searched from."""
-    return Point(profiled.estimate, 0.0, np.nan, minimum, profiled.start, None)
+    """Return the point at the estimate, where every limit is searched from, with the slope of zeta and the tangent.
+
+    Both come from the curvature of the criterion: with the Hessian in blocks, the profile's second derivative is
+    H_cc - H_cx H_xx^-1 H_xc and the tangent -H_xx^-1 H_xc.
+    """
+    at, start = profiled.estimate, profiled.start
+    _, gradient, slope = profiled.evaluate(at, start)
+    _, moved, moved_slope = profiled.evaluate(at + profiled.nudge, start)
+    if not np.isfinite([slope, moved_slope]).all():
+        return Point(at, 0.0, np.nan, minimum, start, None)
+    raw = difference_hessian(lambda x: profiled.evaluate(at, x)[1], start, 1e-4, gradient)
+    hessian = positive_definite(raw, 1e-3)
+    mixed = (moved - gradient) / profiled.nudge
+    tangent = -np.linalg.solve(hessian, mixed)
+    curvature = (moved_slope - slope) / profiled.nudge + float(mixed @ tangent)
+    known = curvature > 0
+    return Point(
+        at, 0.0, np.sqrt(curvature / 2) if known else np.nan, minimum, start, hessian, tangent if known else None
+    )
 
 
 def follow(profiled: Profiled, minimum: float, at: float, near: Point, before: Point | None = None) -> Point:
     """Return the profile at ``at``, searched from a point nearby; with a second one, from the line through both."""
     start, hessian = near.others, near.hessian
-    if before is not None and near.at != before.at:
-        ahead = start + (at - near.at) / (near.at - before.at) * (start - before.others)
-        if np.isfinite(ahead).all() and float(np.abs(ahead - start).max(initial=0.0)) < 1.0:
-            start = ahead
+    tangent = near.tangent
+    if tangent is None and before is not None and near.at != before.at:
+        tangent = (start - before.others) / (near.at - before.at)
+    if tangent is not None:
+        ahead = (at - near.at) * tangent
+        start = start + ahead * min(1.0, FARTHEST / max(float(np.abs(ahead).max(initial=0.0)), FARTHEST))
     if not np.isfinite(profiled.evaluate(at, start)[0]):
         return Point(at, _signed(at - profiled.estimate, np.inf), np.nan, np.inf, near.others, None)
     found = minimise(lambda x: profiled.evaluate(at, x)[:2], start, hessian=hessian)
@@ -103,7 +129,7 @@ def limit(profiled: Profiled, minimum: float, z: float, side: int, most: int = 6
         return end, []
     inner, before, outer = origin(profiled, minimum), None, None
     points: list[Point] = []
-    at = _within(profiled.estimate + side * z * profiled.step, end, side)
+    at = _within(profiled.estimate + side * z * _first_step(profiled, inner), end, side)
     for _ in range(most):
         point = follow(profiled, minimum, at, inner, before)
         points.append(point)
@@ -119,6 +145,12 @@ def limit(profiled: Profiled, minimum: float, z: float, side: int, most: int = 6
             return inner.at, points
         at = _next(profiled, point, inner, outer, side, z, end)
     return (inner.at if outer is not None else end), points
+
+
+def _first_step(profiled: Profiled, start: Point) -> float:
+    """Return the distance at which zeta should be about one."""
+    by_curvature = 1.0 / start.slope if start.slope > 0 else np.inf
+    return by_curvature if by_curvature < LONGEST * profiled.step else profiled.step
 
 
 def _next(
@@ -143,9 +175,10 @@ def curve(profiled: Profiled, minimum: float, highest: float, spacing: float = 0
     """Return points of the profile in order of the parameter, about ``spacing`` apart in zeta, to |zeta| = highest."""
     middle = origin(profiled, minimum)
     out = [middle]
+    step = _first_step(profiled, middle)
     for side in (-1, 1):
         end = profiled.upper if side > 0 else profiled.lower
-        near, before, ahead = middle, None, spacing * profiled.step
+        near, before, ahead = middle, None, spacing * step
         found: list[Point] = []
         while len(found) < most and abs(near.zeta) < highest and (end - near.at) * side > 0:
             at = _within(near.at + side * ahead, end, side)

@@ -197,8 +197,9 @@ def _correlation(fit: GaussianFit, index: int, j: int, i: int, ceiling: float) -
 
     start = np.concatenate([wide.entries[free], [np.hypot(across, down), 0.0]])
     step = 1.0 / np.sqrt(factor.n_levels)
+    nudge = 1e-3 * max(float(np.sin(estimate)), 1e-3)
     profiled = Profiled(
-        estimate, start, evaluate, step, 0.0, np.pi, ceiling, lambda inner: inner[place] * inner[-2] >= 0.0
+        estimate, start, evaluate, step, nudge, 0.0, np.pi, ceiling, lambda inner: inner[place] * inner[-2] >= 0.0
     )
     return Held("cor", _correlation_name(factor, j, i), profiled, lambda u: float(np.cos(u)), falling=True)
 
