@@ -51,7 +51,7 @@ def model_spread(fit: GaussianFit, uncertainty: VarianceUncertainty, coder: Code
     cells : values of the variables of the fixed part, one row per arm, at the time of the baseline. Where the arms have
         different variances (random effects in one arm only), their mean counts.
     """
-    if getattr(fit, "residual", None) is not None:
+    if fit.residual is not None and fit.residual.variance is not None:
         do = 'Use sd="pooled", or give the SD as a number'
         raise SpecError(message("the model-implied SD is for models with one residual variance", do=do))
     zs = _random_rows(fit, coder, cells)
@@ -65,7 +65,8 @@ def model_spread(fit: GaussianFit, uncertainty: VarianceUncertainty, coder: Code
     values = parts(theta, sigma)
     total = float(values.sum())
     slope = _gradient(lambda x: float(parts(x[:-1], float(x[-1])).sum()), np.array([*theta, sigma]))
-    variance = float(slope @ uncertainty.covariance @ slope)
+    own = slice(len(slope))  # parameters of a residual correlation follow; the variance does not depend on them
+    variance = float(slope @ uncertainty.covariance[own, own] @ slope)
     names = [factor.group for factor in fit.factors] + ["Residual"]
     frame = pd.DataFrame({"component": names, "variance": values})
     df = 2 * total**2 / variance if variance > 0 else float("inf")

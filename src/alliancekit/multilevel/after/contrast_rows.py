@@ -1,7 +1,6 @@
 """Linear combinations of the fixed effects: estimate, standard error, degrees of freedom, interval.
 
-Means, contrasts, slopes and effect sizes ask nothing else of a fit than this file: ``row_inference`` says which
-covariance matrix of the fixed effects and which degrees of freedom a method (``ddf``) stands for.
+Means, contrasts, slopes and effect sizes ask nothing else of a fit than this file.
 """
 
 from __future__ import annotations
@@ -13,10 +12,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from alliancekit.core.errors import SpecError, message
+from alliancekit.multilevel.after.ddf import Precision
 from alliancekit.multilevel.estimates import Estimates
-from alliancekit.multilevel.gaussian.fit import GaussianFit
-from alliancekit.multilevel.gaussian.inference import VarianceUncertainty, satterthwaite
 from alliancekit.numerics.distributions import t_quantile, t_two_sided
 
 Floats = NDArray[np.float64]
@@ -43,47 +40,30 @@ class RowInference:
         return np.asarray(np.sqrt(np.maximum(np.einsum("mi,ij,mj->m", L, self.vcov, L), 0.0)))
 
 
-def row_inference(fit: Estimates, ddf: str, uncertainty: VarianceUncertainty | None = None) -> RowInference:
-    """Return the covariance matrix and the df that belong to a method.
-
-    Parameters
-    ----------
-    ddf : "satterthwaite" (a Gaussian fit; needs ``uncertainty``) or "normal" (infinite df, any fit).
-    uncertainty : ``variance_uncertainty`` of the fit.
-
-    Raises
-    ------
-    SpecError : degrees of freedom are asked of a fit that has none.
-    """
-    if ddf == "normal":
-        return RowInference(fit.beta, fit.vcov, lambda L: np.full(L.shape[0], np.inf), ddf)
-    if not isinstance(fit, GaussianFit) or uncertainty is None:
-        raise SpecError(message(f"ddf={ddf!r} is defined for Gaussian outcomes only", do='Use ddf="normal"'))
-    basis, known = fit.engine.fixed_basis, uncertainty
+def row_inference(fit: Estimates, precision: Precision) -> RowInference:
+    """Return what a method (``after/ddf.py``) says about linear combinations of a fit's fixed effects."""
 
     def df(L: Floats) -> Floats:
-        return np.array([satterthwaite(known, row) if row.any() else np.nan for row in L @ basis])
+        out = np.full(len(L), np.nan)
+        some = L.any(axis=1)
+        if some.any():
+            out[some] = precision.df(L[some])
+        return out
 
-    return RowInference(fit.beta, fit.vcov, df, ddf)
+    return RowInference(fit.beta, precision.vcov, df, precision.method)
 
 
 def linear_estimates(
-    fit: Estimates,
-    L: Floats,
-    ddf: str,
-    level: float,
-    *,
-    uncertainty: VarianceUncertainty | None = None,
-    constant: Floats | None = None,
+    fit: Estimates, L: Floats, precision: Precision, level: float, *, constant: Floats | None = None
 ) -> pd.DataFrame:
     """Return one row per row of L: estimate, std_error, df, statistic, p_value, conf_low, conf_high.
 
     Parameters
     ----------
-    L : shape (m, p), weights of the fixed effects. ddf, uncertainty : see ``row_inference``. level : of the intervals.
-    constant : shape (m,), added to the estimates (an offset); it has no error.
+    L : shape (m, p), weights of the fixed effects. precision : covariance and df by one method. level : of the
+        intervals. constant : shape (m,), added to the estimates (an offset); it has no error.
     """
-    return inferred(row_inference(fit, ddf, uncertainty), L, level, constant=constant)
+    return inferred(row_inference(fit, precision), L, level, constant=constant)
 
 
 def inferred(

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from alliancekit.multilevel.after.ddf import DDF_WORDS
+
 if TYPE_CHECKING:
     from alliancekit.multilevel.after.effect_size import EffectSize
-
-DF_WORDS = {"satterthwaite": "Satterthwaite", "kenward-roger": "Kenward-Roger", "normal": "infinite (normal)"}
 
 
 def time_text(value: object) -> str:
@@ -57,7 +57,7 @@ def effect_size_text(result: EffectSize) -> str:
     notes = [
         f"d: difference in {question_text(result)}, in units of {spread_text(result)}.",
         f"The interval {counted}. p is that of the difference. g: d corrected for small samples (Hedges).",
-        f"Degrees of freedom: {DF_WORDS[result.df_method]}. Confidence level: {result.level:g}.",
+        f"Degrees of freedom: {DDF_WORDS[result.df_method]}. Confidence level: {result.level:g}.",
         *result.notes,
         *result.outside,
     ]

@@ -188,12 +188,6 @@ def _interaction_notes(design: Design, setting: Setting) -> list[str]:
     return out
 
 
-def df_words(inference: RowInference) -> str:
-    """Return the words for a df method."""
-    words = {"satterthwaite": "Satterthwaite", "kenward-roger": "Kenward-Roger", "normal": "infinite (normal)"}
-    return words.get(inference.method, inference.method)
-
-
 def missing_note(frame: pd.DataFrame) -> str:
     """Return a sentence about estimates that the data do not inform, or an empty text."""
     count = int(np.isnan(frame["estimate"]).sum())

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from alliancekit.multilevel.after.margins import Margin, Setting, df_words, missing_note
+from alliancekit.multilevel.after.ddf import DDF_WORDS
+from alliancekit.multilevel.after.margins import Margin, Setting, missing_note
 
 if TYPE_CHECKING:
     from alliancekit.multilevel.after.contrasts import Contrasts
@@ -63,7 +64,7 @@ def contrasts_text(result: Contrasts) -> str:
     notes = [
         *result.setting.lines(),
         scale,
-        f"Degrees of freedom: {df_words(result.inference)}. Confidence level: {result.level:g}.",
+        f"Degrees of freedom: {DDF_WORDS[result.inference.method]}. Confidence level: {result.level:g}.",
         f"p values and intervals adjusted: {adjusted}." if adjusted else "",
         missing_note(frame),
     ]
@@ -84,7 +85,7 @@ def _scale_line(result: Contrasts) -> str:
 
 
 def _method_line(margin: Margin) -> str:
-    text = f"Degrees of freedom: {df_words(margin.inference)}. Confidence level: {margin.level:g}."
+    text = f"Degrees of freedom: {DDF_WORDS[margin.inference.method]}. Confidence level: {margin.level:g}."
     if margin.scale.transforms:
         text += f" Averages and intervals are made on the {margin.scale.link_name} scale and taken back."
     elif margin.scale.link_name != "identity":
