@@ -220,5 +220,5 @@ def interval_of(
 
 def check_plain(fit: GaussianFit, what: str, instead: str) -> None:
     """Raise SpecError where the residuals have a structure, for which ``what`` does not exist."""
-    if getattr(fit, "residual", None) is not None:
+    if fit.residual is not None:
         raise SpecError(message(f"{what} is there for independent residuals only", do=instead))

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import pandas as pd
 
 from alliancekit.core.errors import SpecError, check_option, message
 from alliancekit.core.frames import rows
+from alliancekit.multilevel.after.bootstrap import INTERVALS, check_plain
+from alliancekit.multilevel.after.coefficients import check_level
+from alliancekit.multilevel.after.natural import check_parameters, parameter_names
+from alliancekit.multilevel.gaussian.fit import GaussianFit
 from alliancekit.multilevel.residual.components import GROUP
 
 METHODS = ("wald", "profile", "bootstrap")
@@ -38,16 +43,25 @@ def wald(coefficients: pd.DataFrame, components: pd.DataFrame) -> pd.DataFrame:
     return out[["component", "term", "estimate", "conf_low", "conf_high"]]
 
 
-def check_method(method: str, ddf: str | None) -> str:
-    """Return the method, if it is one; SpecError where df are asked for that it does not use."""
+def check_request(
+    fit: GaussianFit, method: str, level: float, ddf: str | None, wanted: Sequence[str] | None, interval: str
+) -> None:
+    """Raise SpecError for a wrong word, level or name before any work is done, and for df that a method does not use."""
     check_option("method", method, METHODS)
-    if ddf is not None and method != "wald":
+    check_option("interval", interval, INTERVALS)
+    check_level(level)
+    if method == "wald":
+        return
+    if ddf is not None:
         raise SpecError(message(f"ddf has no meaning for method={method!r}", do="Leave it out, or use method='wald'"))
-    return method
+    what = "a profile interval" if method == "profile" else "the bootstrap"
+    check_plain(fit, what, "Use confint(method='wald')")
+    check_parameters([term for _, term in parameter_names(fit)], wanted)
 
 
-def chosen(table: pd.DataFrame, terms: list[str]) -> pd.DataFrame:
-    """Return the rows of the named terms, columns component, term, estimate, conf_low, conf_high."""
+def chosen(table: pd.DataFrame, wanted: Sequence[str] | None) -> pd.DataFrame:
+    """Return the rows of the wanted terms, all where None: component, term, estimate, conf_low, conf_high."""
+    terms = check_parameters(table["term"].tolist(), wanted)
     columns = ["component", "term", "estimate", "conf_low", "conf_high"]
     out = table.loc[table["term"].isin(terms), columns].reset_index(drop=True)
     out.attrs.update(table.attrs)

@@ -26,11 +26,10 @@ def parameter_names(fit: GaussianFit) -> list[Name]:
     return [*out, ("random", "sigma")]
 
 
-def check_parameters(fit: GaussianFit, wanted: Sequence[str] | None) -> list[str]:
-    """Return the wanted terms in the order of the model; all where None. SpecError for a name that is none."""
-    known = [term for _, term in parameter_names(fit)]
+def check_parameters(known: Sequence[str], wanted: Sequence[str] | None) -> list[str]:
+    """Return the wanted terms in the order of the known ones; all where None. SpecError for a name that is none."""
     if wanted is None:
-        return known
+        return list(known)
     asked = [wanted] if isinstance(wanted, str) else list(wanted)
     for name in asked:
         if name not in known:

@@ -63,7 +63,7 @@ class Profile:
 def profile_intervals(fit: GaussianFit, level: float, wanted: Sequence[str] | None) -> pd.DataFrame:
     """Return profile intervals: component, term, estimate, conf_low, conf_high. REML fits are profiled by ML."""
     check_level(level)
-    names = check_parameters(fit, wanted)
+    names = check_parameters([term for _, term in parameter_names(fit)], wanted)
     by_ml = change_criterion(fit, False) if fit.reml else fit
     return _intervals(fit, by_ml, parameters(by_ml, names), level)
 
@@ -71,7 +71,7 @@ def profile_intervals(fit: GaussianFit, level: float, wanted: Sequence[str] | No
 def profile(fit: GaussianFit, level: float, wanted: Sequence[str] | None) -> Profile:
     """Return intervals and curves; the curves reach as far as an interval of twice the odds against would."""
     check_level(level)
-    names = check_parameters(fit, wanted)
+    names = check_parameters([term for _, term in parameter_names(fit)], wanted)
     by_ml = change_criterion(fit, False) if fit.reml else fit
     held = parameters(by_ml, names)
     intervals = _intervals(fit, by_ml, held, level)

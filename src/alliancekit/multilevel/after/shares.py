@@ -52,15 +52,28 @@ def variance_shares(
     return frame
 
 
-def shares(fit: GaussianFit, theta: Floats, sigma: Floats) -> Floats:
-    """Return the shares over B fits, shape (B, factors + 1): factors in the formula's order, then their sum."""
-    stacks, parts = covariance_stacks(fit, theta, sigma), []
-    for index in formula_order(fit):
+def shares(fit: GaussianFit, theta: Floats, sigma: Floats, phi: Floats | None = None) -> Floats:
+    """Return the shares over B fits, shape (B, factors + 1): factors in the formula's order, then their sum.
+
+    Where a structure lets the residual variance vary, it is the mean over the rows; ``phi``, shape (B, n_phi), has the
+    structure's parameters of each fit.
+    """
+    stacks = covariance_stacks(fit, theta, sigma)
+    variance = np.zeros((len(sigma), len(fit.factors)))
+    for position, index in enumerate(formula_order(fit)):
         Z = random_columns(fit.design, fit.factors[index].group)
-        parts.append(np.einsum("bij,ij->b", stacks[index], Z.T @ Z / max(Z.shape[0], 1)))
-    variance = np.stack(parts, axis=1)
-    out = variance / (variance.sum(axis=1) + sigma**2)[:, None]
+        variance[:, position] = np.einsum("bij,ij->b", stacks[index], Z.T @ Z / max(Z.shape[0], 1))
+    out = variance / (variance.sum(axis=1) + sigma**2 * _mean_variance(fit, phi))[:, None]
     return np.column_stack([out, out.sum(axis=1)])
+
+
+def _mean_variance(fit: GaussianFit, phi: Floats | None) -> Floats | float:
+    """Return the mean residual variance over the rows, over sigma^2: one unless a structure lets it vary."""
+    part = fit.residual
+    if part is None or part.variance is None:
+        return 1.0
+    scale, own = part.variance.scale, part.phi[None] if phi is None else phi
+    return np.array([float(np.mean(scale(row[part.rows.n_correlation :]) ** 2)) for row in own])
 
 
 def check_interval(interval: str) -> str:
@@ -75,7 +88,7 @@ def _delta(
     with np.errstate(divide="ignore"):
         centre = np.log(estimate) - np.log1p(-estimate)
     slope = _slope(fit)
-    spread = np.sqrt(np.maximum(np.einsum("ik,kl,il->i", slope, uncertainty.covariance[: slope.shape[1], : slope.shape[1]], slope), 0.0))
+    spread = np.sqrt(np.maximum(np.einsum("ik,kl,il->i", slope, uncertainty.covariance, slope), 0.0))
     reach = normal_quantile(1 - (1 - level) / 2) * spread
     out = []
     for middle, half in zip(centre, reach, strict=True):
@@ -86,12 +99,16 @@ def _delta(
 
 
 def _slope(fit: GaussianFit) -> Floats:
-    """Return the derivative of the logits by (theta, sigma), shape (factors + 1, k + 1), by central differences."""
-    here = np.append(fit.optimum.theta, fit.sigma)
-    step = 1e-5 * np.maximum(np.abs(here), np.append(np.full(here.size - 1, 0.1), 0.0))
+    """Return the derivative of the logits by (theta, sigma, phi), shape (factors + 1, parameters), by differences."""
+    k, phi = fit.engine.n_theta, np.zeros(0) if fit.residual is None else fit.residual.phi
+    here = np.concatenate([fit.optimum.theta, [fit.sigma], phi])
+    least = np.full(here.size, 0.1)
+    least[k] = 0.0
+    step = 1e-5 * np.maximum(np.abs(here), least)
     moved = np.concatenate([here + np.diag(step), here - np.diag(step)])
-    value = shares(fit, moved[:, :-1], moved[:, -1])
+    value = shares(fit, moved[:, :k], moved[:, k], moved[:, k + 1 :])
+    half = here.size
     with np.errstate(divide="ignore", invalid="ignore"):
         logit = np.log(value) - np.log1p(-value)
-        half = here.size
-        return np.asarray(np.nan_to_num(((logit[:half] - logit[half:]) / (2 * step)[:, None]).T), dtype=np.float64)
+        slope = (logit[:half] - logit[half:]) / (2 * step)[:, None]
+    return np.asarray(np.nan_to_num(slope).T, dtype=np.float64)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from alliancekit.core.errors import FitError, message
 from alliancekit.core.executor import run_all
-from alliancekit.multilevel.after.bootstrap import Seed, seeds_in_pieces
+from alliancekit.multilevel.after.bootstrap import Seed, check_plain, seeds_in_pieces
 from alliancekit.multilevel.after.simulate import draw
 from alliancekit.multilevel.gaussian.fit import GaussianFit
 from alliancekit.multilevel.gaussian.many import refit_many
@@ -28,6 +28,8 @@ def bootstrap_p(
 
     Source: Halekoh & Hojsgaard (2014), J Stat Softw 59(9), section 5; Davison & Hinkley (1997), eq. 4.11.
     """
+    for fit in (smaller, larger):
+        check_plain(fit, "the bootstrap", "Use method='standard'")
     observed = max(2.0 * (larger.log_likelihood - smaller.log_likelihood), 0.0)
     pieces = seeds_in_pieces(smaller, n, seed)
     task = partial(_statistics, smaller, larger)

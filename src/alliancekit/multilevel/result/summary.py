@@ -18,8 +18,6 @@ from alliancekit.multilevel.after import profile as after_profile
 from alliancekit.multilevel.after import rcall, text
 from alliancekit.multilevel.after import residuals as after_residuals
 from alliancekit.multilevel.after import shares as after_shares
-from alliancekit.multilevel.after.bootstrap import check_plain
-from alliancekit.multilevel.after.natural import check_parameters
 from alliancekit.multilevel.estimates import formula_order
 from alliancekit.multilevel.residual.rcall import as_nlme
 from alliancekit.multilevel.result.replicates import Replicates
@@ -164,19 +162,15 @@ class Summary(Replicates):
         Profile intervals of fixed effects with few clusters: they take the normal quantile and are too short; there use
         "wald" with its degrees of freedom.
         """
-        after_intervals.check_method(method, ddf)
-        names = check_parameters(self._fit, parameters)
+        after_intervals.check_request(self._fit, method, level, ddf, parameters, interval)
         if method == "profile":
-            check_plain(self._fit, "a profile interval", "Use method='wald'")
-            return after_profile.profile_intervals(self._fit, level, names)
+            return after_profile.profile_intervals(self._fit, level, parameters)
         if method == "bootstrap":
             table = self.bootstrap(n, seed, executor=executor, workers=workers).tidy(level, interval)
         else:
             table = after_intervals.wald(self.tidy(ddf, level), self.variance_components(level))
             table.attrs.update(method="wald", level=level)
-            if parameters is None:
-                return table[["component", "term", "estimate", "conf_low", "conf_high"]]
-        return after_intervals.chosen(table, names)
+        return after_intervals.chosen(table, parameters)
 
     def r2(self) -> pd.Series:
         """Return marginal and conditional R2 (Nakagawa & Schielzeth 2013; Johnson 2014)."""
