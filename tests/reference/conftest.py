@@ -9,5 +9,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if "/tests/reference/" in str(item.path) or "/tests/crosscheck/" in str(item.path):
             item.add_marker(
-                pytest.mark.filterwarnings("ignore:.*within and between the units:alliancekit.core.errors.DesignWarning")
+                pytest.mark.filterwarnings(
+                    "ignore:.*within and between the units:alliancekit.core.errors.DesignWarning"
+                )
             )

@@ -1,8 +1,9 @@
 """nlme 3.1-162, ``lme`` and ``gls``: one test per case, criterion and quantity.
 
 Two conventions of nlme are translated. Where variances differ by stratum its sigma is the SD of the stratum it meets
-first, ours that of the first level. By ML the coefficient tables of both, and ``vcov`` of ``gls``, multiply the covariance
-of the fixed effects by n / (n - p) (option adjustSigma); ours is that of the likelihood, as ``vcov`` of ``lme`` has it.
+first, ours that of the first level. By ML the coefficient tables of both, and ``vcov`` of ``gls``, multiply the
+covariance of the fixed effects by n / (n - p) (option adjustSigma); ours is that of the likelihood, as ``vcov`` of
+``lme`` has it.
 """
 
 from __future__ import annotations
@@ -102,7 +103,7 @@ def compare_table(case: str, f: Any, e: Any) -> None:
 
 
 def compare_sigma(case: str, f: Any, e: float) -> None:
-    model, expected = load_case(FAMILY / case)
+    _, expected = load_case(FAMILY / case)
     theirs = expected["fits"][f.method].get("var_coef_ratio_of_sd")
     reference = next(iter(theirs)) if theirs else None
     stratum = ratios(f)[reference] if reference is not None else 1.0

@@ -113,5 +113,5 @@ def test_what_is_not_there_says_so() -> None:
         lambda: fit.residuals("standardised"),
         lambda: fit.simulate(1, seed=1),
     ):
-        with pytest.raises(ak.SpecError, match="structure|independent residuals"):
+        with pytest.raises(ak.SpecError, match=r"structure|independent residuals"):
             call()
