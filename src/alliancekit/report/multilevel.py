@@ -13,7 +13,7 @@ from alliancekit.multilevel.after.bootstrap import Bootstrap
 from alliancekit.multilevel.after.profile import Profile
 from alliancekit.multilevel.api import MixedFit
 from alliancekit.multilevel.residual.components import GROUP
-from alliancekit.report import multilevel_tests
+from alliancekit.report import multilevel_means, multilevel_tests
 from alliancekit.report.formatting import format_fixed
 from alliancekit.report.multilevel_figures import make_figure
 from alliancekit.report.multilevel_intervals import interval_sentence, interval_table
@@ -27,8 +27,9 @@ def make_table(*results: Any) -> Table:
     """Return the table of one fit, of several fits side by side, or of one table of tests."""
     if all(isinstance(r, MixedFit) for r in results):
         return _one(results[0]) if len(results) == 1 else _side_by_side(results)
-    if len(results) == 1 and type(results[0]) in multilevel_tests.TABLES:
-        return multilevel_tests.TABLES[type(results[0])](results[0])
+    for tables in (multilevel_tests.TABLES, multilevel_means.TABLES):
+        if len(results) == 1 and type(results[0]) in tables:
+            return tables[type(results[0])](results[0])
     if len(results) == 1 and isinstance(results[0], Profile | Bootstrap):
         return interval_table(results[0])
     raise ReportError(message("fits and comparisons cannot share a table", do="Call ak.table for each"))
@@ -163,8 +164,9 @@ def make_sentence(result: Any, terms: tuple[str, ...] | None = None) -> Sentence
     """Return the sentences about a fit's fixed effects (some or all), or about a table of tests."""
     if isinstance(result, MixedFit):
         return _fit_sentence(result) if terms is None else _term_sentence(result, terms)
-    if type(result) in multilevel_tests.SENTENCES:
-        return multilevel_tests.SENTENCES[type(result)](result)
+    for sentences in (multilevel_tests.SENTENCES, multilevel_means.SENTENCES):
+        if type(result) in sentences:
+            return sentences[type(result)](result)
     if isinstance(result, Profile | Bootstrap):
         return interval_sentence(result)
     raise ReportError(message(f"a {type(result).__name__} has no sentence"))

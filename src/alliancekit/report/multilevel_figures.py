@@ -15,7 +15,9 @@ from alliancekit.multilevel.after.bootstrap import Bootstrap
 from alliancekit.multilevel.after.profile import Profile
 from alliancekit.multilevel.api import MixedFit
 from alliancekit.numerics.distributions import normal_quantile, t_quantile
+from alliancekit.report import multilevel_means
 from alliancekit.report.multilevel_intervals import interval_figure
+from alliancekit.report.multilevel_means_figures import make_margin_figure
 from alliancekit.report.parts import Figure
 
 if TYPE_CHECKING:
@@ -29,6 +31,8 @@ def make_figure(fit: Any, kind: str | None) -> Figure:
     """Return a figure of a fit ("trajectories", "effects", "diagnostics" or "random"), a profile or a bootstrap."""
     if isinstance(fit, Profile | Bootstrap):
         return interval_figure(fit, kind)
+    if type(fit) in multilevel_means.TABLES:
+        return make_margin_figure(fit, kind)
     if not isinstance(fit, MixedFit):
         raise ReportError(message(f"a {type(fit).__name__} has no figure", do="Use ak.table"))
     makers: dict[str, Callable[[MixedFit], Figure]] = {

@@ -30,21 +30,27 @@ class Contrasts:
     Attributes
     ----------
     setting : where they hold. scale : on which they are shown. level : of the intervals.
-    quantity : what is compared, "means" or "slopes of x". method : of the contrasts, by name. adjust : for
+    variable : whose slopes are compared; empty for means. method : of the contrasts, by name. adjust : for
         multiplicity.
-    means : how many are compared in each group of ``by``.
+    means : how many are compared in each group of ``by``. names : of the contrasts, one per row.
     """
 
     setting: Setting
     scale: ResponseScale
     level: float
-    quantity: str
+    variable: str
     method: str
     adjust: str
     means: int
     lines: Lines = field(repr=False)
-    labels: tuple[str, ...] = field(repr=False)
+    names: tuple[str, ...] = field(repr=False)
     inference: RowInference = field(repr=False)
+
+    @property
+    def quantity(self) -> str:
+        """What is compared, in words."""
+        outcome = self.setting.response
+        return f"slopes of {outcome} on {self.variable}" if self.variable else f"means of {outcome}"
 
     def tidy(self) -> pd.DataFrame:
         """Return one row per contrast: groups, term, estimate, std_error, df, statistic, p_value and limits."""
@@ -54,7 +60,7 @@ class Contrasts:
             self._adjust(frame)
         frame = self.scale.contrasts(frame)
         out = pd.concat([lines.cells, frame], axis=1)
-        out.insert(len(self.setting.by), "term", list(self.labels))
+        out.insert(len(self.setting.by), "term", list(self.names))
         out.attrs.update(
             df_method=self.inference.method,
             level=self.level,
@@ -68,7 +74,7 @@ class Contrasts:
         """Return one row: how many contrasts, of what, and how they were made."""
         row = {
             "nobs": self.setting.nobs,
-            "n_contrasts": len(self.labels),
+            "n_contrasts": len(self.names),
             "method": self.method,
             "adjust": self.adjust,
             "scale": self.scale.word,
@@ -111,7 +117,7 @@ def contrasts_of(
     method: str | Mapping[str, Any],
     interaction: bool | str | Sequence[str],
     adjust: str | None,
-    quantity: str,
+    variable: str = "",
 ) -> Contrasts:
     """Return the contrasts of the lines of a margin, within each group of ``by``.
 
@@ -143,7 +149,7 @@ def contrasts_of(
     new = lines.combine(total, pd.concat(cells, ignore_index=True))
     _check_not_empty(new, setting)
     labels = tuple(_label(name, scale.ratios, len(setting.factors)) for name in weights.names) * len(groups)
-    return Contrasts(setting, scale, margin.level, quantity, word, adjusted, len(first), new, labels, margin.inference)
+    return Contrasts(setting, scale, margin.level, variable, word, adjusted, len(first), new, labels, margin.inference)
 
 
 def _on_link(scale: ResponseScale) -> ResponseScale:

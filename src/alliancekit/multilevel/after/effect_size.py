@@ -51,6 +51,7 @@ class EffectSize:
     sd_kind : "model", "pooled" or "given". sd_error : whether the interval counts the SD's own error. level : of it.
     df_method : of the difference. parts : what the variance behind the SD is made of. nobs : rows of the fit.
     notes : what the reader must know, as sentences. outside : sentences about values beyond the data.
+    labels : column -> text for people.
     """
 
     response: str
@@ -69,6 +70,7 @@ class EffectSize:
     notes: tuple[str, ...]
     outside: tuple[str, ...]
     table: pd.DataFrame = field(repr=False)
+    labels: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     def tidy(self) -> pd.DataFrame:
         """Return one row per arm against the reference.
@@ -361,8 +363,8 @@ def _notes(coder: Coder, question: Question, sd_kind: str) -> tuple[str, ...]:
     others = [n for n in coder.variables if n not in (question.arm, question.time)]
     if sd_kind != "model" or not others:
         return ()
-    listed = ", ".join(others)
+    listed = " and ".join(filter(None, [", ".join(others[:-1]), others[-1]]))
     return (
-        f"The model-implied SD is the SD at equal {listed}. Where that explains much of the outcome, as its value "
-        'before treatment does, d is larger than in units of the whole SD; sd="pooled" has the whole SD.',
+        f"The SD that the model implies is the SD at equal {listed}. Where that explains much of the outcome, as the "
+        "outcome's own value before treatment does, d is larger than in units of the whole SD.",
     )

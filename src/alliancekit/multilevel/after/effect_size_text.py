@@ -59,6 +59,7 @@ def effect_size_text(result: EffectSize) -> str:
         f"The interval {counted}. p is that of the difference. g: d corrected for small samples (Hedges).",
         f"Degrees of freedom: {DDF_WORDS[result.df_method]}. Confidence level: {result.level:g}.",
         *result.notes,
+        *(['sd="pooled" has the whole SD.'] if result.notes else []),
         *result.outside,
     ]
     return "\n".join([f"Standardised mean differences between levels of {result.arm}", "", *body, "", *notes])

@@ -28,7 +28,7 @@ class Setting:
     factors, by : columns that tell the cells apart, and those that make groups of cells.
     averaged : variable -> levels averaged over. held : covariate -> value. at_mean : those held at their mean.
     weights : of the average. notes : what the reader must know, as sentences. digits : after the point, by variable.
-    outside : sentences about values outside the range of the data.
+    outside : sentences about values outside the range of the data. labels : column -> text for people.
     """
 
     response: str
@@ -43,6 +43,11 @@ class Setting:
     notes: tuple[str, ...]
     digits: Mapping[str, int]
     outside: tuple[str, ...]
+    labels: Mapping[str, str] = field(default_factory=dict)
+
+    def label(self, name: str) -> str:
+        """Return the codebook's label of a column, or its name."""
+        return self.labels.get(name, name)
 
     def shown(self, name: str, value: Any) -> str:
         """Return a level as it is, a number with the digits that suit its variable."""

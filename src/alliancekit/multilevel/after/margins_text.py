@@ -29,7 +29,7 @@ _ADJUST_WORDS = {
 def adjust_words(result: Contrasts) -> str:
     """Return how a set of contrasts was adjusted, in words; empty where it was not."""
     groups = len(result.lines.cells[list(result.setting.by)].drop_duplicates()) if result.setting.by else 1
-    k = len(result.labels) // groups
+    k = len(result.names) // groups
     if result.adjust == "none" or (k == 1 and result.adjust != "scheffe"):
         return ""
     each = " in each group" if groups > 1 else ""

@@ -57,7 +57,7 @@ class MarginalMeans(Margin):
         adjust: str | None = None,
     ) -> Contrasts:
         """Return contrasts among these means, within each group of ``by``; see ``fit.contrasts``."""
-        return contrasts_of(self, method, interaction, adjust, f"means of {self.setting.response}")
+        return contrasts_of(self, method, interaction, adjust)
 
     def __repr__(self) -> str:
         title = f"Estimated marginal means of {self.setting.response}"

@@ -39,7 +39,8 @@ class Regions:
     low, high : range of the moderator in the data. linear : whether the slope is a straight line in the moderator; if
         it is not, bounds are looked for within the data only.
     table : one row per region: low, high, significant, direction, share of the rows used that lie in it.
-    curve : moderator, estimate, std_error, conf_low, conf_high over the data's range.
+    curve : moderator, estimate, std_error, conf_low, conf_high over the data's range. tenths : shape (9,), deciles of
+        the moderator.
     """
 
     moderator: str
@@ -51,27 +52,28 @@ class Regions:
     linear: bool
     table: pd.DataFrame = field(repr=False)
     curve: pd.DataFrame = field(repr=False)
+    tenths: Floats = field(repr=False)
 
     def text(self, variable: str) -> str:
         """Return the regions in words."""
         where = "".join(f", {name} = {value}" for name, value in self.where.items())
         head = f"Region of significance of the slope of {variable} over {self.moderator}{where}:"
         lines = []
-        for row in rows(self.table):
+        for row in rows(self.table[(self.table["high"] > self.low) & (self.table["low"] < self.high)]):
             verdict = f"{row.direction} (p < {1 - self.level:.3g})" if row.significant else "not different from zero"
-            lines.append(f"  {span_text(self.moderator, row.low, row.high)}: {verdict}; {_share(row.share)}")
+            low, high = (row.low if row.low > self.low else -np.inf), (row.high if row.high < self.high else np.inf)
+            lines.append(f"  {span_text(self.moderator, low, high)}: {verdict}; {100 * row.share:.1f}% of rows")
         lines.append(f"Range of {self.moderator} in the data: {self.low:.4g} to {self.high:.4g}. Tests are pointwise.")
+        beyond = [f"{b:.4g}" for b in self.bounds if not self.low <= b <= self.high]
+        if beyond:
+            lines.append(f"Bounds outside the data: {', '.join(beyond)}.")
         return "\n".join([head, *lines])
-
-
-def _share(share: float) -> str:
-    return f"{100 * share:.1f}% of rows" if share > 0 else "no rows"
 
 
 def span_text(name: str, low: float, high: float) -> str:
     """Return a region in words: below 3.2, 3.2 to 7, above 7, all values."""
     if np.isinf(low) and np.isinf(high):
-        return f"all values of {name}"
+        return f"all observed values of {name}"
     if np.isinf(low):
         return f"{name} below {high:.4g}"
     return f"{name} above {low:.4g}" if np.isinf(high) else f"{name} {low:.4g} to {high:.4g}"
@@ -127,6 +129,7 @@ def find_regions(
         linear,
         table,
         _curve(at, inference, level, points, moderator),
+        np.quantile(observed, np.linspace(0.1, 0.9, 9)),
     )
 
 

@@ -22,7 +22,7 @@ from alliancekit.core.errors import DesignError, SpecError, check_option, messag
 from alliancekit.formula.design import Design
 from alliancekit.formula.expressions import columns_in
 from alliancekit.multilevel.after.coefficients import check_level
-from alliancekit.multilevel.after.contrast_rows import RowInference
+from alliancekit.multilevel.after.contrast_rows import RowInference, inferred
 from alliancekit.multilevel.after.contrasts import Contrasts, contrasts_of
 from alliancekit.multilevel.after.grid_values import check_names, chosen_values
 from alliancekit.multilevel.after.margins import Margin, make_setting
@@ -51,7 +51,7 @@ class Slopes(Margin):
     ----------
     variable : whose slopes these are. regions : where on a moderator the slope differs from zero, one for each cell of
         the other variables; empty where they were not asked for. Others as in ``MarginalMeans``.
-    means : the model's means at both ends of the covariate's range, for the figure.
+    means : the model's means over the covariate's range in each cell, for the figure.
     """
 
     variable: str = ""
@@ -82,7 +82,7 @@ class Slopes(Margin):
         adjust: str | None = None,
     ) -> Contrasts:
         """Return contrasts among these slopes; see ``fit.contrasts``."""
-        return contrasts_of(self, method, interaction, adjust, f"slopes of {self.setting.response} on {self.variable}")
+        return contrasts_of(self, method, interaction, adjust, self.variable)
 
     def __repr__(self) -> str:
         title = f"Slopes of {self.setting.response} on {self.variable}"
@@ -113,9 +113,9 @@ def simple_slopes(
     coder = make_coder(design, frame)
     _check_variable(coder, variable)
     moderator = check_names(regions, coder.variables, "regions")
-    several = [n for n, v in (at or {}).items() if _is_several(v)] if by is None else []
-    shown = check_names(by if by is not None else [n for n in several if n != regions], coder.variables, "by")
-    shown = tuple(dict.fromkeys([*shown, *moderator, *(n for n in several if n == variable)]))
+    several = [n for n, v in (at or {}).items() if _is_several(v) and (by is None or n == variable)]
+    named = check_names(by, coder.variables, "by")
+    shown = tuple(dict.fromkeys([*named, *(n for n in several if n in coder.variables), *moderator]))
     for name in shown:
         _check_interaction(coder, variable, name)
     spread = {n: "mean ± sd" for n in shown if coder.variables[n].kind == "number" and n != variable}
@@ -127,7 +127,7 @@ def simple_slopes(
     setting = make_setting(design, coder.variables, values, shown, (), weights, list(at or ()), sorted(ignored))
     setting_scale = ResponseScale("link", scale.link, scale.family)
     found = _regions(coder, values, variable, shown, weights, regions, inference, level)
-    ends = _end_means(coder, values, variable, shown, weights, inference)
+    ends = _course(coder, values, variable, shown, weights, inference, level)
     return Slopes(setting, setting_scale, level, lines, inference, variable, found, ends)
 
 
@@ -237,18 +237,19 @@ def _regions(
     return tuple(out)
 
 
-def _end_means(
+def _course(
     coder: Coder,
     values: Mapping[str, tuple[Any, ...]],
     variable: str,
     shown: Sequence[str],
     weights: str,
     inference: RowInference,
+    level: float,
 ) -> pd.DataFrame:
     """Return the model's means over the range of the covariate in each cell, on the scale of the linear predictor."""
     known = coder.variables[variable].values
     points = tuple(np.linspace(known.min(), known.max(), 41).tolist())
     apart = [n for n in shown if n != variable]
     lines, _, _ = averaged_lines(coder, {**values, variable: points}, (variable, *apart), weights)
-    error = inference.std_error(lines.rows)
-    return lines.cells.assign(estimate=lines.rows @ inference.beta + lines.constant, std_error=error)
+    frame = inferred(inference, lines.rows, level, constant=lines.constant, estimable=lines.estimable)
+    return pd.concat([lines.cells, frame[["estimate", "conf_low", "conf_high"]]], axis=1)

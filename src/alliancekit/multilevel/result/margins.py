@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, TypeVar
 
 from alliancekit.core.errors import DesignWarning
@@ -88,7 +89,7 @@ class Margins(FitBase):
         ---------------
         To describe what was observed: means of a model hold at covariate values that nobody may have.
         """
-        return self._warned(self._means(factors, at, by, ddf, level, scale, weights))
+        return self._finished(self._means(factors, at, by, ddf, level, scale, weights))
 
     def _means(
         self,
@@ -179,7 +180,7 @@ class Margins(FitBase):
         ---------------
         For one question that was planned: ask it with ``fit.test``, without paying for the others.
         """
-        means = self._warned(self._means(factors, at, by, ddf, level, scale, weights))
+        means = self._finished(self._means(factors, at, by, ddf, level, scale, weights))
         return means.contrasts(method, interaction=interaction, adjust=adjust)
 
     def slopes(
@@ -251,7 +252,7 @@ class Margins(FitBase):
             weights=weights,
             regions=regions,
         )
-        return self._warned(slopes)
+        return self._finished(slopes)
 
     def effect_size(
         self,
@@ -337,14 +338,13 @@ class Margins(FitBase):
         )
         for text in found.outside:
             warnings.warn(text, DesignWarning, stacklevel=2)
-        return found
+        return replace(found, labels=self.labels)
 
-    @staticmethod
-    def _warned(result: M) -> M:
-        """Warn of values outside the data, in the name of the caller's caller."""
+    def _finished(self, result: M) -> M:
+        """Give the codebook's labels to a result; warn of values outside the data, in the caller's caller's name."""
         for text in result.setting.outside:
             warnings.warn(text, DesignWarning, stacklevel=3)
-        return result
+        return replace(result, setting=replace(result.setting, labels=self.labels))
 
     def _row_inference(self, ddf: str | None) -> RowInference:
         return row_inference(self._fit, self._precision(ddf))
