@@ -81,7 +81,7 @@ def origin(profiled: Profiled, minimum: float) -> Point:
     raw = difference_hessian(lambda x: profiled.evaluate(at, x)[1], start, 1e-4, gradient)
     hessian = positive_definite(raw, 1e-3)
     mixed = (moved - gradient) / profiled.nudge
-    tangent = -np.linalg.solve(hessian, mixed)
+    tangent: Floats = np.asarray(-np.linalg.solve(hessian, mixed), dtype=np.float64)
     curvature = (moved_slope - slope) / profiled.nudge + float(mixed @ tangent)
     known = curvature > 0
     return Point(
