@@ -46,7 +46,7 @@ def wald(coefficients: pd.DataFrame, components: pd.DataFrame) -> pd.DataFrame:
 def check_request(
     fit: GaussianFit, method: str, level: float, ddf: str | None, wanted: Sequence[str] | None, interval: str
 ) -> None:
-    """Raise SpecError for a wrong word, level or name before work begins, and for df that a method does not use."""
+    """Raise SpecError for a wrong word, level or name before any work is done, or for df that a method does not use."""
     check_option("method", method, METHODS)
     check_option("interval", interval, INTERVALS)
     check_level(level)

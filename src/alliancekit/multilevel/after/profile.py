@@ -18,7 +18,7 @@ from alliancekit.multilevel.gaussian.profile import Held, parameters
 from alliancekit.numerics.distributions import normal_quantile
 from alliancekit.numerics.profiles import Point, curve, limit
 
-LOWER = 1e-5  # a criterion lower than the fitted one by more than this means that the fit was at a local optimum
+LOWER = 1e-3  # a criterion lower than the fitted one by more than this, .0003 SE in a limit, tells of a local optimum
 
 
 @dataclass(frozen=True, eq=False)

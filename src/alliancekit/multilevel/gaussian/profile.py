@@ -29,7 +29,7 @@ from alliancekit.multilevel.gaussian.objective import deviance, eliminate, gradi
 from alliancekit.numerics.profiles import Profiled, follow, origin
 
 Floats = NDArray[np.float64]
-SMALLEST_SIGMA = 1e-4  # share of the fitted sigma that counts as zero in the search for its lower limit
+SMALLEST_SIGMA = 1e-2  # share of the fitted sigma taken for zero: with one residual df the deviance rises by 1e4
 
 
 @dataclass(frozen=True, slots=True, eq=False)
