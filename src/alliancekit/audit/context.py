@@ -16,6 +16,7 @@ from alliancekit.core.sample import SampleAccount
 from alliancekit.formula.expressions import columns_in
 from alliancekit.formula.parse import parse_formula
 from alliancekit.multilevel.api import MixedFit
+from alliancekit.multilevel.pooled import TIME_NAMES
 from alliancekit.prediction.results import IncrementalValidity
 from alliancekit.study.codebook import ColumnInfo
 from alliancekit.study.types import Study, frame_of
@@ -23,7 +24,6 @@ from alliancekit.study.types import Study, frame_of
 Array = NDArray[np.float64]
 
 SUFFIXES = re.compile(r"_(within|between|therapist|early|change|baseline|lag\d*|lead\d*)$")
-TIME_NAMES = ("time", "session", "week", "day", "days", "month", "occasion", "wave")
 
 
 @dataclass(frozen=True, eq=False)

@@ -9,9 +9,9 @@ from __future__ import annotations
 import numpy as np
 
 from alliancekit.audit.context import Context, listed
-from alliancekit.audit.spread import explained
 from alliancekit.audit.types import NOT_CHECKED, PASS, WARN, Check
 from alliancekit.core.errors import SpecError, message, nearest
+from alliancekit.numerics.spread import explained
 from alliancekit.study.codebook import ColumnInfo
 
 NAME = "early symptom change"

@@ -9,9 +9,9 @@ from __future__ import annotations
 import numpy as np
 
 from alliancekit.audit.context import Context, source_of
-from alliancekit.audit.spread import spread_between
 from alliancekit.audit.types import NOT_CHECKED, PASS, WARN, Check
 from alliancekit.audit.words import number
+from alliancekit.numerics.spread import spread_between
 
 NAME = "reliability of person means"
 ENOUGH = 0.70

@@ -6,22 +6,25 @@ Source: Kreft, de Leeuw & Aiken (1995, Multivariate Behavioral Research 30, 1-21
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 from numpy.typing import NDArray
 
 from alliancekit.audit.context import Context, listed
-from alliancekit.audit.spread import Spread, collapse, explained, group_means, spread_between
 from alliancekit.audit.types import PASS, REFUSE, WARN, Check
+from alliancekit.multilevel.pooled import is_lag_of, two_levels
+from alliancekit.numerics.spread import Spread
 
 NAME = "within and between parts"
-SMALL_SHARE, ALPHA, REPRODUCED = 0.05, 0.05, 1 - 1e-8
 
 
 def check(context: Context) -> Check:
     """Look for predictors that vary at two levels while the model has one slope for both.
 
     A predictor counts where at least 5% of its variance lies within and at least 5% between units (F test p < .05), and
-    the units' means are not reproduced by the other columns of the model (so raw + mean, or within + between, pass).
+    the units' means are not reproduced by the other columns of the model (so raw + mean, or within + between, pass), as
+    ``multilevel/pooled.py`` judges, which also warns at the fit.
     Repeated measures of patients are refused; patients in therapists (one slope for patient and therapist level) warn.
     """
     units = {group: codes for group, codes in context.groups.items() if int(codes.max()) + 1 < len(codes)}
@@ -58,16 +61,11 @@ def _repeats(context: Context, group: str) -> bool:
 
 
 def _two_levels(context: Context, column: str, codes: NDArray[np.intp], finest: NDArray[np.intp]) -> Spread | None:
-    """Return the spread of a predictor with one slope for two levels; None where there is no such trouble.
-
-    At a level above the finest, the means of the finest units are compared, so that repeated rows do not count twice.
-    """
+    """Return the spread of a predictor with one slope for two levels; None where there is no such trouble."""
     values = context.used(column)
     if values is None or column in context.is_time or len(np.unique(values)) < 3 or np.isnan(values).any():
         return None
-    found = spread_between(*collapse(values, codes, finest))
-    if found is None or not SMALL_SHARE < found.icc < 1 - SMALL_SHARE or found.p_value >= ALPHA:
+    if is_lag_of(column, context.outcome_columns):
         return None
-    if explained(context.X, group_means(values, codes)) >= REPRODUCED:
-        return None
-    return found
+    own = np.array([column in re.split(r"\W+", term) for term in context.terms], dtype=bool)
+    return two_levels(values, codes, finest, context.X, own)

@@ -9,9 +9,9 @@ from __future__ import annotations
 import numpy as np
 
 from alliancekit.audit.context import Context
-from alliancekit.audit.spread import collapse, spread_between
 from alliancekit.audit.types import NOT_CHECKED, PASS, REFUSE, WARN, Check
 from alliancekit.audit.words import number, p_text
+from alliancekit.numerics.spread import collapse, spread_between
 
 NAME = "therapist effect"
 ALPHA, NOTABLE = 0.05, 0.05

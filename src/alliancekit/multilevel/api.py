@@ -8,7 +8,7 @@ from typing import Any
 from alliancekit.core.errors import SpecError, check_columns, message
 from alliancekit.formula.design import build_design
 from alliancekit.multilevel.gaussian import fit as gaussian
-from alliancekit.multilevel.notices import column_labels, search_notices
+from alliancekit.multilevel.notices import column_labels, pooled_notices, search_notices
 from alliancekit.multilevel.residual import fit as residual
 from alliancekit.multilevel.residual.terms import ResidualStructure
 from alliancekit.multilevel.result.again import Again
@@ -54,7 +54,8 @@ def mixed(
     Warns
     -----
     BoundaryWarning : a variance is at zero or a correlation at one (the estimates stay right).
-    ConvergenceWarning : the optimiser stopped early. DesignWarning : columns were dropped as collinear.
+    ConvergenceWarning : the optimiser stopped early. DesignWarning : columns were dropped as collinear, or a
+    predictor varies within and between the units of the finest grouping factor and has one slope for both.
 
     Notes
     -----
@@ -104,7 +105,8 @@ def mixed(
     else:
         fitted = residual.fit(design, spec.reml, spec.residual, frame)
     labels = column_labels(data, design.variables)
-    notes = tuple(str(w.message) for w in caught) + search_notices(fitted, spec.formula.text, stacklevel=3)
+    notes = tuple(str(w.message) for w in caught) + pooled_notices(design, data, labels, stacklevel=3)
+    notes += search_notices(fitted, spec.formula.text, stacklevel=3)
     return MixedFit(spec, fitted, frame, notes, labels)
 
 

@@ -8,7 +8,9 @@ from typing import Any
 import pandas as pd
 
 from alliancekit.core.errors import BoundaryWarning, ConvergenceWarning, DesignWarning, message
+from alliancekit.formula.design import Design
 from alliancekit.multilevel.estimates import Estimates
+from alliancekit.multilevel.pooled import pooled_predictors, pooled_text
 from alliancekit.study.types import Study
 
 
@@ -26,6 +28,17 @@ def column_labels(data: Any, columns: tuple[str, ...]) -> dict[str, str]:
             )
             warnings.warn(text_, DesignWarning, stacklevel=3)
     return {name: info.label for name, info in infos.items() if info.label}
+
+
+def pooled_notices(design: Design, data: Any, labels: dict[str, str], stacklevel: int) -> tuple[str, ...]:
+    """Warn of predictors that vary within and between persons and have one slope for both; return the texts."""
+    times = [data.role(role) for role in ("time", "session", "date")] if isinstance(data, Study) else []
+    found = pooled_predictors(design, [name for name in times if name])
+    if not found:
+        return ()
+    text = pooled_text(design, found, labels)
+    warnings.warn(text, DesignWarning, stacklevel=stacklevel)
+    return (text,)
 
 
 def boundary_text(group: str, names: tuple[str, ...]) -> str:

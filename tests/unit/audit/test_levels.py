@@ -8,7 +8,7 @@ import pytest
 
 import alliancekit as ak
 from alliancekit.audit import crossed_nested, few_clusters, person_means, pooled_slope, therapist_effect, timing
-from alliancekit.audit.spread import collapse, spread_between
+from alliancekit.numerics.spread import collapse, spread_between
 from alliancekit.study.codebook import Codebook
 from alliancekit.study.types import Study
 

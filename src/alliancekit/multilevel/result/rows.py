@@ -162,9 +162,9 @@ class Rows(FitBase):
         -----
         With b and V the fixed effects and their covariance, and (i) for "without unit i":
         Cook's distance (b - b(i))' V^-1 (b - b(i)) / p, MDFFITS the same with V(i), COVRATIO |V(i)| / |V|, COVTRACE
-        \\|tr(V^-1 V(i)) - p\\|, dfbetas (b(i) - b) / se(i), relative change of a variance v(i) / v - 1 (Loy & Hofmann
-        2014, J Stat Softw 56(5); Pinho, Nobre & Singer 2015, Stat Model 15). ``lme4``'s ``cooks.distance`` multiplies
-        by (D - p) / D, D the number of units.
+        the distance of tr(V^-1 V(i)) from p, dfbetas (b(i) - b) / se(i), relative change of a variance v(i) / v - 1
+        (Christensen, Pearson & Johnson 1992, Technometrics 34, 38-45; Loy & Hofmann 2014, J Stat Softw 56(5)).
+        ``lme4``'s ``cooks.distance`` multiplies by (D - p) / D, D the number of units.
 
         Examples
         --------

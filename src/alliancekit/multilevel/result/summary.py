@@ -13,6 +13,7 @@ from alliancekit.core.errors import check_option
 from alliancekit.multilevel.after import coefficients as after_coefficients
 from alliancekit.multilevel.after import components as after_components
 from alliancekit.multilevel.after import intervals as after_intervals
+from alliancekit.multilevel.after import partition as after_partition
 from alliancekit.multilevel.after import profile as after_profile
 from alliancekit.multilevel.after import rcall, text
 from alliancekit.multilevel.after import residuals as after_residuals
@@ -180,6 +181,46 @@ class Summary(Replicates):
     def r2(self) -> pd.Series:
         """Return marginal and conditional R2 (Nakagawa & Schielzeth 2013; Johnson 2014)."""
         return after_components.r2(self._fit)
+
+    def r2_partition(self) -> after_partition.R2Partition:
+        """Divide the outcome's variance by source and level: what fixed effects, slopes and units account for.
+
+        Returns
+        -------
+        R2Partition : variance and shares of f1, f2, ... (fixed part within units, between units, ...), v (slopes that
+        vary over units), m (means that vary over units) and sigma2, in total and at each level.
+
+        Raises
+        ------
+        DesignError : grouping factors are crossed, so that there are no levels.
+
+        Notes
+        -----
+        Rights & Sterba (2019), Psychological Methods 24, 309-338, eq. 10-18, with sample covariances over n - 1 as in
+        their R package; three and more nested levels after Rights & Sterba (2023), Multivariate Behavioral Research
+        58: with three levels v12, v13 and v23 are slopes of predictors at the first level that vary over units of the
+        second. The linear predictor and the columns of random slopes are divided by the unit means of the rows used, so
+        that predictors need not be centred: v then also has a part between units, and v and m are those of the paper's
+        formulas for predictors that are not centred.
+
+        Examples
+        --------
+        >>> import numpy as np, pandas as pd, alliancekit as ak
+        >>> rng = np.random.default_rng(5)
+        >>> d = pd.DataFrame({"g": np.repeat(np.arange(50), 6), "x": np.tile(np.arange(6.0) - 2.5, 50)})
+        >>> d["y"] = d["x"] + rng.normal(size=50)[d["g"]] + rng.normal(size=300)
+        >>> ak.mixed("y ~ x + (1 | g)", d).r2_partition().tidy()["source"].tolist()
+        ['f1', 'f2', 'v', 'm', 'sigma2']
+
+        Checked against
+        ---------------
+        The paper's formulas written out, and simulations of known truth (tests/unit/multilevel).
+
+        When not to use
+        ---------------
+        Few units: the shares inherit the uncertainty of the variances and have no intervals here.
+        """
+        return after_partition.partition(self._fit, self.labels.get(self.design.response, self.design.response))
 
     def icc(self) -> pd.Series:
         """Return each grouping factor's share of random plus residual variance, and the total."""
