@@ -1,9 +1,7 @@
 """Influence: does the answer rest on one patient or one therapist?
 
-Deleting a set S of rows with the variances held fixed changes generalised least squares to
-b - A X' V^-1 E (E' P E)^-1 E' P y, with A = (X' V^-1 X)^-1, P = V^-1 - V^-1 X A X' V^-1 and E the columns of the
-identity matrix that belong to S: the mean-shift form of case deletion (Christensen, Pearson & Johnson, 1992,
-Technometrics 34, 38-45). V falls into blocks of rows that share no unit with others, so only blocks are inverted.
+Mixed models: one-step deletion of each unit (``MixedFit.influence``). Ordinary regression: the normal equations without
+each unit.
 """
 
 from __future__ import annotations
@@ -15,7 +13,7 @@ from alliancekit.audit.context import Context
 from alliancekit.audit.types import NOT_CHECKED, PASS, WARN, Check
 
 NAME = "influence"
-LARGE, LARGEST_BLOCK = 1.0, 4000
+LARGE = 1.0
 
 Array = NDArray[np.float64]
 Codes = NDArray[np.intp]
@@ -28,21 +26,18 @@ def check(context: Context) -> Check:
         slopes = [context.terms.index(str(context.focus))]
     if not slopes:
         return Check(NAME, PASS, "The model has no slope.")
-    blocks = independent_blocks(context)
-    if max(len(b) for b in blocks) > LARGEST_BLOCK:
-        need = f"One block of connected rows has {max(len(b) for b in blocks):,} rows, more than {LARGEST_BLOCK:,}."
-        return Check(NAME, NOT_CHECKED, need, "Refit without the units with the largest random effects.")
-    whitened = _inverse(context, blocks)
+    if context.fit is not None and context.fit.family != "gaussian":
+        return Check(NAME, NOT_CHECKED, "Deletion of units is available for Gaussian outcomes.", "Refit without some.")
     worst: tuple[float, str, str, int] = (0.0, "", "", 0)
     numbers, above = {}, 0
     for level, codes in _levels(context).items():
-        shift = deletion_shift(context, blocks, whitened, codes)[:, slopes] / context.std_errors[slopes]
-        size = np.abs(np.nan_to_num(shift))
+        shift, sizes = _shift(context, level, codes)
+        size = np.abs(np.nan_to_num(shift[:, slopes] / context.std_errors[slopes]))
         unit, term = np.unravel_index(int(size.argmax()), size.shape)
         numbers[f"largest_shift_{level}"] = float(size.max())
         above += int((size > LARGE).any(axis=1).sum())
         if size.max() > worst[0]:
-            worst = (float(size.max()), level, context.terms[slopes[int(term)]], int((codes == unit).sum()))
+            worst = (float(size.max()), level, context.terms[slopes[int(term)]], int(sizes[unit]))
     value, level, name, rows = worst
     evidence = f"Largest shift of a slope when one unit is left out: {value:.2f} SE ('{name}', one '{level}' with "
     evidence += f"{rows} {'row' if rows == 1 else 'rows'})."
@@ -63,59 +58,28 @@ def _levels(context: Context) -> dict[str, Codes]:
     return found or {"row": np.arange(len(context.y), dtype=np.intp)}
 
 
-def independent_blocks(context: Context) -> list[Codes]:
-    """Return the rows of each block of V: rows joined by common units of the random terms."""
-    label = np.arange(len(context.y), dtype=np.intp)
-    used = [context.groups[group] for group, _, _ in context.Z]
-    changed = bool(used)
-    while changed:
-        before = label.copy()
-        for codes in used:
-            least = np.full(int(codes.max()) + 1, len(label), dtype=np.intp)
-            np.minimum.at(least, codes, label)
-            label = least[codes]
-        changed = bool((label != before).any())
-    order = np.argsort(label, kind="stable")
-    return np.split(order, np.flatnonzero(np.diff(label[order])) + 1)
+def _shift(context: Context, level: str, codes: Codes) -> tuple[Array, Codes]:
+    """Return the change of every coefficient when each unit is left out, (units, p), and the rows of each unit.
+
+    Missing where X loses rank.
+    """
+    if context.fit is None:
+        return deletion_shift(context.X, context.y, codes), np.bincount(codes)
+    found = context.fit.influence(by=level if level in context.groups else None, method="one-step")
+    place = [found.terms.index(term) for term in context.terms]
+    return np.asarray((found.estimates_without - found.estimates)[:, place], dtype=np.float64), found.rows
 
 
-def _inverse(context: Context, blocks: list[Codes]) -> list[Array]:
-    """Return the inverse of V of each block."""
-    found = []
-    for rows in blocks:
-        V = context.sigma**2 * np.eye(len(rows))
-        if context.fit is not None and context.fit.design.weights is not None:
-            V /= context.fit.design.weights[rows]
-        for group, Z, covariance in context.Z:
-            codes = context.groups[group][rows]
-            V += (Z[rows] @ covariance @ Z[rows].T) * (codes[:, None] == codes[None, :])
-        found.append(np.asarray(np.linalg.inv(V), dtype=np.float64))
-    return found
-
-
-def deletion_shift(context: Context, blocks: list[Codes], inverses: list[Array], codes: Codes) -> Array:
-    """Return the change of every coefficient when each unit is left out, shape (units, p); nan where X loses rank."""
-    X, y = context.X, context.y
-    weighted = np.empty_like(X)
-    target = np.empty_like(y)
-    for rows, inverse in zip(blocks, inverses, strict=True):
-        weighted[rows] = inverse @ X[rows]
-        target[rows] = inverse @ y[rows]
-    A = np.linalg.inv(X.T @ weighted)
-    projected = target - weighted @ (A @ (weighted.T @ y))
-    place = np.empty(len(y), dtype=np.intp)
-    block = np.empty(len(y), dtype=np.intp)
-    for b, rows in enumerate(blocks):
-        place[rows], block[rows] = np.arange(len(rows)), b
+def deletion_shift(X: Array, y: Array, codes: Codes) -> Array:
+    """Return the change of least-squares coefficients when each unit is left out; nan where X loses rank."""
+    scale = np.sqrt((X**2).mean(axis=0))
+    X = X / scale
+    whole, cross = X.T @ X, X.T @ y
+    b = np.linalg.solve(whole, cross)
     shift = np.full((int(codes.max()) + 1, X.shape[1]), np.nan)
     for unit in range(len(shift)):
-        rows = np.flatnonzero(codes == unit)
-        Vs = np.zeros((len(rows), len(rows)))
-        for b in np.unique(block[rows]):
-            inside = np.flatnonzero(block[rows] == b)
-            at = place[rows[inside]]
-            Vs[np.ix_(inside, inside)] = inverses[b][np.ix_(at, at)]
-        middle = Vs - weighted[rows] @ A @ weighted[rows].T
-        if np.linalg.cond(middle) < 1e12:
-            shift[unit] = -A @ weighted[rows].T @ np.linalg.solve(middle, projected[rows])
+        rows = codes == unit
+        left = whole - X[rows].T @ X[rows]
+        if np.linalg.cond(left) < 1e12:
+            shift[unit] = (np.linalg.solve(left, cross - X[rows].T @ y[rows]) - b) / scale
     return shift
