@@ -47,6 +47,7 @@ def fit_formula(case: str, formula: str, method: str) -> Any:
     model, _ = load_case(FAMILY / case)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ak.BoundaryWarning)
+        warnings.filterwarnings("ignore", ".*within and between the units", ak.DesignWarning)  # the references pool
         return ak.mixed(formula, frame(case), method=method, weights=model.get("weights"))
 
 
