@@ -97,7 +97,8 @@ def _y_label(result: MarginalMeans, outcome: str) -> str:
 
 def _alt(frame: pd.DataFrame) -> str:
     known = frame[frame["estimate"].notna()]
-    low, high = known.loc[known["estimate"].idxmin()], known.loc[known["estimate"].idxmax()]
+    order = known.sort_values("estimate", kind="stable")
+    low, high = order.iloc[0], order.iloc[-1]
     return (
         f"{len(known)} estimates, from {low['estimate']:.3g} for {low['term']} to {high['estimate']:.3g} for "
         f"{high['term']}."
