@@ -50,7 +50,7 @@ class Patterns:
 
 
 def find_patterns(
-    chain: tuple[ChainLink, ...], links: tuple[LinkProducts, ...], layout: Layout
+    chain: tuple[ChainLink, ...], links: tuple[LinkProducts, ...], layout: Layout, n: int
 ) -> Patterns | None:
     """Return the patterns of the first factor's levels, or None where too few levels share one.
 
@@ -62,7 +62,7 @@ def find_patterns(
     if layout.m and (len(links) > 1 or q * q * (layout.m + e) ** 2 > _LARGEST):
         return None
     rows = [square[i, j] for i in range(q) for j in range(i, a)]
-    scales = [float(np.abs(row).max()) for row in rows]
+    scales = _scales(square, n)
     stride = max(n_levels // _PROBE, 1)
     probe = _keys([row[::stride] for row in rows], scales)
     distinct = np.unique(probe).size
@@ -80,11 +80,9 @@ def find_patterns(
         return None
     shared = np.ascontiguousarray(square[:, :, first])
     if P > 1:
-        for i in range(q):
-            for j in range(a):
-                gap = np.abs(square[i, j] - shared[i, j][code]).max()
-                if gap > 4.0 / _GRAIN * float(np.abs(square[i, j]).max()):  # two keys alike by chance
-                    return None
+        for row, scale in zip(rows, scales, strict=True):
+            if np.abs(row - row[first][code]).max() > 4.0 / _GRAIN * scale:  # two keys alike by chance
+                return None
     count = np.bincount(code, minlength=P).astype(np.float64) if P > 1 else np.array([float(n_levels)])
     moments, members, sums = collapse(code, count, links[0], chain[0].parent, n_parents, layout)
     return Patterns(code, count, shared, moments, members, sums)
@@ -156,6 +154,13 @@ def _add_border(wide: Floats, code: Ints, link: LinkProducts, cells: Cells) -> N
                 block = np.bincount(place, first[i] * second[j], P * m * m).reshape(P, m, m)
                 wide[i, j, :, :m, :m] += block
                 wide[j, i, :, :m, :m] += block.mT
+
+
+def _scales(square: Floats, n: int) -> list[float]:
+    """Return the size of each product by Cauchy's inequality; the engine's columns have unit mean square."""
+    q, a, n_levels = square.shape
+    sizes = [float(np.sqrt(square[i, i].max())) for i in range(q)] + [float(np.sqrt(n / n_levels))] * (a - q)
+    return [sizes[i] * sizes[j] for i in range(q) for j in range(i, a)]
 
 
 def _keys(rows: list[Floats], scales: list[float]) -> NDArray[np.int64]:

@@ -89,7 +89,7 @@ def cross_products(
     sums = Sums(by_level, [*columns, *X.T, y])
     links = _links(factors, chain, Zs, columns, sums, p, layout)
     total, total_response, yy = _total(factors, border, Zs, sums, columns, p, layout)
-    patterns = find_patterns(chain, links, layout)
+    patterns = find_patterns(chain, links, layout, n)
     return CrossProducts(n, p, layout.m, links, total, total_response, yy, log_weights, layout, patterns)
 
 
