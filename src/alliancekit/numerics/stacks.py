@@ -20,12 +20,12 @@ def multiply(left: Floats, right: Floats) -> Floats:
 
 
 def invert(blocks: Floats) -> tuple[Floats, Floats]:
-    """Return the inverse of each symmetric positive definite block, (q, q, L), and its determinant, (L,).
+    """Return the inverse of each symmetric positive definite block, (q, q, ...), and its determinant, (...).
 
     Gauss-Jordan sweeps without pivoting (Goodnight 1979, Am Stat 33, 149-158): stable for positive definite blocks.
     """
     out = blocks.copy()
-    det = np.ones(blocks.shape[2])
+    det = np.ones(blocks.shape[2:])
     for k in range(blocks.shape[0]):
         pivot = out[k, k].copy()
         det *= pivot

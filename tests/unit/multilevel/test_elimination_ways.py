@@ -69,7 +69,9 @@ def check_same(one: list[np.ndarray], two: list[np.ndarray]) -> None:
 
 
 @pytest.mark.parametrize("share", [0.0, 2.0])
-@pytest.mark.parametrize("formula", [CROSSED["crossed"], CROSSED["two crossed"], "y ~ x + (1 + time | a) + (1 + x | s)"])
+@pytest.mark.parametrize(
+    "formula", [CROSSED["crossed"], CROSSED["two crossed"], "y ~ x + (1 + time | a) + (1 + x | s)"]
+)
 def test_collapsed_levels_with_a_border(
     frame: pd.DataFrame, formula: str, share: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -71,7 +71,7 @@ def check_size(m: int, names: tuple[str, ...]) -> None:
     """Raise DesignError where the border does not fit into memory."""
     if m > LARGEST:
         what = f"{' and '.join(names)} have {m:,} effects that are crossed with the other groups"
-        do = f"At most {LARGEST:,} are possible (memory). Fit the factor with fewer levels, or nest it if ids were reused"
+        do = f"At most {LARGEST:,} fit into memory. If ids were reused, make them unique, so that groups are nested"
         raise DesignError(message(what, do=do))
 
 
@@ -94,7 +94,7 @@ def forward(parts: tuple[Part, ...], tail: Floats, m: int) -> tuple[Border, floa
         part.scale(scaled, True)
     border = Border(parts, tail[:m, :m], rest, lower, np.empty(0))
     if m < _BLAS_PAYS:
-        border.inverse = np.linalg.inv(inner)
+        border.inverse = np.asarray(np.linalg.inv(inner), dtype=np.float64)
     border.solved = _solve(border, scaled)
     left = tail[m:, m:] - scaled.T @ border.solved
     return border, 2.0 * float(np.log(np.diag(lower)).sum()), left
@@ -139,7 +139,7 @@ def backward(border: Border, adjoint: Floats, weight: float) -> tuple[list[tuple
 def _cholesky(matrix: Floats) -> Floats:
     """Return the lower Cholesky factor; above it there may be anything in large matrices."""
     if matrix.shape[0] < _BLAS_PAYS:
-        return np.linalg.cholesky(matrix)
+        return np.asarray(np.linalg.cholesky(matrix), dtype=np.float64)
     from scipy.linalg import cholesky
 
     return np.asarray(cholesky(matrix.T, lower=True, overwrite_a=True, check_finite=False))

@@ -53,12 +53,12 @@ class Link:
     @property
     def q(self) -> int:
         """Own columns."""
-        return self.square.shape[0]
+        return int(self.square.shape[0])
 
     @property
     def upper(self) -> int:
         """Columns of the factors above."""
-        return self.square.shape[1] - self.square.shape[0]
+        return int(self.square.shape[1] - self.square.shape[0])
 
     def by_level(self) -> Floats:
         """Return K for every level, (q, q, L)."""

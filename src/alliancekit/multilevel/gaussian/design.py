@@ -13,12 +13,13 @@ from numpy.typing import NDArray
 
 from alliancekit.formula.design import Design
 from alliancekit.multilevel.gaussian.border import check_size
+from alliancekit.multilevel.gaussian.columns import apply_basis, centring_basis, engine_response
 from alliancekit.multilevel.gaussian.factors import ChainLink as ChainLink
 from alliancekit.multilevel.gaussian.factors import Factor as Factor
 from alliancekit.multilevel.gaussian.factors import nest, order_factors
 from alliancekit.multilevel.gaussian.products import CrossProducts as CrossProducts
 from alliancekit.multilevel.gaussian.products import cross_products as cross_products
-from alliancekit.multilevel.gaussian.products import replace_response
+from alliancekit.multilevel.gaussian.responses import Responses, put_response, take_responses
 
 Floats = NDArray[np.float64]
 
@@ -56,11 +57,11 @@ def build(design: Design) -> GaussianDesign:
     factors = tuple(f for f, _ in merged)
     chain, border = nest(factors)
     check_size(sum(factors[i].n_levels * factors[i].q for i in border), tuple(factors[i].group for i in border))
-    fixed_basis = _centring_basis(design.X)
-    X = _apply(design.X, fixed_basis)
-    y, y_shift = _engine_response(design, design.y)
+    fixed_basis = centring_basis(design.X)
+    X = apply_basis(design.X, fixed_basis)
+    y, y_shift = engine_response(design, design.y)
     weights = design.weights
-    Zs = [_apply(z, f.basis) for f, z in merged]
+    Zs = [apply_basis(z, f.basis) for f, z in merged]
     if weights is not None:
         root = np.sqrt(weights)
         X, y, Zs = X * root[:, None], y * root, [z * root[:, None] for z in Zs]
@@ -80,35 +81,13 @@ def parameter_slices(factors: tuple[Factor, ...]) -> tuple[slice, ...]:
 
 def with_response(built: GaussianDesign, design: Design, y: Floats) -> GaussianDesign:
     """Return the same design with another response, shape (n,); only the products with y are taken again."""
-    old = built.products
-    shifted, y_shift = _engine_response(design, y)
-    root = np.ones_like(shifted) if design.weights is None else np.sqrt(design.weights)
-    shifted = shifted * root
-    Zs = [_apply(_user_columns(design, f), f.basis) for f in built.factors]
-    X = _apply(design.X, built.fixed_basis)
-    if design.weights is not None:
-        X, Zs = X * root[:, None], [z * root[:, None] for z in Zs]
-    products = replace_response(old, built.factors, built.chain, built.border, Zs, X, shifted)
-    return replace(built, products=products, y_shift=y_shift)
+    return respond(built, take_responses(built, design, np.asarray(y, dtype=np.float64)[None]), 0)
 
 
-def _engine_response(design: Design, y: Floats | None) -> tuple[Floats, Floats]:
-    """Return y without offset and, where X has an intercept, without its mean; and the coefficients taken out."""
-    assert y is not None
-    out = np.asarray(y, dtype=np.float64)
-    if design.offset is not None:
-        out = out - design.offset
-    shift = np.zeros(design.X.shape[1])
-    ones = _constant_column(design.X)
-    if ones is not None and out.size:
-        mean = float(out.mean())
-        shift[ones] = mean / float(design.X[0, ones])
-        out = out - mean
-    return out, shift
-
-
-def _user_columns(design: Design, factor: Factor) -> Floats:
-    return np.concatenate([b.Z for b in design.random if b.group == factor.group], axis=1)
+def respond(built: GaussianDesign, responses: Responses, which: int) -> GaussianDesign:
+    """Return the same design with one of many responses."""
+    products = put_response(built.products, built.chain, responses, which)
+    return replace(built, products=products, y_shift=responses.shift[which])
 
 
 def _merge(design: Design) -> list[tuple[Factor, Floats]]:
@@ -126,7 +105,7 @@ def _merge(design: Design) -> list[tuple[Factor, Floats]]:
         for i in members:
             block = design.random[i]
             q = block.Z.shape[1]
-            pieces.append(_centring_basis(block.Z))
+            pieces.append(centring_basis(block.Z))
             free += [(at + r, at + c) for c in range(q) for r in range(c, q)]
             names += block.names
             term += [i] * q
@@ -147,51 +126,3 @@ def _merge(design: Design) -> list[tuple[Factor, Floats]]:
         )
         merged.append((factor, Z))
     return merged
-
-
-def _constant_column(X: Floats) -> int | None:
-    if not X.shape[0]:
-        return None
-    for j in range(X.shape[1]):
-        column = X[:, j]
-        if column[0] != 0 and column[0] == column[-1] and bool((column == column[0]).all()):
-            return j
-    return None
-
-
-def _centring_basis(X: Floats) -> Floats:
-    """Return the basis that scales each column to unit size and centres it where a constant is there."""
-    n, p = X.shape
-    basis = np.eye(p)
-    if not n or not p:
-        return basis
-    constant = _constant_column(X)
-    for j in range(p):
-        column = X[:, j]
-        if j == constant:
-            basis[j, j] = 1.0 / column[0]
-            continue
-        shift = float(column.sum()) / n if constant is not None else 0.0
-        spread = np.sqrt(max(float(column @ column) / n - shift**2, 0.0))
-        if constant is not None and spread <= 1e-4 * abs(shift):
-            spread = float(np.std(column))
-        scale = 1.0 / spread if spread > 0 else 1.0
-        basis[j, j] = scale
-        if constant is not None:
-            basis[constant, j] = -shift * scale / X[0, constant]
-    return basis
-
-
-def _apply(columns: Floats, basis: Floats) -> Floats:
-    """Return ``columns @ basis`` in Fortran order; centring is done before scaling, to keep all digits."""
-    n, p = columns.shape
-    out = np.empty((n, p), order="F")
-    for j in range(p):
-        others = [i for i in range(p) if i != j and basis[i, j] != 0.0]
-        if others:
-            shift = sum(basis[i, j] / basis[j, j] * columns[0, i] for i in others)
-            np.add(columns[:, j], shift, out=out[:, j])
-            out[:, j] *= basis[j, j]
-        else:
-            np.multiply(columns[:, j], basis[j, j], out=out[:, j])
-    return out

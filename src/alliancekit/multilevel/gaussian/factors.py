@@ -86,7 +86,11 @@ def find_runs(codes: Ints, n_levels: int) -> Runs | None:
     if n > 4 * _PROBE and np.count_nonzero(head[1:] != head[:-1]) > 4 * _PROBE * n_levels / n + 8:
         return None
     length, rest = divmod(n, n_levels)
-    if not rest and length <= _EVEN and all(np.array_equal(codes[j::length], codes[::length]) for j in range(1, length)):
+    if (
+        not rest
+        and length <= _EVEN
+        and all(np.array_equal(codes[j::length], codes[::length]) for j in range(1, length))
+    ):
         return Runs(np.arange(0, n, length), length, _run_levels(codes[::length]))
     changes = np.flatnonzero(codes[1:] != codes[:-1])
     if changes.size + 1 != n_levels:

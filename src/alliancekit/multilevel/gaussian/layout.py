@@ -146,13 +146,14 @@ def make_layout(factors: tuple[Factor, ...], chain: tuple[ChainLink, ...], borde
     place = np.empty(order.size, dtype=np.intp)
     place[order] = np.arange(order.size)
     level, column = np.divmod(np.concatenate(keys)[order], m)
-    rows, used = [], 0
+    rows: list[CellRows] = []
+    used = effect = 0
     for index, at in zip(border, ats, strict=True):
-        places = []
+        places: list[Ints] = []
         for _ in range(factors[index].q):
-            count = keys[len(places) + sum(len(r.places) for r in rows)].size
-            places.append(place[used : used + count])
-            used += count
+            places.append(place[used : used + keys[effect].size])
+            used += keys[effect].size
+            effect += 1
         rows.append(CellRows(index, at, tuple(places)))
     return Layout(runs, _climb(chain, level, column, m), tuple(rows), tuple(starts), m)
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from alliancekit.multilevel.gaussian.design import GaussianDesign
+from alliancekit.multilevel.gaussian.batch import at_once, gradients
+from alliancekit.multilevel.gaussian.design import Factor, GaussianDesign
 from alliancekit.multilevel.gaussian.objective import (
     Elimination,
     deviance,
@@ -20,6 +22,7 @@ from alliancekit.numerics.optimisers import Minimum, minimise
 
 Floats = NDArray[np.float64]
 SINGULAR = 1e-4  # smallest relative standard deviation (engine basis, unit residual SD) that is not called zero
+NEAR_ZERO = 0.02  # relative standard deviation below which zero is tried
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -40,6 +43,14 @@ def criterion(design: GaussianDesign, theta: Floats, reml: bool) -> tuple[float,
     """Return the profiled deviance and its gradient at theta."""
     state = eliminate(design, theta)
     return deviance(state, design, reml), gradient(state, design, reml=reml)
+
+
+def gradients_at_once(design: GaussianDesign, reml: bool) -> Callable[[Floats], Floats] | None:
+    """Return the function of several thetas (B, n_theta) that gives their gradients, where it is the cheaper way."""
+    passes = at_once(design)
+    if passes is None:
+        return None
+    return lambda thetas: gradients(passes.eliminate(thetas), design, reml=reml)
 
 
 class _Passes:
@@ -74,8 +85,8 @@ def optimise(design: GaussianDesign, reml: bool, start: Floats | None = None) ->
     passes = _Passes(design, reml)
     if start is None:
         start = _warm_start(passes)
-    found = minimise(passes, start)
-    theta = _positive_diagonals(design, found.x)
+    found = minimise(passes, start, gradients=gradients_at_once(design, reml))
+    theta = positive_diagonals(design, found.x)
     theta, singular = _snap(passes, theta, found.value)
     state = passes.at(theta)
     return Optimum(theta, deviance(state, design, reml), state, found, singular)
@@ -106,7 +117,9 @@ def _warm_start(passes: _Passes, steps: int = 2) -> Floats:
 def _scored(design: GaussianDesign, state: Elimination, theta: Floats, reml: bool) -> Floats:
     """Return theta after one step of scoring."""
     out = theta.copy()
-    for factor, where, slope in zip(design.factors, design.slices, factor_slopes(state, design, reml=reml), strict=True):
+    for factor, where, slope in zip(
+        design.factors, design.slices, factor_slopes(state, design, reml=reml), strict=True
+    ):
         relative = relative_factor(factor, theta[where])
         covariance = relative @ relative.T
         derivative, determinant = (
@@ -114,27 +127,40 @@ def _scored(design: GaussianDesign, state: Elimination, theta: Floats, reml: boo
         )
         information = (determinant + determinant.T) / 2
         information += 1e-3 * np.linalg.inv(covariance + 1e-6 * np.trace(covariance) * np.eye(factor.q))
-        allowed = np.eye(factor.q, dtype=bool)
-        for i, j in factor.free:
-            allowed[i, j] = allowed[j, i] = True
         step = np.linalg.solve(information, np.linalg.solve(information, (derivative + derivative.T) / 2).T)
-        values, vectors = np.linalg.eigh(np.where(allowed, covariance - (step + step.T) / 2, 0.0))
-        values = np.maximum(values, 0.05**2)
-        moved = np.where(allowed, (vectors * values) @ vectors.T, 0.0)
-        lower = np.linalg.cholesky(moved)
-        out[where] = [lower[i, j] for i, j in factor.free]
+        out[where] = _floored_root(factor, covariance - (step + step.T) / 2)
     return out
 
 
-def _positive_diagonals(design: GaussianDesign, theta: Floats) -> Floats:
-    """Flip the sign of columns whose diagonal is negative; the covariance stays the same."""
+def floored(design: GaussianDesign, theta: Floats) -> Floats:
+    """Return theta with every relative SD at least .05, away from the saddle at zero."""
     out = theta.copy()
     for factor, where in zip(design.factors, design.slices, strict=True):
-        part = out[where]
-        diagonal = {j: value for value, (i, j) in zip(part, factor.free, strict=True) if i == j}
-        out[where] = [
-            value * (-1.0 if diagonal[j] < 0 else 1.0) for value, (_, j) in zip(part, factor.free, strict=True)
-        ]
+        relative = relative_factor(factor, theta[where])
+        out[where] = _floored_root(factor, relative @ relative.T)
+    return out
+
+
+def _floored_root(factor: Factor, covariance: Floats) -> list[float]:
+    """Return the free entries of the Cholesky factor of a covariance whose eigenvalues are raised to .05 squared."""
+    allowed = np.eye(factor.q, dtype=bool)
+    for i, j in factor.free:
+        allowed[i, j] = allowed[j, i] = True
+    values, vectors = np.linalg.eigh(np.where(allowed, covariance, 0.0))
+    raised = (vectors * np.maximum(values, 0.05**2)) @ vectors.T
+    lower = np.linalg.cholesky(np.where(allowed, raised, 0.0))
+    return [float(lower[i, j]) for i, j in factor.free]
+
+
+def positive_diagonals(design: GaussianDesign, theta: Floats) -> Floats:
+    """Flip the sign of columns whose diagonal is negative, theta (..., k); the covariance stays the same."""
+    out = theta.copy()
+    for factor, where in zip(design.factors, design.slices, strict=True):
+        part = theta[..., where]
+        diagonal = {j: part[..., place] for place, (i, j) in enumerate(factor.free) if i == j}
+        out[..., where] = np.stack(
+            [part[..., k] * np.where(diagonal[j] < 0, -1.0, 1.0) for k, (_, j) in enumerate(factor.free)], axis=-1
+        )
     return out
 
 
@@ -146,20 +172,23 @@ def _snap(passes: _Passes, theta: Floats, value: float) -> tuple[Floats, tuple[b
     design = passes.design
     singular = []
     for factor, where in zip(design.factors, design.slices, strict=True):
-        relative = relative_factor(factor, theta[where])
-        left, sizes, right = np.linalg.svd(relative)
-        small = sizes < SINGULAR
-        near = (sizes < 0.02) & ~small
-        if near.any() or small.any():
-            cut = np.where(small | near, 0.0, sizes)
-            flat = _lower(((left * cut) @ right), factor.free)
-            if flat is not None:
-                trial = theta.copy()
-                trial[where] = flat
-                if passes.value(trial) <= value + 1e-7:
-                    theta, small = trial, small | near
-        singular.append(bool(small.any()))
+        zero, flat = flattened(factor, theta[where])
+        if flat is not None:
+            trial = theta.copy()
+            trial[where] = flat
+            if passes.value(trial) <= value + 1e-7:
+                theta, zero = trial, True
+        singular.append(zero)
     return theta, tuple(singular)
+
+
+def flattened(factor: Factor, part: Floats) -> tuple[bool, list[float] | None]:
+    """Return whether a factor's covariance has lost rank, and its theta with SDs near zero at zero; None if none is."""
+    left, sizes, right = np.linalg.svd(relative_factor(factor, part))
+    zero = bool((sizes < SINGULAR).any())
+    if not (sizes < NEAR_ZERO).any():
+        return zero, None
+    return zero, _lower((left * np.where(sizes < NEAR_ZERO, 0.0, sizes)) @ right, factor.free)
 
 
 def _lower(factor: Floats, free: tuple[tuple[int, int], ...]) -> list[float] | None:

@@ -7,7 +7,7 @@ needs only the sums of R by therapist and pattern. The cost of a pass no longer 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -74,7 +74,7 @@ def find_patterns(
         code, first = _code(_keys(rows, scales))
     P = first.size
     n_parents = links[1].square.shape[2] if len(links) > 1 else 0
-    if P * _SHARE > n_levels or P * n_parents > 2 * n_levels or P * q * e > 2 * n_levels + 4096:
+    if n_levels < P * _SHARE or P * n_parents > 2 * n_levels or P * q * e > 2 * n_levels + 4096:
         return None
     if layout.m and P * q * q * (layout.m + e) ** 2 > _LARGEST:
         return None
@@ -111,6 +111,32 @@ def collapse(
         for x in range(e):
             sums[i, :, x] = np.bincount(cell, free[i, x], P * n_parents).reshape(P, n_parents)
     return moments, members, sums.reshape(q * P, e * n_parents)
+
+
+def with_response(old: Patterns, link: LinkProducts, parent: Ints | None, n_parents: int, layout: Layout) -> Patterns:
+    """Return the same patterns with another y, the last column of ``link.free``; only what involves it is taken."""
+    q, e, _ = link.free.shape
+    P, m = old.count.size, layout.m
+    moments = old.moments.reshape(q, q, P, m + e, m + e).copy()
+    y = link.free[:, -1]
+    for i in range(q):
+        for j in range(q):
+            for x in range(e):
+                product = np.bincount(old.code, link.free[i, x] * y[j], P)
+                moments[i, j, :, m + x, -1] = moments[j, i, :, -1, m + x] = product
+            if m:
+                cells = layout.cells[0]
+                at = old.code[cells.level] * m + cells.column
+                column = np.bincount(at, link.cells[i] * y[j][cells.level], P * m).reshape(P, m)
+                moments[i, j, :, :m, -1] = moments[j, i, :, -1, :m] = column
+    sums = old.sums
+    if sums is not None and parent is not None:
+        sums = sums.copy()
+        cell = old.code * n_parents + parent
+        for i in range(q):
+            part = np.bincount(cell, y[i], P * n_parents).reshape(P, n_parents)
+            sums.reshape(q, P, e, n_parents)[i, :, -1] = part
+    return replace(old, moments=moments.reshape(old.moments.shape), sums=sums)
 
 
 def _moments(code: Ints, count: Floats, free: Floats) -> Floats:

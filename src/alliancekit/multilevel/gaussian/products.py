@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from alliancekit.multilevel.gaussian.factors import ChainLink, Factor, Ints, Runs
 from alliancekit.multilevel.gaussian.layout import Layout, make_layout
-from alliancekit.multilevel.gaussian.patterns import Patterns, collapse, find_patterns
+from alliancekit.multilevel.gaussian.patterns import Patterns, find_patterns
 
 Floats = NDArray[np.float64]
 _LONG_RUNS = 6  # mean length of a run from which summing by run beats counting
@@ -93,42 +93,6 @@ def cross_products(
     return CrossProducts(n, p, layout.m, links, total, total_response, yy, log_weights, layout, patterns)
 
 
-def replace_response(
-    old: CrossProducts,
-    factors: tuple[Factor, ...],
-    chain: tuple[ChainLink, ...],
-    border: tuple[int, ...],
-    Zs: list[Floats],
-    X: Floats,
-    y: Floats,
-) -> CrossProducts:
-    """Return the same products with another y; what does not involve y is kept. Arguments as in ``cross_products``."""
-    links = []
-    climb: list[tuple[Ints, int]] = []
-    first = factors[chain[0].factor] if chain else None
-    for position, (place, link) in enumerate(zip(chain, old.links, strict=True)):
-        assert first is not None
-        by_level = LevelSums(first.codes, first.n_levels, old.layout.runs)
-        free = link.free.copy()
-        for j in range(free.shape[0]):
-            free[j, -1] = _raise(by_level(Zs[place.factor][:, j] * y), climb)
-        links.append(replace(link, free=free))
-        if place.parent is not None:
-            climb.append((place.parent, chain[position + 1].n_levels))
-    response = old.total_response.copy()
-    for start, index in zip(old.layout.starts, border, strict=True):
-        f = factors[index]
-        for j in range(f.q):
-            response[start + j : start + f.n_levels * f.q : f.q] = np.bincount(f.codes, Zs[index][:, j] * y, f.n_levels)
-    response[old.m :] = X.T @ y
-    patterns = old.patterns
-    if patterns is not None:
-        n_parents = chain[1].n_levels if len(chain) > 1 else 0
-        moments, _, sums = collapse(patterns.code, patterns.count, links[0], chain[0].parent, n_parents, old.layout)
-        patterns = replace(patterns, moments=moments, sums=sums)
-    return replace(old, links=tuple(links), total_response=response, yy=float(y @ y), patterns=patterns)
-
-
 def _links(
     factors: tuple[Factor, ...],
     chain: tuple[ChainLink, ...],
@@ -151,10 +115,10 @@ def _links(
         free = np.empty((q, p + 1, link.n_levels))
         for i in range(q):
             for j in range(a - at):
-                square[i, j] = square[j, i] if j < i else _raise(sums(at + i, at + j), climb)
+                square[i, j] = square[j, i] if j < i else climb_up(sums(at + i, at + j), climb)
             for j in range(p + 1):
-                free[i, j] = _raise(sums(at + i, a + j), climb)
-        own = np.stack([_raise(row, cells_up) for row in cells[at : at + q]]) if layout.m else np.zeros((q, 0))
+                free[i, j] = climb_up(sums(at + i, a + j), climb)
+        own = np.stack([climb_up(row, cells_up) for row in cells[at : at + q]]) if layout.m else np.zeros((q, 0))
         out.append(LinkProducts(square, free, own))
         at += q
         if link.parent is not None:
@@ -166,7 +130,7 @@ def _links(
     return tuple(out)
 
 
-def _raise(values: Floats, climb: list[tuple[Ints, int]]) -> Floats:
+def climb_up(values: Floats, climb: list[tuple[Ints, int]]) -> Floats:
     """Add values by level up the chain."""
     for parent, size in climb:
         values = np.asarray(np.bincount(parent, values, size), dtype=np.float64)
@@ -232,6 +196,7 @@ class LevelSums:
         self.ones = np.ones(runs.length) if runs is not None and runs.length else None
 
     def __call__(self, values: Floats) -> Floats:
+        """Return the sum of values (n,) within each level, (L,)."""
         runs = self.runs
         if runs is None or (self.ones is None and values.size < _LONG_RUNS * self.n_levels):
             return np.asarray(np.bincount(self.codes, values, self.n_levels), dtype=np.float64)
