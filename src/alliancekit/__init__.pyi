@@ -18,9 +18,9 @@ from alliancekit.multilevel.compare import compare as compare
 from alliancekit.multilevel.residual.ar1 import ar1 as ar1
 from alliancekit.multilevel.residual.car1 import car1 as car1
 from alliancekit.multilevel.residual.compound_symmetry import compound_symmetry as compound_symmetry
-from alliancekit.multilevel.residual.unstructured import unstructured as unstructured
 from alliancekit.multilevel.residual.heteroscedastic import heteroscedastic as heteroscedastic
 from alliancekit.multilevel.residual.power import power_of as power_of
+from alliancekit.multilevel.residual.unstructured import unstructured as unstructured
 from alliancekit.peers.crosscheck import crosscheck as crosscheck
 from alliancekit.prediction.incremental import incremental_validity as incremental_validity
 from alliancekit.report.document import Report as Report

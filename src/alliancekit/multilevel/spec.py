@@ -71,7 +71,7 @@ def make_spec(
             message(
                 "the formula has no random term",
                 where=formula,
-                do="Add one, such as (1 | patient), or give residual_structure=; for ordinary regression use statsmodels",
+                do="Add one, such as (1 | patient), or a residual_structure; for ordinary regression use statsmodels",
             )
         )
     return MixedSpec(parsed, method, weights, family, link or "identity", residual)

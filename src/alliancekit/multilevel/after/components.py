@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 
 from alliancekit.multilevel.estimates import formula_order, random_columns
 from alliancekit.multilevel.gaussian.fit import GaussianFit
-from alliancekit.multilevel.residual.components import GROUP, parameter_rows
 from alliancekit.multilevel.gaussian.inference import VarianceUncertainty, factor_covariances
+from alliancekit.multilevel.residual.components import GROUP, parameter_rows
 from alliancekit.numerics.distributions import normal_quantile
 
 Floats = NDArray[np.float64]

@@ -14,6 +14,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from alliancekit.core.errors import SpecError, message
+from alliancekit.multilevel.after.ddf import Precision
 from alliancekit.multilevel.estimates import Estimates
 from alliancekit.multilevel.gaussian.fit import GaussianFit
 from alliancekit.multilevel.gaussian.inference import VarianceUncertainty, satterthwaite
@@ -30,7 +31,7 @@ class RowInference:
     ----------
     beta : shape (p,). vcov : shape (p, p), of beta; adjusted where the method adjusts it.
     df : function from rows L, shape (m, p), to degrees of freedom, shape (m,).
-    method : "satterthwaite", "kenward-roger" or "normal".
+    method : a word of ``after/ddf.py``.
     """
 
     beta: Floats
@@ -65,6 +66,15 @@ def row_inference(fit: Estimates, ddf: str, uncertainty: VarianceUncertainty | N
         return np.array([satterthwaite(known, row) if row.any() else np.nan for row in L @ basis])
 
     return RowInference(fit.beta, fit.vcov, df, ddf)
+
+
+def of_precision(beta: Floats, precision: Precision) -> RowInference:
+    """Return what a method says about linear combinations; a combination of nothing has no df."""
+
+    def df(L: Floats) -> Floats:
+        return np.array([precision.df(row)[0] if row.any() else np.nan for row in L])
+
+    return RowInference(beta, precision.vcov, df, precision.method)
 
 
 def linear_estimates(

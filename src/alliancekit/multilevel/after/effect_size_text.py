@@ -9,7 +9,13 @@ import numpy as np
 if TYPE_CHECKING:
     from alliancekit.multilevel.after.effect_size import EffectSize
 
-DF_WORDS = {"satterthwaite": "Satterthwaite", "kenward-roger": "Kenward-Roger", "normal": "infinite (normal)"}
+DF_WORDS = {
+    "satterthwaite": "Satterthwaite",
+    "kenward-roger": "Kenward-Roger",
+    "inner-outer": "inner-outer rule",
+    "residual": "residual (n - p)",
+    "normal": "infinite (normal)",
+}
 
 
 def time_text(value: object) -> str:

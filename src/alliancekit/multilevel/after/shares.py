@@ -75,7 +75,11 @@ def _delta(
     with np.errstate(divide="ignore"):
         centre = np.log(estimate) - np.log1p(-estimate)
     slope = _slope(fit)
-    spread = np.sqrt(np.maximum(np.einsum("ik,kl,il->i", slope, uncertainty.covariance[: slope.shape[1], : slope.shape[1]], slope), 0.0))
+    spread = np.sqrt(
+        np.maximum(
+            np.einsum("ik,kl,il->i", slope, uncertainty.covariance[: slope.shape[1], : slope.shape[1]], slope), 0.0
+        )
+    )
     reach = normal_quantile(1 - (1 - level) / 2) * spread
     out = []
     for middle, half in zip(centre, reach, strict=True):

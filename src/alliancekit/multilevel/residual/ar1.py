@@ -97,7 +97,7 @@ class BoundAR1(Markov):
     """AR(1) with Phi = tanh(phi)."""
 
     def starts(self, residuals: Floats) -> list[Floats]:
-        """Return the correlation of neighbours, and two fixed values (the likelihood may have more than one optimum)."""
+        """Return the correlation of neighbours and two fixed values: the likelihood may have several optima."""
         return [np.arctanh(np.array([v])) for v in (self._neighbours(residuals), 0.3, 0.7)]
 
     def _lag(self, phi: Floats) -> tuple[Floats, Floats, Floats]:

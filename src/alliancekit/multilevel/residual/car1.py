@@ -90,7 +90,7 @@ class BoundCAR1(Markov):
         self.unit = float(np.median(self.gap))
 
     def starts(self, residuals: Floats) -> list[Floats]:
-        """Return the correlation of neighbours, and two fixed values (the likelihood may have more than one optimum)."""
+        """Return the correlation of neighbours and two fixed values: the likelihood may have several optima."""
         first = float(np.clip(self._neighbours(residuals), 0.05, 0.95))
         return [special.logit(np.array([v])) for v in (first, 0.2, 0.6)]
 

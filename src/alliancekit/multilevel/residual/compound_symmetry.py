@@ -32,8 +32,8 @@ def compound_symmetry(*, by: str | Sequence[str]) -> CompoundSymmetry:
 
     Notes
     -----
-    Rho lies between -1 / (m - 1) and 1, m being the size of the largest unit. A positive Rho is the same model as a random
-    intercept; unlike a variance it may be negative (members of a group who compete). As ``corCompSymm`` of nlme.
+    Rho lies between -1 / (m - 1) and 1, m being the size of the largest unit. A positive Rho is the same model as a
+    random intercept; unlike a variance it may be negative (members of a group who compete). As ``corCompSymm`` of nlme.
 
     Examples
     --------
@@ -95,7 +95,7 @@ class BoundCompoundSymmetry(BoundCorrelation):
 
     def _total(self, rho: float, rest: float) -> Floats:
         """Return the variance of the sum of a block over its size: 1 + (n - 1) Rho."""
-        return np.maximum(rest + self.blocks.sizes * rho, np.finfo(float).tiny)
+        return np.asarray(np.maximum(rest + self.blocks.sizes * rho, np.finfo(float).tiny), dtype=np.float64)
 
     def starts(self, residuals: Floats) -> list[Floats]:
         """Return the moment estimate."""
@@ -116,7 +116,7 @@ class BoundCompoundSymmetry(BoundCorrelation):
         return value, np.array([by_rho * slope])
 
     def _sums(self, U: Floats) -> Floats:
-        return np.add.reduceat(U, self.blocks.starts[:-1], axis=1)
+        return np.asarray(np.add.reduceat(U, self.blocks.starts[:-1], axis=1), dtype=np.float64)
 
     def whiten(self, phi: Floats, U: Floats) -> Floats:
         """Return the symmetric square root of the inverse, applied."""
@@ -145,7 +145,7 @@ class BoundCompoundSymmetry(BoundCorrelation):
 
     def link(self, natural: Floats) -> Floats:
         """Return log((Rho - low) / (1 - Rho)), low = -1 / (m - 1)."""
-        return np.log((natural - self.low) / (1.0 - natural))
+        return np.asarray(np.log((natural - self.low) / (1.0 - natural)), dtype=np.float64)
 
     def unlink(self, linked: Floats) -> Floats:
         """Return Rho."""

@@ -86,14 +86,15 @@ def _settle(
     for rounds in range(1, MAX_ROUNDS + 1):
         rows = of_fitted_rows(rows, fitted)
         made = _once(design, rows, reml, structure, start)
-        assert made.residual is not None
-        made = replace(made, residual=replace(made.residual, rounds=rounds))
+        part = made.residual
+        assert part is not None
+        made = replace(made, residual=replace(part, rounds=rounds))
         now = fitted_values(made)
         change = float(np.abs(now - fitted).max()) / float(np.abs(now).max())
         fitted = now
         if change < SETTLED:
             return made
-        start = np.concatenate([made.optimum.theta, made.residual.phi]) if made.residual.free.all() else None
+        start = np.concatenate([made.optimum.theta, part.phi]) if part.free.all() else None
     assert made is not None
     unsettled = replace(made.optimum, search=replace(made.optimum.search, converged=False))
     return replace(made, optimum=unsettled)

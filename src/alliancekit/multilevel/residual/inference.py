@@ -50,9 +50,7 @@ def variance_uncertainty(
     return VarianceUncertainty(_twice_inverse(hessian, sorted([*where, k])), derivatives, vcov)
 
 
-def _gradient(
-    part: ResidualPart, engine: GaussianDesign, x: Floats, sigma: float, reml: bool
-) -> tuple[Floats, Floats]:
+def _gradient(part: ResidualPart, engine: GaussianDesign, x: Floats, sigma: float, reml: bool) -> tuple[Floats, Floats]:
     """Return the gradient of the deviance at fixed sigma, and (X'V^-1 X)^-1 over sigma^2."""
     k = engine.n_theta
     moved = part.rows.at(x[k:]) if (x[k:] != part.phi).any() else engine

@@ -1,8 +1,8 @@
 """Correlations that decay along time: each row depends on the one before it alone, so that whitening is one step.
 
 In a block with times t_1 < t_2 < ... the whitened rows are u_1 and (u_i - r_i u_{i-1}) / sqrt(1 - r_i^2) with
-r_i = phi^(t_i - t_{i-1}). It holds for any spacing, because the process is Markov (Jones & Boadi-Boateng 1991, Biometrics
-47, 161-175). All rows are kept in one array; the first row of each block has r = 0.
+r_i = phi^(t_i - t_{i-1}). It holds for any spacing, because the process is Markov (Jones & Boadi-Boateng 1991,
+Biometrics 47, 161-175). All rows are kept in one array; the first row of each block has r = 0.
 """
 
 from __future__ import annotations

@@ -1,10 +1,10 @@
 """The profiled deviance over (theta, phi) and its exact gradient.
 
-For the part of phi, the adjoint of the cross-products is never formed. A sweep over the chain of grouping factors leaves,
-for each of them, the columns c of its random effects with later ones projected out, and the conditional covariance P of
-the effects (over sigma^2); what is left of X and y is r. The deviance then changes with the residual precision K = (S C
-S)^-1 as sum_kinds tr(dK (c P c')) + tr(dK r A r') + d log|S C S|, A = w v v' [+ (X'V^-1X)^-1], v = (-beta, 1),
-w = dof / r^2: one pass over the rows, whatever the number of parameters.
+For the part of phi, the adjoint of the cross-products is never formed. A sweep over the chain of grouping factors
+leaves, for each of them, the columns c of its random effects with earlier ones projected out, and the conditional
+covariance P of the effects (over sigma^2) given later ones; what is left of X and y is r. The deviance then changes
+with the residual precision K = (S C S)^-1 as the sum over factors of tr(dK c P c'), plus tr(dK r A r') + d log|S C S|, with
+A = w v v' [+ (X'V^-1X)^-1 by REML], v = (-beta, 1), w = dof / r^2: one pass over the rows for all parameters together.
 """
 
 from __future__ import annotations

@@ -21,7 +21,7 @@ NOTHING = 1e-7  # a rise of the deviance that is called none
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ResidualOptimum:
-    """Where the search ended: ``phi`` (n_phi,), ``free`` (which of them are not at a boundary), and the engine there."""
+    """Where the search ended: ``phi`` (n_phi,), ``free`` (which are not at a boundary), and the engine there."""
 
     phi: Floats
     free: NDArray[np.bool_]

@@ -32,9 +32,9 @@ def power_of(column: str) -> PowerOf:
 
     Notes
     -----
-    ``fit.sigma`` is the residual SD where \\|v\\| = 1. With "fitted" the weights are taken from the current fit and the model
-    is estimated again until neither changes, as nlme does (``varPower``; Pinheiro & Bates 2000, section 5.2.1); standard
-    errors and degrees of freedom then take the weights' covariate as known.
+    ``fit.sigma`` is the residual SD where \\|v\\| = 1. With "fitted" the weights are taken from the current fit and the
+    model is estimated again until neither changes, as nlme does (``varPower``; Pinheiro & Bates 2000, section 5.2.1);
+    standard errors and degrees of freedom then take the weights' covariate as known.
 
     Examples
     --------

@@ -83,7 +83,7 @@ def make_blocks(unit: Factor, name: str, time: NDArray[np.float64] | Ints | None
     return Blocks(name, unit.labels, order, unit.codes[order], starts, sizes)
 
 
-def refuse_duplicates(blocks: Blocks, time: NDArray[np.float64] | Ints, column: str, shown: Sequence[str] | None) -> None:
+def refuse_duplicates(blocks: Blocks, time: Floats | Ints, column: str, shown: Sequence[str] | None) -> None:
     """Raise DesignError naming units and times that occur twice; ``time`` in the order of the blocks."""
     twice = np.flatnonzero((blocks.codes[1:] == blocks.codes[:-1]) & (time[1:] == time[:-1]))
     if not len(twice):

@@ -56,7 +56,7 @@ class BoundCorrelation(ABC):
 
     @abstractmethod
     def slopes(self, phi: Floats, U: Floats, V: Floats) -> Floats:
-        """Return the derivative by phi of the sum over columns of u' C^-1 v, for U and V (d, n); V = A U, A symmetric."""
+        """Return the derivative by phi of the sum over columns of u' C^-1 v; U and V (d, n), V = A U, A = A'."""
 
     @abstractmethod
     def natural(self, phi: Floats) -> Floats:
@@ -104,7 +104,7 @@ class BoundVariance:
     @property
     def n_parameters(self) -> int:
         """Number of parameters."""
-        return self.slopes.shape[0]
+        return int(self.slopes.shape[0])
 
     def scale(self, psi: Floats) -> Floats:
         """Return the SD of each row over that of the reference, shape (n,)."""
@@ -128,7 +128,7 @@ class BoundVariance:
 
 
 class ResidualStructure(ABC):
-    """How residuals are correlated and how their variances differ. Made by ``ak.ar1``, ``ak.unstructured`` and so on."""
+    """How residuals are correlated and how their variances differ; made by ``ak.ar1``, ``ak.unstructured``, ..."""
 
     __slots__ = ()
 

@@ -40,10 +40,10 @@ def unstructured(*, time: str, by: str | Sequence[str], equal_variances: bool = 
     Notes
     -----
     T occasions take T (T + 1) / 2 parameters. A unit may miss any of its occasions; estimates are valid when values are
-    missing at random (Mallinckrodt et al. 2008, Drug Inf J 42, 303-319). Inside, the correlation is N N' with the rows of
-    a unit lower-triangular matrix scaled to length one, so that the search is not bounded (Pinheiro & Bates 1996, Stat
-    Comput 6, 289-296). As ``corSymm`` with ``varIdent`` of nlme, ``us(visit | patient)`` of the R package mmrm, and
-    ``TYPE=UN`` of SAS.
+    missing at random (Mallinckrodt et al. 2008, Drug Inf J 42, 303-319). Inside, the correlation is N N' with the rows
+    of a unit lower-triangular matrix scaled to length one, so that the search is not bounded (Pinheiro & Bates 1996,
+    Stat Comput 6, 289-296). As ``corSymm`` with ``varIdent`` of nlme, ``us(visit | patient)`` of the R package mmrm,
+    and ``TYPE=UN`` of SAS.
 
     Examples
     --------
@@ -155,7 +155,8 @@ class BoundUnstructured(BoundCorrelation):
             more = f" (and {len(unseen) - 1} other pairs)" if len(unseen) > 1 else ""
             raise DesignError(
                 message(
-                    f"no '{self.blocks.name}' was seen at both '{column}' {self.occasions[i]} and {self.occasions[j]}{more}",
+                    f"no '{self.blocks.name}' was seen at both '{column}' {self.occasions[i]} and "
+                    f"{self.occasions[j]}{more}",
                     where="their correlation cannot be estimated",
                     do="Join rare occasions, or use a structure with fewer parameters, such as ak.ar1",
                 )

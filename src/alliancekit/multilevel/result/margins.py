@@ -7,11 +7,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 
 from alliancekit.core.errors import DesignWarning
-from alliancekit.multilevel.after import coefficients as after_coefficients
 from alliancekit.multilevel.after import effect_size as after_effect_size
 from alliancekit.multilevel.after import means as after_means
 from alliancekit.multilevel.after import slopes as after_slopes
-from alliancekit.multilevel.after.contrast_rows import RowInference, row_inference
+from alliancekit.multilevel.after.contrast_rows import RowInference, of_precision
 from alliancekit.multilevel.after.contrasts import Contrasts
 from alliancekit.multilevel.after.effect_size import EffectSize
 from alliancekit.multilevel.after.margins import Margin
@@ -47,7 +46,7 @@ class Margins(FitBase):
             "mean ± sd", "quartiles" and "range" (over the rows used). What is not named stands at its mean or is
             averaged over its levels. A covariate with just two values counts as a factor, as in emmeans.
         by : variables that make groups; means stand apart for each, and contrasts stay within.
-        ddf : "satterthwaite" (default of a Gaussian outcome) or "normal".
+        ddf : as in ``tidy``; "satterthwaite" is the default of a Gaussian outcome.
         level : confidence level.
         scale : "response", or "link" for the scale of the linear predictor. Averages are made on the link's scale.
         weights : "equal" weight for each level averaged over, or "proportional" to the rows that have it. Rows, not
@@ -348,5 +347,4 @@ class Margins(FitBase):
         return result
 
     def _row_inference(self, ddf: str | None) -> RowInference:
-        word = after_coefficients.check_ddf(ddf)
-        return row_inference(self._fit, word, self._uncertainty if word == "satterthwaite" else None)
+        return of_precision(self._fit.beta, self._precision(ddf))
