@@ -10,16 +10,17 @@ import alliancekit as ak
 from alliancekit.multilevel.after.contrast_methods import contrast_weights
 from alliancekit.multilevel.after.contrast_rows import linear_estimates
 from alliancekit.multilevel.after.multiplicity import Family
+from alliancekit.multilevel.api import MixedFit
 
 from .test_means import FORMULA, trial
 
 
 @pytest.fixture(scope="module")
-def fit() -> ak.MixedFit:
+def fit() -> MixedFit:
     return ak.mixed(FORMULA, trial())
 
 
-def test_a_contrast_is_a_hypothesis(fit: ak.MixedFit) -> None:
+def test_a_contrast_is_a_hypothesis(fit: MixedFit) -> None:
     row = fit.contrasts("arm", "reference", at={"session": 5}, adjust="none").tidy().iloc[0]
     test = fit.test("armCBT + 5*armCBT:session = 0").iloc[0]
     assert row["term"] == "CBT - TAU"
@@ -28,7 +29,7 @@ def test_a_contrast_is_a_hypothesis(fit: ak.MixedFit) -> None:
     assert row["p_value"] == pytest.approx(test["p_value"], rel=1e-6)
 
 
-def test_rows_of_weights_are_the_table_of_coefficients(fit: ak.MixedFit) -> None:
+def test_rows_of_weights_are_the_table_of_coefficients(fit: MixedFit) -> None:
     table = fit.tidy()
     ours = linear_estimates(fit._fit, np.eye(len(table)), fit._precision(None), 0.95)
     np.testing.assert_allclose(ours[list(table.columns[1:])], table.iloc[:, 1:], rtol=1e-12)
@@ -38,7 +39,7 @@ def test_rows_of_weights_are_the_table_of_coefficients(fit: ak.MixedFit) -> None
     np.testing.assert_allclose(moved["estimate"] - ours["estimate"], 2.0)
 
 
-def test_difference_in_change_between_arms(fit: ak.MixedFit) -> None:
+def test_difference_in_change_between_arms(fit: MixedFit) -> None:
     made = fit.contrasts(["arm", "session"], "reference", at={"session": [0, 5]}, interaction=True).tidy()
     slopes = fit.fixed_effects
     np.testing.assert_allclose(made["estimate"], [5 * slopes["armCBT:session"], 5 * slopes["armIPT:session"]])
@@ -48,7 +49,7 @@ def test_difference_in_change_between_arms(fit: ak.MixedFit) -> None:
     assert mixed.adjust == "none" and mixed.method == "interaction" and len(mixed.tidy()) == 3
 
 
-def test_weights_of_a_dictionary(fit: ak.MixedFit) -> None:
+def test_weights_of_a_dictionary(fit: MixedFit) -> None:
     means = fit.means("arm").tidy()["estimate"].to_numpy()
     made = fit.contrasts("arm", {"active - TAU": [-1, 0.5, 0.5], "IPT - CBT": {"IPT": 1, "CBT": -1}}).tidy()
     np.testing.assert_allclose(made["estimate"], [means[1:].mean() - means[0], means[2] - means[1]])
@@ -69,7 +70,7 @@ def test_polynomial_weights_heed_spacing() -> None:
     np.testing.assert_allclose(odd.sum(axis=1), 0, atol=1e-12)
 
 
-def test_groups_are_families_of_their_own(fit: ak.MixedFit) -> None:
+def test_groups_are_families_of_their_own(fit: MixedFit) -> None:
     apart = fit.contrasts("arm", by="session", at={"session": [0, 5]}).tidy()
     alone = fit.contrasts("arm", at={"session": 5}).tidy()
     part = apart[apart["session"] == 5.0]
@@ -107,14 +108,14 @@ def test_limits_and_p_values_agree(adjust: str) -> None:
     np.testing.assert_allclose(family(infinite.tolist(), np.inf).p_values(adjust), 0.05, rtol=1e-6)
 
 
-def test_one_contrast_needs_no_adjustment(fit: ak.MixedFit) -> None:
+def test_one_contrast_needs_no_adjustment(fit: MixedFit) -> None:
     plain = fit.contrasts("site", adjust="none").tidy()
     for adjust in ("tukey", "sidak", "holm", "mvt"):
         np.testing.assert_array_equal(fit.contrasts("site", adjust=adjust).tidy()["p_value"], plain["p_value"])
     assert "adjusted" not in repr(fit.contrasts("site"))
 
 
-def test_printing_names_the_adjustment(fit: ak.MixedFit) -> None:
+def test_printing_names_the_adjustment(fit: MixedFit) -> None:
     text = repr(fit.contrasts("arm"))
     assert text.startswith("Differences between means of y")
     assert "p values and intervals adjusted: Tukey's method for a family of 3 estimates." in text
@@ -145,6 +146,6 @@ def test_printing_names_the_adjustment(fit: ak.MixedFit) -> None:
         (["arm", "site"], {"interaction": True, "method": {"x": [1]}}, "dictionary of weights cannot stand"),
     ],
 )
-def test_bad_input_is_refused(fit: ak.MixedFit, factors: object, options: dict[str, object], text: str) -> None:
+def test_bad_input_is_refused(fit: MixedFit, factors: object, options: dict[str, object], text: str) -> None:
     with pytest.raises(ak.SpecError, match=text):
         fit.contrasts(factors, **options)  # type: ignore[arg-type]

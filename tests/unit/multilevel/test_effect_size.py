@@ -8,6 +8,7 @@ from scipy import special
 
 import alliancekit as ak
 from alliancekit.multilevel.after.effect_size import small_sample_factor
+from alliancekit.multilevel.api import MixedFit
 
 from .test_means import FORMULA, trial
 
@@ -15,11 +16,11 @@ PLAIN = "y ~ arm * session + (1 + session | patient)"
 
 
 @pytest.fixture(scope="module")
-def fit() -> ak.MixedFit:
+def fit() -> MixedFit:
     return ak.mixed(PLAIN, trial())
 
 
-def test_one_row_per_arm_against_the_reference(fit: ak.MixedFit) -> None:
+def test_one_row_per_arm_against_the_reference(fit: MixedFit) -> None:
     result = fit.effect_size()
     table, b = result.tidy(), fit.fixed_effects
     assert table["term"].tolist() == ["CBT - TAU", "IPT - TAU"]
@@ -33,7 +34,7 @@ def test_one_row_per_arm_against_the_reference(fit: ak.MixedFit) -> None:
     assert (table["hedges_g"].abs() < table["estimate"].abs()).all()
 
 
-def test_the_sd_is_that_of_the_start(fit: ak.MixedFit) -> None:
+def test_the_sd_is_that_of_the_start(fit: MixedFit) -> None:
     G, z = fit.covariances()["patient"].to_numpy(), np.array([1.0, 2.0])
     table = fit.effect_size(at={"session": [2, 5]}).tidy()
     np.testing.assert_allclose(table["sd"], np.sqrt(z @ G @ z + fit.sigma**2))
@@ -44,7 +45,7 @@ def test_the_sd_is_that_of_the_start(fit: ak.MixedFit) -> None:
     np.testing.assert_array_equal(whole["difference"], table["difference"])
 
 
-def test_pooled_and_given_sd(fit: ak.MixedFit) -> None:
+def test_pooled_and_given_sd(fit: MixedFit) -> None:
     d = fit.data[fit.data["session"] == 0]
     within = d["y"] - d.groupby("arm", observed=True)["y"].transform("mean")
     df = len(d) - 3
@@ -61,7 +62,7 @@ def test_pooled_and_given_sd(fit: ak.MixedFit) -> None:
     assert given.sd_kind == "given" and not given.sd_error
 
 
-def test_the_interval_can_take_the_sd_as_known(fit: ak.MixedFit) -> None:
+def test_the_interval_can_take_the_sd_as_known(fit: MixedFit) -> None:
     whole, known = fit.effect_size().tidy(), fit.effect_size(sd_error=False).tidy()
     np.testing.assert_allclose(known["std_error"], known["difference_error"] / known["sd"])
     assert (whole["std_error"] > known["std_error"]).all()
@@ -124,7 +125,7 @@ def test_a_residual_correlation_leaves_the_sd_alone() -> None:
     assert uneven.effect_size(time="session", sd="pooled").sd_kind == "pooled"
 
 
-def test_printing_says_what_the_sd_is_made_of(fit: ak.MixedFit) -> None:
+def test_printing_says_what_the_sd_is_made_of(fit: MixedFit) -> None:
     text = repr(fit.effect_size())
     assert "difference in change in y from session 0 to 5" in text
     assert "random effects of patient, and residual" in text and "counts the error of the SD" in text
@@ -136,7 +137,7 @@ def test_printing_says_what_the_sd_is_made_of(fit: ak.MixedFit) -> None:
     assert fit.effect_size().glance().iloc[0]["sd"] == "model"
 
 
-def test_times_outside_the_data_warn(fit: ak.MixedFit) -> None:
+def test_times_outside_the_data_warn(fit: MixedFit) -> None:
     with pytest.warns(ak.DesignWarning, match="session = 12 lies outside") as caught:
         fit.effect_size(duration=12)
     assert caught[0].filename == __file__

@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 import alliancekit as ak
+from alliancekit.multilevel.api import MixedFit
 
 
 def trial(seed: int = 5, patients: int = 60) -> pd.DataFrame:
@@ -39,11 +40,11 @@ FORMULA = "y ~ arm * session + severity * session + site + female + (1 + session
 
 
 @pytest.fixture(scope="module")
-def fit() -> ak.MixedFit:
+def fit() -> MixedFit:
     return ak.mixed(FORMULA, trial())
 
 
-def by_hand(fit: ak.MixedFit, weights: str = "equal", **values: object) -> pd.Series:
+def by_hand(fit: MixedFit, weights: str = "equal", **values: object) -> pd.Series:
     """Predict at every combination of levels and average, by arm."""
     d = fit.data
     held = {"session": d["session"].mean(), "severity": d["severity"].mean(), **values}
@@ -58,7 +59,7 @@ def by_hand(fit: ak.MixedFit, weights: str = "equal", **values: object) -> pd.Se
     return means.loc[["TAU", "CBT", "IPT"]]
 
 
-def test_means_are_averages_of_predictions(fit: ak.MixedFit) -> None:
+def test_means_are_averages_of_predictions(fit: MixedFit) -> None:
     means = fit.means("arm")
     np.testing.assert_allclose(means.tidy()["estimate"], by_hand(fit), rtol=1e-10)
     later = fit.means("arm", at={"session": 5, "severity": 28.0}).tidy()["estimate"]
@@ -69,13 +70,13 @@ def test_means_are_averages_of_predictions(fit: ak.MixedFit) -> None:
         means.level = 0.5  # type: ignore[misc]
 
 
-def test_proportional_weights_count_rows(fit: ak.MixedFit) -> None:
+def test_proportional_weights_count_rows(fit: MixedFit) -> None:
     ours = fit.means("arm", weights="proportional").tidy()["estimate"]
     np.testing.assert_allclose(ours, by_hand(fit, "proportional"), rtol=1e-10)
     assert not np.allclose(ours, by_hand(fit))
 
 
-def test_coding_of_factors_does_not_matter(fit: ak.MixedFit) -> None:
+def test_coding_of_factors_does_not_matter(fit: MixedFit) -> None:
     other = (
         FORMULA.replace("arm", "C(arm, sum)")
         .replace("+ site", "+ C(site, helmert)")
@@ -113,7 +114,7 @@ def test_kinds_of_columns_that_stand_for_levels() -> None:
         ("range", lambda x: [x.min(), x.max()]),
     ],
 )
-def test_words_for_values_of_a_covariate(fit: ak.MixedFit, word: str, values: object) -> None:
+def test_words_for_values_of_a_covariate(fit: MixedFit, word: str, values: object) -> None:
     found = fit.means("severity", at={"severity": word}).tidy()["severity"]
     np.testing.assert_allclose(found, np.asarray(values(fit.data["severity"])), rtol=1e-12)  # type: ignore[operator]
 
@@ -141,7 +142,7 @@ def test_a_cell_that_was_never_observed_is_missing() -> None:
     assert fit.means("arm", at={"site": "Bern"}).tidy()["estimate"].notna().all()
 
 
-def test_printing_says_what_was_averaged_and_where(fit: ak.MixedFit) -> None:
+def test_printing_says_what_was_averaged_and_where(fit: MixedFit) -> None:
     text = repr(fit.means("arm", by="site"))
     assert text.startswith("Estimated marginal means of y")
     for piece in (
@@ -166,7 +167,7 @@ def test_printing_says_what_was_averaged_and_where(fit: ak.MixedFit) -> None:
     }
 
 
-def test_values_outside_the_data_warn_the_caller(fit: ak.MixedFit) -> None:
+def test_values_outside_the_data_warn_the_caller(fit: MixedFit) -> None:
     with pytest.warns(ak.DesignWarning, match="session = 12 lies outside the data") as caught:
         fit.means("arm", at={"session": 12})
     assert caught[0].filename == __file__
@@ -197,7 +198,7 @@ def test_values_outside_the_data_warn_the_caller(fit: ak.MixedFit) -> None:
         ("arm", {"by": "arm"}, "names nothing beside by"),
     ],
 )
-def test_bad_input_is_refused(fit: ak.MixedFit, factors: object, options: dict[str, object], text: str) -> None:
+def test_bad_input_is_refused(fit: MixedFit, factors: object, options: dict[str, object], text: str) -> None:
     with pytest.raises(ak.SpecError, match=text):
         fit.means(factors, **options)  # type: ignore[arg-type]
 

@@ -9,16 +9,17 @@ import pytest
 
 import alliancekit as ak
 from alliancekit.multilevel.after.regions import span_text
+from alliancekit.multilevel.api import MixedFit
 
 from .test_means import FORMULA, trial
 
 
 @pytest.fixture(scope="module")
-def fit() -> ak.MixedFit:
+def fit() -> MixedFit:
     return ak.mixed(FORMULA, trial())
 
 
-def test_slopes_are_sums_of_coefficients(fit: ak.MixedFit) -> None:
+def test_slopes_are_sums_of_coefficients(fit: MixedFit) -> None:
     b, severity = fit.fixed_effects, fit.data["severity"].mean()
     table = fit.slopes("session", by="arm").tidy()
     base = b["session"] + severity * b["session:severity"]
@@ -31,7 +32,7 @@ def test_slopes_are_sums_of_coefficients(fit: ak.MixedFit) -> None:
     assert "Differences between slopes of y on session" in repr(fit.slopes("session", by="arm").contrasts())
 
 
-def test_a_moderator_stands_at_its_mean_and_one_sd(fit: ak.MixedFit) -> None:
+def test_a_moderator_stands_at_its_mean_and_one_sd(fit: MixedFit) -> None:
     x = fit.data["severity"]
     by, at = fit.slopes("session", by="severity"), fit.slopes("session", at={"severity": "mean ± sd"})
     np.testing.assert_allclose(by.tidy()["severity"], [x.mean() - x.std(), x.mean(), x.mean() + x.std()])
@@ -75,7 +76,7 @@ def test_a_slope_next_to_the_end_of_a_transform() -> None:
         whole.slopes("session", at={"session": [0]})
 
 
-def test_bounds_are_where_p_crosses_the_level(fit: ak.MixedFit) -> None:
+def test_bounds_are_where_p_crosses_the_level(fit: MixedFit) -> None:
     for level in (0.95, 0.90):
         result = fit.slopes("session", regions="severity", level=level)
         region = result.regions[0]
@@ -89,7 +90,7 @@ def test_bounds_are_where_p_crosses_the_level(fit: ak.MixedFit) -> None:
         assert region.low == fit.data["severity"].min() and region.high == fit.data["severity"].max()
 
 
-def test_bounds_with_infinite_df_are_the_closed_form(fit: ak.MixedFit) -> None:
+def test_bounds_with_infinite_df_are_the_closed_form(fit: MixedFit) -> None:
     region = fit.slopes("session", regions="severity", ddf="normal", at={"arm": "CBT"}).regions[0]
     names = list(fit.design.names)
     b, V, z = fit.fixed_effects.to_numpy(), fit.vcov().to_numpy(), 1.959963984540054
@@ -124,7 +125,7 @@ def test_regions_in_words() -> None:
     assert span_text("x", 1.0, 2.0) == "x 1 to 2"
 
 
-def test_one_slope_over_everything(fit: ak.MixedFit) -> None:
+def test_one_slope_over_everything(fit: MixedFit) -> None:
     table = fit.slopes("female").tidy()
     assert table["term"].tolist() == ["overall"]
     assert table["estimate"].iloc[0] == pytest.approx(fit.fixed_effects["female"])
@@ -147,7 +148,7 @@ def test_one_slope_over_everything(fit: ak.MixedFit) -> None:
         ("session", {"at": {"nothing": [1, 2]}}, "'nothing' is not a variable of the fixed part"),
     ],
 )
-def test_bad_input_is_refused(fit: ak.MixedFit, variable: object, options: dict[str, object], text: str) -> None:
+def test_bad_input_is_refused(fit: MixedFit, variable: object, options: dict[str, object], text: str) -> None:
     with pytest.raises(ak.SpecError, match=text):
         fit.slopes(variable, **options)  # type: ignore[arg-type]
 
