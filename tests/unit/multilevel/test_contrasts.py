@@ -70,6 +70,19 @@ def test_polynomial_weights_heed_spacing() -> None:
     np.testing.assert_allclose(odd.sum(axis=1), 0, atol=1e-12)
 
 
+@pytest.mark.option("MixedFit.contrasts.weights", "means by hand")
+@pytest.mark.option("MixedFit.contrasts.level", "means by hand")
+def test_options_of_means_reach_their_contrasts(fit: MixedFit) -> None:
+    d = trial()
+    crossed = ak.mixed("y ~ arm * site + (1 | patient)", d)
+    for weights in ("equal", "proportional"):
+        means = crossed.means("arm", weights=weights).tidy()["estimate"].to_numpy()
+        made = crossed.contrasts("arm", "reference", weights=weights, adjust="none", level=0.9)
+        np.testing.assert_allclose(made.tidy()["estimate"], means[1:] - means[0], rtol=1e-9)
+        reach = stats.t.ppf(0.95, made.tidy()["df"]) * made.tidy()["std_error"]
+        np.testing.assert_allclose(made.tidy()["conf_high"], made.tidy()["estimate"] + reach, rtol=1e-9)
+
+
 def test_groups_are_families_of_their_own(fit: MixedFit) -> None:
     apart = fit.contrasts("arm", by="session", at={"session": [0, 5]}).tidy()
     alone = fit.contrasts("arm", at={"session": 5}).tidy()

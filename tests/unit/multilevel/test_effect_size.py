@@ -20,6 +20,7 @@ def fit() -> MixedFit:
     return ak.mixed(PLAIN, trial())
 
 
+@pytest.mark.option("MixedFit.effect_size.arm", "by hand")
 def test_one_row_per_arm_against_the_reference(fit: MixedFit) -> None:
     result = fit.effect_size()
     table, b = result.tidy(), fit.fixed_effects
@@ -78,6 +79,7 @@ def test_hedges_factor() -> None:
     assert small_sample_factor(float("inf")) == 1.0 and np.isnan(small_sample_factor(1.0))
 
 
+@pytest.mark.option("MixedFit.effect_size.time", "by hand")
 def test_time_as_a_factor_and_as_a_curve() -> None:
     d = trial()
     curve = ak.mixed("y ~ arm * poly(session, 2) + (1 | patient)", d)
@@ -94,6 +96,7 @@ def test_time_as_a_factor_and_as_a_curve() -> None:
     np.testing.assert_allclose(one["difference"], change["estimate"], rtol=1e-8)
 
 
+@pytest.mark.option("MixedFit.effect_size.kind", "by hand")
 def test_adjusted_means_of_a_trial_measured_once() -> None:
     d = trial().query("session == 5").assign(therapist=lambda f: f["patient"] % 9)
     fit = ak.mixed("y ~ severity + arm + (1 | therapist)", d)
@@ -103,6 +106,12 @@ def test_adjusted_means_of_a_trial_measured_once() -> None:
     assert "adjusted means of y" in repr(result) and "SD at equal severity" in repr(result)
     pooled = fit.effect_size(sd="pooled").tidy()["sd"].iloc[0]
     assert pooled > result.tidy()["sd"].iloc[0]
+    course = ak.mixed(PLAIN, trial())
+    at_end = course.effect_size(kind="means", ddf="kenward-roger").tidy()
+    difference = course.contrasts("arm", "reference", at={"session": 5}, ddf="kenward-roger", adjust="none").tidy()
+    np.testing.assert_allclose(at_end["difference"], difference["estimate"])
+    np.testing.assert_allclose(at_end["df"], difference["df"])
+    np.testing.assert_allclose(at_end["sd"], course.effect_size().tidy()["sd"])
 
 
 def test_a_random_effect_in_one_arm_only_enters_as_its_mean() -> None:

@@ -76,6 +76,7 @@ def test_a_slope_next_to_the_end_of_a_transform() -> None:
         whole.slopes("session", at={"session": [0]})
 
 
+@pytest.mark.option("MixedFit.slopes.level", "p values at the bounds")
 def test_bounds_are_where_p_crosses_the_level(fit: MixedFit) -> None:
     for level in (0.95, 0.90):
         result = fit.slopes("session", regions="severity", level=level)

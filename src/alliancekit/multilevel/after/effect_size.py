@@ -364,7 +364,8 @@ def _notes(coder: Coder, question: Question, sd_kind: str) -> tuple[str, ...]:
     if sd_kind != "model" or not others:
         return ()
     listed = " and ".join(filter(None, [", ".join(others[:-1]), others[-1]]))
+    these = "these explain" if len(others) > 1 else "that explains"
     return (
-        f"The SD that the model implies is the SD at equal {listed}. Where that explains much of the outcome, as the "
+        f"The SD that the model implies is the SD at equal {listed}. Where {these} much of the outcome, as the "
         "outcome's own value before treatment does, d is larger than in units of the whole SD.",
     )
