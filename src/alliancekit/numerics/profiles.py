@@ -100,7 +100,7 @@ def follow(profiled: Profiled, minimum: float, at: float, near: Point, before: P
         start = start + ahead * min(1.0, FARTHEST / max(float(np.abs(ahead).max(initial=0.0)), FARTHEST))
     if not np.isfinite(profiled.evaluate(at, start)[0]):
         return Point(at, _signed(at - profiled.estimate, np.inf), np.nan, np.inf, near.others, None)
-    found = minimise(lambda x: profiled.evaluate(at, x)[:2], start, hessian=hessian)
+    found = minimise(lambda x: profiled.evaluate(at, x)[:2], start, tolerance=1e-8, hessian=hessian)
     side = at - profiled.estimate
     if found.value > profiled.ceiling or not profiled.valid(found.x):
         value = profiled.ceiling
