@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
+_FEW = 12  # rows
 
 
 def multiply(left: Floats, right: Floats) -> Floats:
@@ -83,3 +84,15 @@ def _shrink_two(products: Floats, relative: Floats) -> tuple[Floats, Floats]:
     out[1, 1] *= inverse
     out[1, 0] = out[0, 1]
     return out, np.log(det)
+
+
+def gram(rows: Floats) -> Floats:
+    """Return rows @ rows.T for a few long rows: products of pairs, each taken once, beat the general product there."""
+    size, length = rows.shape
+    if size > _FEW or length < 1000:
+        return np.asarray(rows @ rows.T)
+    out = np.empty((size, size))
+    for i in range(size):
+        for j in range(i, size):
+            out[i, j] = out[j, i] = rows[i] @ rows[j]
+    return out

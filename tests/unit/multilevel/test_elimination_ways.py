@@ -68,13 +68,26 @@ def check_same(one: list[np.ndarray], two: list[np.ndarray]) -> None:
         np.testing.assert_allclose(a, b, rtol=1e-9, atol=1e-10 * max(float(np.abs(b).max()), 1.0))
 
 
+@pytest.mark.parametrize("share", [0.0, 2.0])
+@pytest.mark.parametrize("formula", [CROSSED["crossed"], CROSSED["two crossed"], "y ~ x + (1 + time | a) + (1 + x | s)"])
+def test_collapsed_levels_with_a_border(
+    frame: pd.DataFrame, formula: str, share: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(layout, "_FULL", share)
+    design = build_design(formula, frame)
+    collapsed = build(design)
+    assert collapsed.products.patterns is not None
+    monkeypatch.setattr(products, "find_patterns", lambda chain, links, layout: None)
+    check_same(answers(collapsed), answers(build(design)))
+
+
 @pytest.mark.parametrize("formula", NESTED.values(), ids=NESTED.keys())
 def test_collapsed_levels(frame: pd.DataFrame, formula: str, monkeypatch: pytest.MonkeyPatch) -> None:
     design = build_design(formula, frame)
     collapsed = build(design)
     found = collapsed.products.patterns
     assert found is not None and found.count.tolist() == [20.0, 40.0]
-    monkeypatch.setattr(products, "find_patterns", lambda chain, links: None)
+    monkeypatch.setattr(products, "find_patterns", lambda chain, links, layout: None)
     single = build(design)
     assert single.products.patterns is None
     check_same(answers(collapsed), answers(single))
@@ -94,7 +107,7 @@ def test_two_levels_alike_by_chance_are_found_out(frame: pd.DataFrame, monkeypat
 @pytest.mark.parametrize("formula", [*NESTED.values(), *CROSSED.values()], ids=[*NESTED, *CROSSED])
 def test_chunks_of_levels(frame: pd.DataFrame, formula: str, monkeypatch: pytest.MonkeyPatch) -> None:
     design = build_design(formula, frame)
-    monkeypatch.setattr(products, "find_patterns", lambda chain, links: None)
+    monkeypatch.setattr(products, "find_patterns", lambda chain, links, layout: None)
     engine = build(design)
     whole = answers(engine)
     monkeypatch.setattr(chain, "_CHUNK", 7)

@@ -93,6 +93,8 @@ def forward(parts: tuple[Part, ...], tail: Floats, m: int) -> tuple[Border, floa
     for part in parts:
         part.scale(scaled, True)
     border = Border(parts, tail[:m, :m], rest, lower, np.empty(0))
+    if m < _BLAS_PAYS:
+        border.inverse = np.linalg.inv(inner)
     border.solved = _solve(border, scaled)
     left = tail[m:, m:] - scaled.T @ border.solved
     return border, 2.0 * float(np.log(np.diag(lower)).sum()), left
@@ -144,9 +146,7 @@ def _cholesky(matrix: Floats) -> Floats:
 
 
 def _inverse(lower: Floats) -> Floats:
-    if lower.shape[0] < _BLAS_PAYS:
-        inverse_lower = np.linalg.inv(lower)
-        return np.asarray(inverse_lower.T @ inverse_lower)
+    """Return the inverse of a large matrix from its Cholesky factor."""
     from scipy.linalg.lapack import dpotri
 
     inverse, failed = dpotri(lower, lower=1)

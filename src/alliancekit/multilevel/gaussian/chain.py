@@ -14,7 +14,7 @@ is -K R T. All of this holds where Lambda has lost rank. The last axis of every 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -123,7 +123,7 @@ def forward(link: Link, above_cells: Cells | None, n_parents: int, tail: Floats,
 def _forward_collapsed(link: Link, patterns: Patterns, n_parents: int, tail: Floats) -> tuple[float, Above | None]:
     q, u, e = link.q, link.upper, link.free.shape[1]
     link.shrunk, logs = shrink(patterns.square[:, :q], link.relative)
-    tail -= (link.shrunk.reshape(-1) @ patterns.moments).reshape(e, e)
+    tail -= (link.shrunk.reshape(-1) @ patterns.moments).reshape(tail.shape)
     log_det = float(logs @ patterns.count)
     if not u:
         return log_det, None
@@ -156,7 +156,7 @@ def backward(
 ) -> Backward:
     """Run back through one factor; ``tail`` and ``above`` are adjoints of what was left after it."""
     if link.patterns is not None and not pass_down:
-        return _backward_collapsed(link, link.patterns, tail, above, weight, own)
+        return _backward_collapsed(link, link.patterns, tail, above, weight, m, own)
     q, n_levels = link.q, link.free.shape[2]
     corner = 0.5 * np.ascontiguousarray(tail[m:, m:])
     cells_part = _cells_part(link, tail, above)
@@ -194,7 +194,7 @@ def _add_levels(G: Floats, K: Floats, F: Floats, count: Floats | float, adjoint:
 
 
 def _backward_collapsed(
-    link: Link, patterns: Patterns, tail: Floats, above: Above | None, weight: float, own: bool
+    link: Link, patterns: Patterns, tail: Floats, above: Above | None, weight: float, m: int, own: bool
 ) -> Backward:
     q, u, P = link.q, link.upper, patterns.count.size
     F = (patterns.moments @ np.ascontiguousarray(tail).reshape(-1)).reshape(q, q, P)
@@ -207,26 +207,11 @@ def _backward_collapsed(
         F += mixed + mixed.transpose(1, 0, 2) + multiply(multiply(B, square), B.transpose(1, 0, 2))
     adjoint, determinant = np.zeros((q, q)), np.zeros((q, q))
     _add_levels(patterns.square[:, :q], link.shrunk, F, patterns.count, adjoint, determinant)
-    adjoints = _expand_adjoints(link, patterns, tail, above, weight) if own else None
+    adjoints = None
+    if own:
+        whole = replace(link, shrunk=link.by_level(), patterns=None)
+        adjoints = backward(whole, tail, above, weight, m, pass_down=False, own=True).own
     return Backward(weight * determinant - adjoint, determinant, adjoints, None)
-
-
-def _expand_adjoints(link: Link, patterns: Patterns, tail: Floats, above: Above | None, weight: float) -> Floats:
-    """Return the adjoint of G for every level although the levels are collapsed."""
-    whole = Link(
-        link.index,
-        link.relative,
-        link.parent,
-        link.square,
-        link.free,
-        link.values,
-        None,
-        link.by_level(),
-        None,
-    )
-    found = backward(whole, tail, above, weight, 0, pass_down=False, own=True).own
-    assert found is not None
-    return found
 
 
 def _cells_part(link: Link, tail: Floats, above: Above | None) -> Floats | None:
@@ -235,7 +220,7 @@ def _cells_part(link: Link, tail: Floats, above: Above | None) -> Floats | None:
     if cells is None:
         return None
     n_levels = link.free.shape[2]
-    part = crossing.by_level(cells, crossing.adjoint_within(cells, link.values, tail), link.values, n_levels)
+    part = crossing.quadratic_within(cells, link.values, tail, n_levels)
     mixed = crossing.adjoint_from_free(cells, link.free, tail)
     if above is not None:
         assert cells.up is not None

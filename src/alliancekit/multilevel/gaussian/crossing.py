@@ -6,8 +6,6 @@ adjoint of the Schur complement; only its entries between cells of one level are
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -27,18 +25,18 @@ def forward_cells(cells: Cells, values: Floats, shrunk: Floats, free: Floats, ta
         tail[m + k, :m] -= gone
     square = tail[:m, :m]
     if cells.dense:
-        for levels, dense in _dense_chunks(cells, values):
+        for levels, dense in cells.matrices(values):
             scaled = np.einsum("ijl,jlm->ilm", shrunk[:, :, levels], dense)
             for i in range(dense.shape[0]):
                 square -= scaled[i].T @ dense[i]
         return solved
-    gone = np.zeros((m, m))
-    for levels in cells.chunks():
-        first, second = cells.pairs(levels)
-        product = np.einsum("ic,ic->c", solved[:, first], values[:, second])
-        gone += np.bincount(cells.column[first] * m + cells.column[second], product, m * m).reshape(m, m)
-    square -= gone
-    square -= np.triu(gone, 1).T
+    for pairs in cells.pairs():
+        product = solved[0][pairs.first] * values[0][pairs.second]
+        for i in range(1, len(values)):
+            product += solved[i][pairs.first] * values[i][pairs.second]
+        gone = np.bincount(pairs.place, product * pairs.share, m * m).reshape(m, m)
+        square -= gone
+        square -= gone.T
     return solved
 
 
@@ -59,23 +57,40 @@ def pass_up(cells: Cells, solved: Floats, upper: Floats, n_above: int) -> Floats
 def adjoint_within(cells: Cells, values: Floats, tail: Floats) -> Floats:
     """Return C S at the cells, (q, C), for the border's own corner of S."""
     m = cells.n_columns
-    square = tail[:m, :m]
+    square = np.ascontiguousarray(tail[:m, :m])
     out = np.zeros_like(values)
     if cells.dense:
-        for levels, dense in _dense_chunks(cells, values):
+        for levels, dense in cells.matrices(values):
             own = slice(cells.starts[levels.start], cells.starts[levels.stop])
             row = cells.level[own] - levels.start
             for i in range(dense.shape[0]):
                 out[i, own] = (dense[i] @ square)[row, cells.column[own]]
         return out
-    n_cells = cells.level.size
-    for levels in cells.chunks():
-        first, second = cells.pairs(levels)
-        between = square[cells.column[first], cells.column[second]]
-        other = np.where(first == second, 0.0, between)
+    n_cells, flat = cells.level.size, square.reshape(-1)
+    for pairs in cells.pairs():
+        between = flat[pairs.place] * pairs.share
         for i in range(values.shape[0]):
-            out[i] += np.bincount(first, between * values[i][second], n_cells)
-            out[i] += np.bincount(second, other * values[i][first], n_cells)
+            out[i] += np.bincount(pairs.first, between * values[i][pairs.second], n_cells)
+            out[i] += np.bincount(pairs.second, between * values[i][pairs.first], n_cells)
+    return out
+
+
+def quadratic_within(cells: Cells, values: Floats, tail: Floats, n_levels: int) -> Floats:
+    """Return C S C' for the border's own corner of S, (q, q, L)."""
+    if cells.dense:
+        return by_level(cells, adjoint_within(cells, values, tail), values, n_levels)
+    m, q = cells.n_columns, values.shape[0]
+    square = np.ascontiguousarray(tail[:m, :m]).reshape(-1)
+    out = np.zeros((q, q, n_levels))
+    for pairs in cells.pairs():
+        between = square[pairs.place] * pairs.share
+        first, second = values[:, pairs.first], values[:, pairs.second]
+        for i in range(q):
+            for j in range(i, q):
+                product = first[i] * second[j]
+                product += second[i] * first[j]
+                out[i, j] += np.bincount(pairs.level, between * product, n_levels)
+                out[j, i] = out[i, j]
     return out
 
 
@@ -101,12 +116,3 @@ def adjoint_from_free(cells: Cells, free: Floats, tail: Floats) -> Floats:
 def by_level(cells: Cells, left: Floats, right: Floats, n_levels: int) -> Floats:
     """Return the sum of left[i] right[j] over the cells of each level, (q, d, L)."""
     return np.stack([[np.bincount(cells.level, a * b, n_levels) for b in right] for a in left])
-
-
-def _dense_chunks(cells: Cells, values: Floats) -> Iterator[tuple[slice, Floats]]:
-    """Yield ranges of levels and their products with the border as full matrices, (q, levels, m)."""
-    for levels in cells.chunks():
-        own = slice(cells.starts[levels.start], cells.starts[levels.stop])
-        dense = np.zeros((values.shape[0], levels.stop - levels.start, cells.n_columns))
-        dense[:, cells.level[own] - levels.start, cells.column[own]] = values[:, own]
-        yield levels, dense

@@ -95,7 +95,7 @@ def with_response(built: GaussianDesign, design: Design, y: Floats) -> GaussianD
 def _engine_response(design: Design, y: Floats | None) -> tuple[Floats, Floats]:
     """Return y without offset and, where X has an intercept, without its mean; and the coefficients taken out."""
     assert y is not None
-    out = np.array(y, dtype=float)
+    out = np.asarray(y, dtype=np.float64)
     if design.offset is not None:
         out = out - design.offset
     shift = np.zeros(design.X.shape[1])
@@ -161,21 +161,20 @@ def _constant_column(X: Floats) -> int | None:
 
 def _centring_basis(X: Floats) -> Floats:
     """Return the basis that scales each column to unit size and centres it where a constant is there."""
-    p = X.shape[1]
+    n, p = X.shape
     basis = np.eye(p)
-    if not X.shape[0] or not p:
+    if not n or not p:
         return basis
     constant = _constant_column(X)
-    means = X.mean(axis=0)
-    squares = np.einsum("ij,ij->j", X, X) / X.shape[0]
     for j in range(p):
+        column = X[:, j]
         if j == constant:
-            basis[j, j] = 1.0 / X[0, j]
+            basis[j, j] = 1.0 / column[0]
             continue
-        shift = means[j] if constant is not None else 0.0
-        spread = np.sqrt(max(squares[j] - shift**2, 0.0))
+        shift = float(column.sum()) / n if constant is not None else 0.0
+        spread = np.sqrt(max(float(column @ column) / n - shift**2, 0.0))
         if constant is not None and spread <= 1e-4 * abs(shift):
-            spread = float(np.std(X[:, j]))
+            spread = float(np.std(column))
         scale = 1.0 / spread if spread > 0 else 1.0
         basis[j, j] = scale
         if constant is not None:
@@ -189,9 +188,10 @@ def _apply(columns: Floats, basis: Floats) -> Floats:
     out = np.empty((n, p), order="F")
     for j in range(p):
         others = [i for i in range(p) if i != j and basis[i, j] != 0.0]
-        if not others:
+        if others:
+            shift = sum(basis[i, j] / basis[j, j] * columns[0, i] for i in others)
+            np.add(columns[:, j], shift, out=out[:, j])
+            out[:, j] *= basis[j, j]
+        else:
             np.multiply(columns[:, j], basis[j, j], out=out[:, j])
-            continue
-        shift = sum(basis[i, j] / basis[j, j] * columns[0, i] for i in others)
-        np.multiply(columns[:, j] + shift, basis[j, j], out=out[:, j])
     return out

@@ -17,6 +17,7 @@ from alliancekit.formula.factors import Labels
 Floats = NDArray[np.float64]
 Ints = NDArray[np.intp]
 _PROBE = 512  # rows looked at before all rows are
+_EVEN = 32  # rows of a level up to which runs of equal length are looked for first
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -84,17 +85,23 @@ def find_runs(codes: Ints, n_levels: int) -> Runs | None:
     head = codes[: _PROBE + 1]
     if n > 4 * _PROBE and np.count_nonzero(head[1:] != head[:-1]) > 4 * _PROBE * n_levels / n + 8:
         return None
+    length, rest = divmod(n, n_levels)
+    if not rest and length <= _EVEN and all(np.array_equal(codes[j::length], codes[::length]) for j in range(1, length)):
+        return Runs(np.arange(0, n, length), length, _run_levels(codes[::length]))
     changes = np.flatnonzero(codes[1:] != codes[:-1])
     if changes.size + 1 != n_levels:
         return None
     starts = np.empty(n_levels, dtype=np.intp)
     starts[0] = 0
     np.add(changes, 1, out=starts[1:])
-    length, rest = divmod(n, n_levels)
-    even = not rest and starts[-1] == n - length and bool(np.array_equal(starts, np.arange(0, n, length)))
-    level = codes[starts]
-    ordered = level[0] == 0 and bool(np.array_equal(level, np.arange(n_levels)))
-    return Runs(starts, length if even else 0, None if ordered else level)
+    even = not rest and bool(np.array_equal(starts, np.arange(0, n, length)))
+    return Runs(starts, length if even else 0, _run_levels(codes[starts]))
+
+
+def _run_levels(levels: Ints) -> Ints | None:
+    """Return the level of each run, None where they stand in order."""
+    ordered = levels[0] == 0 and levels[-1] == levels.size - 1 and np.array_equal(levels, np.arange(levels.size))
+    return None if ordered else np.ascontiguousarray(levels)
 
 
 def order_factors(sizes: list[tuple[int, int]]) -> list[int]:

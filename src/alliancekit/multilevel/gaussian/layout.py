@@ -7,14 +7,13 @@ A factor crossed with the chain meets only some of its levels within each level 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
 from alliancekit.multilevel.gaussian.factors import ChainLink, Factor, Ints, Runs, find_runs
 
-Places = NDArray[np.integer]
 _PAIRS = 2_000_000  # pairs of cells held at a time
 _FULL = 0.08  # share of cells that occur from which dense products are faster
 
@@ -28,6 +27,7 @@ class Cells:
     level, column : (C,) level of the chain factor, column of the border. starts : (L + 1,) first cell of each level.
     up : (C,) cell of the next chain factor that each cell belongs to; None for the last.
     n_columns : columns of the border. dense : whether so many cells occur that matrices are faster.
+    kept : the pairs of cells, once they have been made and if they are few enough.
     """
 
     level: Ints
@@ -36,11 +36,12 @@ class Cells:
     up: Ints | None
     n_columns: int
     dense: bool
+    kept: list[Pairs] = field(default_factory=list)
 
     def chunks(self) -> Iterator[slice]:
-        """Yield ranges of levels whose pairs of cells fit into memory."""
+        """Yield ranges of levels whose pairs of cells, or whose full rows, fit into memory."""
         counts = np.diff(self.starts)
-        work = np.cumsum(counts * self.n_columns if self.dense else counts * (counts + 1) // 2)
+        work = np.cumsum(np.full_like(counts, self.n_columns) if self.dense else counts * (counts + 1) // 2)
         first, n_levels = 0, counts.size
         while first < n_levels:
             done = work[first - 1] if first else 0
@@ -48,14 +49,51 @@ class Cells:
             yield slice(first, last)
             first = last
 
-    def pairs(self, levels: slice) -> tuple[Ints, Ints]:
-        """Return all pairs of cells (first <= second) within each of these levels, as places in the list of cells."""
+    def pairs(self) -> Iterator[Pairs]:
+        """Yield all pairs of cells within each level, chunk by chunk; a single chunk is kept for the next pass."""
+        if self.kept:
+            yield self.kept[0]
+            return
+        chunks = list(self.chunks())
+        for levels in chunks:
+            pairs = self._pairs(levels)
+            if len(chunks) == 1:
+                self.kept.append(pairs)
+            yield pairs
+
+    def matrices(self, values: NDArray[np.float64]) -> Iterator[tuple[slice, NDArray[np.float64]]]:
+        """Yield ranges of levels with the values (q, C) of their cells as full matrices, (q, levels, columns)."""
+        for levels in self.chunks():
+            own = slice(self.starts[levels.start], self.starts[levels.stop])
+            full = np.zeros((values.shape[0], levels.stop - levels.start, self.n_columns))
+            full[:, self.level[own] - levels.start, self.column[own]] = values[:, own]
+            yield levels, full
+
+    def _pairs(self, levels: slice) -> Pairs:
         begin, end = self.starts[levels.start], self.starts[levels.stop]
         cells = np.arange(begin, end)
         partners = self.starts[self.level[begin:end] + 1] - cells
         first = np.repeat(cells, partners)
-        offset = np.arange(first.size) - np.repeat(np.cumsum(partners) - partners, partners)
-        return first, first + offset
+        second = first + np.arange(first.size) - np.repeat(np.cumsum(partners) - partners, partners)
+        place = self.column[first] * self.n_columns + self.column[second]
+        return Pairs(first, second, self.level[first], place, np.where(first == second, 0.5, 1.0))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Pairs:
+    """Pairs (first <= second) of cells of one level.
+
+    Attributes
+    ----------
+    first, second : places in the list of cells. level : which level. place : entry of the border's matrix, row by row,
+    always on or above the diagonal. share : one half for a cell with itself, else one.
+    """
+
+    first: Ints
+    second: Ints
+    level: Ints
+    place: Ints
+    share: NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True, eq=False)

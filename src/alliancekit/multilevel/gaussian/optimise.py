@@ -10,10 +10,9 @@ from numpy.typing import NDArray
 from alliancekit.multilevel.gaussian.design import GaussianDesign
 from alliancekit.multilevel.gaussian.objective import (
     Elimination,
-    conditional_modes,
-    covariances,
     deviance,
     eliminate,
+    factor_slopes,
     gradient,
     relative_factor,
 )
@@ -43,6 +42,26 @@ def criterion(design: GaussianDesign, theta: Floats, reml: bool) -> tuple[float,
     return deviance(state, design, reml), gradient(state, design, reml=reml)
 
 
+class _Passes:
+    """Forward passes of one search; the last is kept, so that none is run twice at the same theta."""
+
+    def __init__(self, design: GaussianDesign, reml: bool) -> None:
+        self.design, self.reml = design, reml
+        self.state: Elimination | None = None
+
+    def at(self, theta: Floats) -> Elimination:
+        if self.state is None or not np.array_equal(self.state.theta, theta):
+            self.state = eliminate(self.design, theta)
+        return self.state
+
+    def value(self, theta: Floats) -> float:
+        return deviance(self.at(theta), self.design, self.reml)
+
+    def __call__(self, theta: Floats) -> tuple[float, Floats]:
+        state = self.at(theta)
+        return deviance(state, self.design, self.reml), gradient(state, self.design, reml=self.reml)
+
+
 def optimise(design: GaussianDesign, reml: bool, start: Floats | None = None) -> Optimum:
     """Minimise the profiled deviance over theta.
 
@@ -50,43 +69,61 @@ def optimise(design: GaussianDesign, reml: bool, start: Floats | None = None) ->
     ----------
     design : the engine's design.
     reml : REML criterion instead of ML deviance.
-    start : starting theta in the engine's basis; None takes the better of two cold starts.
+    start : starting theta in the engine's basis; None takes a few steps of scoring.
     """
+    passes = _Passes(design, reml)
     if start is None:
-        start = _warm_start(design, reml)
-    found = minimise(lambda theta: criterion(design, theta, reml), start)
+        start = _warm_start(passes)
+    found = minimise(passes, start)
     theta = _positive_diagonals(design, found.x)
-    theta, singular = _snap(design, theta, found.value, reml)
-    state = eliminate(design, theta)
+    theta, singular = _snap(passes, theta, found.value)
+    state = passes.at(theta)
     return Optimum(theta, deviance(state, design, reml), state, found, singular)
 
 
-def _warm_start(design: GaussianDesign, reml: bool, steps: int = 2) -> Floats:
-    """Return starting values from a few EM steps: cheap, and close enough for the quasi-Newton search to be short.
+def _warm_start(passes: _Passes, steps: int = 2) -> Floats:
+    """Return starting values from a few steps of scoring: cheap, and close enough for the search to be short.
 
-    Each step sets a factor's relative covariance to the mean over its levels of b b' / sigma^2 + conditional covariance
-    (Laird & Ware 1982, Biometrics 38, 963-974). A relative SD is kept above .05, away from the saddle at zero.
+    With D the derivative of the deviance by a factor's relative covariance S and Q the mean over its L levels of
+    Z'V^-1 Z (V from this factor alone), S moves by -Q^-1 D Q^-1 / L: Fisher's scoring, exact where the levels are
+    alike, with the other factors held. A relative SD is kept above .05, away from the saddle at zero.
     """
+    design = passes.design
     theta = np.zeros(design.n_theta)
     for factor, where in zip(design.factors, design.slices, strict=True):
         theta[where] = [1.0 if i == j else 0.0 for i, j in factor.free]
-    products = design.products
-    dof = products.n - (products.p if reml else 0)
-    for _ in range(steps):
-        state = eliminate(design, theta)
-        sigma2 = state.r2 / dof
-        modes, spreads = conditional_modes(state, design), covariances(state, design)
-        for factor, where, mode, spread in zip(design.factors, design.slices, modes, spreads, strict=True):
-            second = mode @ mode.T / (mode.shape[1] * sigma2) + spread.mean(axis=2)
-            second[np.diag_indices(factor.q)] = np.maximum(np.diag(second), 0.05**2)
-            allowed = np.eye(factor.q, dtype=bool)
-            for i, j in factor.free:
-                allowed[i, j] = allowed[j, i] = True
-            second = np.where(allowed, second, 0.0)
-            second += 1e-6 * np.trace(second) * np.eye(factor.q)
-            lower = np.linalg.cholesky(second)
-            theta[where] = [lower[i, j] for i, j in factor.free]
-    return theta
+    best, lowest = theta, np.inf
+    for step in range(steps + 1):
+        value = passes.value(theta)
+        if value >= lowest:
+            break
+        best, lowest = theta, value
+        if step < steps:
+            theta = _scored(design, passes.at(theta), theta, passes.reml)
+    return best
+
+
+def _scored(design: GaussianDesign, state: Elimination, theta: Floats, reml: bool) -> Floats:
+    """Return theta after one step of scoring."""
+    out = theta.copy()
+    for factor, where, slope in zip(design.factors, design.slices, factor_slopes(state, design, reml=reml), strict=True):
+        relative = relative_factor(factor, theta[where])
+        covariance = relative @ relative.T
+        derivative, determinant = (
+            np.linalg.solve(relative.T, part.T) / (2.0 * factor.n_levels) for part in (slope.whole, slope.determinant)
+        )
+        information = (determinant + determinant.T) / 2
+        information += 1e-3 * np.linalg.inv(covariance + 1e-6 * np.trace(covariance) * np.eye(factor.q))
+        allowed = np.eye(factor.q, dtype=bool)
+        for i, j in factor.free:
+            allowed[i, j] = allowed[j, i] = True
+        step = np.linalg.solve(information, np.linalg.solve(information, (derivative + derivative.T) / 2).T)
+        values, vectors = np.linalg.eigh(np.where(allowed, covariance - (step + step.T) / 2, 0.0))
+        values = np.maximum(values, 0.05**2)
+        moved = np.where(allowed, (vectors * values) @ vectors.T, 0.0)
+        lower = np.linalg.cholesky(moved)
+        out[where] = [lower[i, j] for i, j in factor.free]
+    return out
 
 
 def _positive_diagonals(design: GaussianDesign, theta: Floats) -> Floats:
@@ -101,11 +138,12 @@ def _positive_diagonals(design: GaussianDesign, theta: Floats) -> Floats:
     return out
 
 
-def _snap(design: GaussianDesign, theta: Floats, value: float, reml: bool) -> tuple[Floats, tuple[bool, ...]]:
+def _snap(passes: _Passes, theta: Floats, value: float) -> tuple[Floats, tuple[bool, ...]]:
     """Put a relative variance that is zero for every practical purpose at zero exactly, where that costs nothing.
 
     "Nothing" is a rise of the deviance below 1e-7: the optimum lies on the boundary and the search came close to it.
     """
+    design = passes.design
     singular = []
     for factor, where in zip(design.factors, design.slices, strict=True):
         relative = relative_factor(factor, theta[where])
@@ -118,7 +156,7 @@ def _snap(design: GaussianDesign, theta: Floats, value: float, reml: bool) -> tu
             if flat is not None:
                 trial = theta.copy()
                 trial[where] = flat
-                if deviance(eliminate(design, trial), design, reml) <= value + 1e-7:
+                if passes.value(trial) <= value + 1e-7:
                     theta, small = trial, small | near
         singular.append(bool(small.any()))
     return theta, tuple(singular)

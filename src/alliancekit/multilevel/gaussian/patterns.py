@@ -15,6 +15,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from alliancekit.multilevel.gaussian.factors import ChainLink, Ints
+from alliancekit.multilevel.gaussian.layout import Cells, Layout
+from alliancekit.numerics.stacks import gram
 
 if TYPE_CHECKING:
     from alliancekit.multilevel.gaussian.products import LinkProducts
@@ -23,16 +25,18 @@ Floats = NDArray[np.float64]
 _GRAIN = 2.0**42  # products that agree to this share of the largest are the same: rounding of their sums is smaller
 _PROBE = 512
 _SHARE = 4  # levels per pattern from which collapsing pays
+_LARGEST = 2_000_000  # numbers in the moments of a model with a border
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Patterns:
-    """P patterns of the L levels of the first chain factor, with q own, a own and upper columns, e = p + 1.
+    """P patterns of the L levels of the first chain factor; q own, a own and upper, m border columns, e = p + 1.
 
     Attributes
     ----------
     code : (L,) pattern of each level. count : (P,) levels. square : (q, a, P) products that its levels share.
-    moments : (q * q * P, e * e) sums over the levels of R[i, x] R[j, y], rows (i, j, pattern), columns (x, y).
+    moments : (q * q * P, (m + e)^2) sums over the levels of R[i, x] R[j, y], rows (i, j, pattern), columns (x, y); R
+        are the products with the border, then with [X y].
     members : (P, T) levels of each pattern under each level of the next factor; None where the chain has one factor.
     sums : (q * P, e * T) sums of R by column, pattern, free column and level of the next factor; None likewise.
     """
@@ -45,22 +49,34 @@ class Patterns:
     sums: Floats | None
 
 
-def find_patterns(chain: tuple[ChainLink, ...], links: tuple[LinkProducts, ...]) -> Patterns | None:
-    """Return the patterns of the first factor's levels, or None where too few levels share one."""
+def find_patterns(
+    chain: tuple[ChainLink, ...], links: tuple[LinkProducts, ...], layout: Layout
+) -> Patterns | None:
+    """Return the patterns of the first factor's levels, or None where too few levels share one.
+
+    With a border they are used where the chain has one factor and their moments take little memory.
+    """
     square, free = links[0].square, links[0].free
     q, a, n_levels = square.shape
     e = free.shape[1]
+    if layout.m and (len(links) > 1 or q * q * (layout.m + e) ** 2 > _LARGEST):
+        return None
     rows = [square[i, j] for i in range(q) for j in range(i, a)]
     scales = [float(np.abs(row).max()) for row in rows]
     stride = max(n_levels // _PROBE, 1)
     probe = _keys([row[::stride] for row in rows], scales)
-    if np.unique(probe).size > max(probe.size // _SHARE, 1):
+    distinct = np.unique(probe).size
+    if distinct > max(probe.size // _SHARE, 1):
         return None
-    keys = _keys(rows, scales)
-    code, first = _code(keys)
+    if distinct == 1 and all(np.ptp(row) <= scale / _GRAIN for row, scale in zip(rows, scales, strict=True)):
+        code, first = np.zeros(n_levels, dtype=np.intp), np.zeros(1, dtype=np.intp)
+    else:
+        code, first = _code(_keys(rows, scales))
     P = first.size
     n_parents = links[1].square.shape[2] if len(links) > 1 else 0
     if P * _SHARE > n_levels or P * n_parents > 2 * n_levels or P * q * e > 2 * n_levels + 4096:
+        return None
+    if layout.m and P * q * q * (layout.m + e) ** 2 > _LARGEST:
         return None
     shared = np.ascontiguousarray(square[:, :, first])
     if P > 1:
@@ -69,29 +85,25 @@ def find_patterns(chain: tuple[ChainLink, ...], links: tuple[LinkProducts, ...])
                 gap = np.abs(square[i, j] - shared[i, j][code]).max()
                 if gap > 4.0 / _GRAIN * float(np.abs(square[i, j]).max()):  # two keys alike by chance
                     return None
-    count = np.bincount(code, minlength=P).astype(np.float64)
-    moments, members, sums = collapse(code, count, free, chain[0].parent, n_parents)
+    count = np.bincount(code, minlength=P).astype(np.float64) if P > 1 else np.array([float(n_levels)])
+    moments, members, sums = collapse(code, count, links[0], chain[0].parent, n_parents, layout)
     return Patterns(code, count, shared, moments, members, sums)
 
 
 def collapse(
-    code: Ints, count: Floats, free: Floats, parent: Ints | None, n_parents: int
+    code: Ints, count: Floats, link: LinkProducts, parent: Ints | None, n_parents: int, layout: Layout
 ) -> tuple[Floats, Floats | None, Floats | None]:
-    """Return moments, members and sums (see ``Patterns``) of the products with X and y, ``free`` of shape (q, e, L)."""
-    q, e, n_levels = free.shape
-    P = count.size
-    flat = free.reshape(q * e, n_levels)
-    if P == 1:
-        gram = (flat @ flat.T)[None]
-    else:
-        order = np.argsort(code, kind="stable")
-        ends = np.cumsum(count).astype(np.intp)
-        ordered = flat[:, order]
-        gram = np.empty((P, q * e, q * e))
-        for g in range(P):
-            part = ordered[:, ends[g - 1] if g else 0 : ends[g]]
-            np.matmul(part, part.T, out=gram[g])
-    moments = np.ascontiguousarray(gram.reshape(P, q, e, q, e).transpose(1, 3, 0, 2, 4)).reshape(q * q * P, e * e)
+    """Return moments, members and sums (see ``Patterns``) of the first chain factor's products."""
+    free = link.free
+    q, e, _ = free.shape
+    P, m = count.size, layout.m
+    moments = _moments(code, count, free)
+    if m:
+        wide = np.zeros((q, q, P, m + e, m + e))
+        wide[:, :, :, m:, m:] = moments
+        _add_border(wide, code, link, layout.cells[0])
+        moments = wide
+    moments = moments.reshape(q * q * P, (m + e) ** 2)
     if parent is None:
         return moments, None, None
     cell = parent if P == 1 else code * n_parents + parent
@@ -101,6 +113,49 @@ def collapse(
         for x in range(e):
             sums[i, :, x] = np.bincount(cell, free[i, x], P * n_parents).reshape(P, n_parents)
     return moments, members, sums.reshape(q * P, e * n_parents)
+
+
+def _moments(code: Ints, count: Floats, free: Floats) -> Floats:
+    """Return the second moments of the products with [X y] within each pattern, (q, q, P, e, e)."""
+    q, e, n_levels = free.shape
+    flat = free.reshape(q * e, n_levels)
+    if count.size == 1:
+        found = gram(flat)[None]
+    else:
+        ordered = flat[:, np.argsort(code, kind="stable")]
+        ends = np.cumsum(count).astype(np.intp)
+        found = np.empty((count.size, q * e, q * e))
+        for g, end in enumerate(ends.tolist()):
+            found[g] = gram(ordered[:, end - int(count[g]) : end])
+    return np.ascontiguousarray(found.reshape(count.size, q, e, q, e).transpose(1, 3, 0, 2, 4))
+
+
+def _add_border(wide: Floats, code: Ints, link: LinkProducts, cells: Cells) -> None:
+    """Add the moments that involve the border to those with [X y], (q, q, P, m + e, m + e), in place."""
+    q, P, m = wide.shape[0], wide.shape[2], cells.n_columns
+    at, values = code[cells.level] * m + cells.column, link.cells
+    for i in range(q):
+        for j in range(q):
+            for x in range(wide.shape[3] - m):
+                column = np.bincount(at, values[i] * link.free[j, x][cells.level], P * m).reshape(P, m)
+                wide[i, j, :, :m, m + x] = column
+                wide[j, i, :, m + x, :m] = column
+    if cells.dense:
+        for levels, dense in cells.matrices(values):
+            for g in range(P):
+                part = dense[:, code[levels] == g]
+                for i in range(q):
+                    for j in range(q):
+                        wide[i, j, g, :m, :m] += part[i].T @ part[j]
+        return
+    for pairs in cells.pairs():
+        place = code[pairs.level] * (m * m) + pairs.place
+        first, second = values[:, pairs.first] * pairs.share, values[:, pairs.second]
+        for i in range(q):
+            for j in range(q):
+                block = np.bincount(place, first[i] * second[j], P * m * m).reshape(P, m, m)
+                wide[i, j, :, :m, :m] += block
+                wide[j, i, :, :m, :m] += block.mT
 
 
 def _keys(rows: list[Floats], scales: list[float]) -> NDArray[np.int64]:
@@ -116,8 +171,6 @@ def _keys(rows: list[Floats], scales: list[float]) -> NDArray[np.int64]:
 
 def _code(keys: NDArray[np.int64]) -> tuple[Ints, Ints]:
     """Return the pattern of each level and the first level of each pattern."""
-    if keys.size and keys.min() == keys.max():
-        return np.zeros(keys.size, dtype=np.intp), np.zeros(1, dtype=np.intp)
     found, distinct = pd.factorize(keys)
     code = found.astype(np.intp, copy=False)
     first = np.empty(len(distinct), dtype=np.intp)

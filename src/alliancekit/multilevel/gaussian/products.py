@@ -42,7 +42,7 @@ class CrossProducts:
     total : shape (m + p, m + p): border and X with themselves. total_response : (m + p,). yy : y'y.
     log_weights : sum of the logs of the prior weights.
     layout : which cells occur, where the rows go. patterns : levels of the first chain factor that share their
-        products, collapsed; None where few do or there is a border.
+        products, collapsed; None where few do.
     """
 
     n: int
@@ -89,7 +89,7 @@ def cross_products(
     sums = Sums(by_level, [*columns, *X.T, y])
     links = _links(factors, chain, Zs, columns, sums, p, layout)
     total, total_response, yy = _total(factors, border, Zs, sums, columns, p, layout)
-    patterns = None if layout.m else find_patterns(chain, links)
+    patterns = find_patterns(chain, links, layout)
     return CrossProducts(n, p, layout.m, links, total, total_response, yy, log_weights, layout, patterns)
 
 
@@ -124,7 +124,7 @@ def replace_response(
     patterns = old.patterns
     if patterns is not None:
         n_parents = chain[1].n_levels if len(chain) > 1 else 0
-        moments, _, sums = collapse(patterns.code, patterns.count, links[0].free, chain[0].parent, n_parents)
+        moments, _, sums = collapse(patterns.code, patterns.count, links[0], chain[0].parent, n_parents, old.layout)
         patterns = replace(patterns, moments=moments, sums=sums)
     return replace(old, links=tuple(links), total_response=response, yy=float(y @ y), patterns=patterns)
 
@@ -258,12 +258,16 @@ class Sums:
     def __init__(self, by_level: LevelSums | None, columns: list[Floats]) -> None:
         self.by_level, self.columns = by_level, columns
         self.same: list[int] = []
-        self.constant: list[float | None] = []
+        self.constant = [_constant(column) for column in columns]
         for i, column in enumerate(columns):
-            twin = next((j for j in range(i) if self.same[j] == j and _equal(columns[j], column)), i)
-            self.same.append(twin)
-            self.constant.append(self.constant[twin] if twin < i else _constant(column))
+            self.same.append(next((j for j in range(i) if self.same[j] == j and self._twins(j, i, column)), i))
         self.known: dict[tuple[int, int], Floats] = {}
+
+    def _twins(self, j: int, i: int, column: Floats) -> bool:
+        """Return whether columns j and i are equal."""
+        if self.constant[i] is not None or self.constant[j] is not None:
+            return self.constant[i] == self.constant[j]
+        return _equal(self.columns[j], column)
 
     def __call__(self, i: int, j: int) -> Floats:
         """Return the sums of columns i times j within each level, (L,)."""
