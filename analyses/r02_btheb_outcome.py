@@ -43,7 +43,7 @@ report.section(
 )
 report.section("Models Side by Side", ak.table(null, main, interaction), lrt)
 report.section("Estimates", ak.sentence(main, terms=["treatmentBtheB"], headline=True), main)
-report.section("Figures", *(ak.figure(main, kind) for kind in ("effects", "diagnostics", "random")))
+report.section("Figures", *(ak.figure(main, kind) for kind in ("effects", "diagnostics", "caterpillar")))
 report.section("Second Opinion", ak.crosscheck(main))
 report.section("Assumption Audit", audit)
 report.limits(

@@ -7,31 +7,44 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from alliancekit.core.errors import ReportError, check_columns, message
+from alliancekit.core.errors import ReportError, SpecError, check_columns, message
 from alliancekit.core.frames import rows
 from alliancekit.multilevel.after.bootstrap import Bootstrap
+from alliancekit.multilevel.after.influence import Influence
+from alliancekit.multilevel.after.partition import R2Partition
 from alliancekit.multilevel.after.profile import Profile
 from alliancekit.multilevel.api import MixedFit
-from alliancekit.multilevel.residual.components import GROUP
 from alliancekit.report import multilevel_means, multilevel_tests
 from alliancekit.report.formatting import format_fixed
 from alliancekit.report.multilevel_figures import make_figure
+from alliancekit.report.multilevel_influence import influence_sentence, influence_table
 from alliancekit.report.multilevel_intervals import interval_sentence, interval_table
+from alliancekit.report.multilevel_models import models_table
+from alliancekit.report.multilevel_partition import partition_sentence, partition_table
 from alliancekit.report.multilevel_tests import coefficient_text
+from alliancekit.report.multilevel_words import component_name, outcome_label, plural, sample_note, term_label
 from alliancekit.report.parts import Equation, Sentence, Table
 
 __all__ = ["coefficient_text", "make_equation", "make_figure", "make_sentence", "make_table"]
 
 
-def make_table(*results: Any) -> Table:
-    """Return the table of one fit, of several fits side by side, or of one table of tests."""
-    if all(isinstance(r, MixedFit) for r in results):
-        return _one(results[0]) if len(results) == 1 else _side_by_side(results)
+def make_table(*results: Any, names: tuple[str, ...] | None = None) -> Table:
+    """Return the table of one fit, of several fits side by side (under ``names``), or of one table of tests."""
+    if all(isinstance(r, MixedFit) for r in results) and (len(results) > 1 or names is not None):
+        return models_table(results, names)
+    if names is not None:
+        raise SpecError(message("names= is for the table of several models", do="Leave it out"))
+    if isinstance(results[0], MixedFit) and len(results) == 1:
+        return _one(results[0])
     for tables in (multilevel_tests.TABLES, multilevel_means.TABLES):
         if len(results) == 1 and type(results[0]) in tables:
             return tables[type(results[0])](results[0])
     if len(results) == 1 and isinstance(results[0], Profile | Bootstrap):
         return interval_table(results[0])
+    if len(results) == 1 and isinstance(results[0], Influence):
+        return influence_table(results[0])
+    if len(results) == 1 and isinstance(results[0], R2Partition):
+        return partition_table(results[0])
     raise ReportError(message("fits and comparisons cannot share a table", do="Call ak.table for each"))
 
 
@@ -42,7 +55,7 @@ def _one(fit: MixedFit) -> Table:
     random = pd.DataFrame(
         {
             "component": "Random effects (SD and correlation)",
-            "term": [_component_name(r) for r in rows(parts)],
+            "term": [component_name(r) for r in rows(parts)],
             "estimate": parts["sd_or_correlation"],
             "conf_low": parts["conf_low"],
             "conf_high": parts["conf_high"],
@@ -50,7 +63,7 @@ def _one(fit: MixedFit) -> Table:
     )
     data = pd.concat([fixed, random], ignore_index=True)
     columns = ["component", "term", "estimate", "std_error", "conf_low", "conf_high", "statistic", "df", "p_value"]
-    notes = [_sample_note(fit), _method_note(fit)]
+    notes = [sample_note(fit), _method_note(fit)]
     if fit.singular:
         notes.append("A variance is at zero or a correlation at one; no interval is given for it.")
     return Table(
@@ -64,28 +77,6 @@ def _one(fit: MixedFit) -> Table:
     )
 
 
-def _component_name(row: Any) -> str:
-    if row.term_1 is None or pd.isna(row.term_1):
-        return "Residual SD"
-    if row.group == GROUP:
-        return f"Residual structure: {row.term_1}"
-    if row.term_2 is None or pd.isna(row.term_2):
-        return f"{row.group}: SD of {row.term_1}"
-    return f"{row.group}: r of {row.term_1} and {row.term_2}"
-
-
-def _sample_note(fit: MixedFit) -> str:
-    groups = ", ".join(f"{count} {_plural(name)}" for name, count in fit.sample.groups.items())
-    dropped = fit.sample.n_rows - fit.sample.n_used
-    left_out = f"; {dropped} of {fit.sample.n_rows} rows not used" if dropped else ""
-    of = f" of {groups}" if groups else ""
-    return f"{fit.nobs:,} observations{of}{left_out}."
-
-
-def _plural(name: str) -> str:
-    return f"levels of {name}" if ":" in name else (name if name.endswith("s") else f"{name}s")
-
-
 def _method_note(fit: MixedFit) -> str:
     how = "restricted maximum likelihood" if fit.method == "REML" else "maximum likelihood"
     return (
@@ -93,71 +84,6 @@ def _method_note(fit: MixedFit) -> str:
         f"scale, of correlations on "
         "Fisher's z scale."
     )
-
-
-def _side_by_side(fits: tuple[MixedFit, ...]) -> Table:
-    """The model-building table: one column pair per model."""
-    terms = list(dict.fromkeys(t for fit in fits for t in fit.tidy()["term"]))
-    names = [_component_name(r) for fit in fits for r in rows(fit.variance_components())]
-    names = [n for n in dict.fromkeys(names) if n != "Residual SD"] + ["Residual SD"]
-    lines: list[dict[str, Any]] = [{"part": "Fixed effects", "term": t} for t in terms]
-    lines += [{"part": "Random effects", "term": n} for n in names]
-    measures = ("Observations", "Marginal R²", "Conditional R²", "ICC", "Log-likelihood", "AIC", "BIC")
-    lines += [{"part": "Model", "term": m} for m in measures]
-    spans, labels = {}, {"term": "", "part": ""}
-    by_ml = tuple(fit.with_method("ML") for fit in fits)
-    for number, fit in enumerate(fits, start=1):
-        estimate, error = f"estimate_{number}", f"std_error_{number}"
-        spans[f"Model {number}"] = (estimate, error)
-        labels.update({estimate: "Estimate", error: "SE"})
-        column = _model_column(fit, by_ml[number - 1])
-        for row in lines:
-            row[estimate], row[error] = column.get((row["part"], row["term"]), (np.nan, np.nan))
-    row_kinds: dict[int, Any] = {}
-    for i, row in enumerate(lines):
-        if row["part"] == "Model":
-            row_kinds[i] = {"Observations": "integer"}.get(
-                row["term"], "proportion" if "R²" in row["term"] or row["term"] == "ICC" else "statistic"
-            )
-    notes = [f"Model {i}: {fit.formula}." for i, fit in enumerate(fits, start=1)]
-    methods = " and ".join(sorted({f.method for f in fits}))
-    notes.append(
-        f"Estimates by {methods}; log-likelihood, AIC and BIC always by ML, since those by REML cannot be compared "
-        "between models with different fixed effects. R² after Nakagawa and Schielzeth; ICC: all random effects."
-    )
-    rows_used = {f.nobs for f in fits}
-    if len(rows_used) > 1:
-        notes.append("The models use different rows, so that their AIC and BIC cannot be compared.")
-    return Table(
-        title="Models Side by Side",
-        data=pd.DataFrame(lines),
-        group="part",
-        stub=("term",),
-        labels=labels,
-        kinds={c: "estimate" for pair in spans.values() for c in pair},
-        spans=spans,
-        row_kinds=row_kinds,
-        notes=tuple(notes),
-        source=fits[-1],
-    )
-
-
-def _model_column(fit: MixedFit, by_ml: MixedFit) -> dict[tuple[str, str], tuple[float, float]]:
-    out = {("Fixed effects", r.term): (r.estimate, r.std_error) for r in rows(fit.tidy())}
-    for r in rows(fit.variance_components()):
-        out["Random effects", _component_name(r)] = (r.sd_or_correlation, np.nan)
-    r2, glance = fit.r2(), by_ml.glance().iloc[0]
-    values = {
-        "Observations": fit.nobs,
-        "Marginal R²": r2["marginal"],
-        "Conditional R²": r2["conditional"],
-        "ICC": fit.icc()["total"],
-        "Log-likelihood": by_ml.log_likelihood,
-        "AIC": glance["aic"],
-        "BIC": glance["bic"],
-    }
-    out.update({("Model", name): (float(value), np.nan) for name, value in values.items()})
-    return out
 
 
 def make_sentence(result: Any, terms: tuple[str, ...] | None = None) -> Sentence:
@@ -169,6 +95,10 @@ def make_sentence(result: Any, terms: tuple[str, ...] | None = None) -> Sentence
             return sentences[type(result)](result)
     if isinstance(result, Profile | Bootstrap):
         return interval_sentence(result)
+    if isinstance(result, Influence):
+        return influence_sentence(result)
+    if isinstance(result, R2Partition):
+        return partition_sentence(result)
     raise ReportError(message(f"a {type(result).__name__} has no sentence"))
 
 
@@ -176,7 +106,7 @@ def _fit_sentence(fit: MixedFit) -> Sentence:
     table = fit.tidy()
     outcome = outcome_label(fit)
     clauses = [_clause(fit, row) for row in rows(table) if row.term != "(Intercept)"]
-    groups = " in ".join(f"{count} {_plural(name)}" for name, count in fit.sample.groups.items())
+    groups = " in ".join(f"{count} {plural(name)}" for name, count in fit.sample.groups.items())
     how = "restricted maximum likelihood" if fit.method == "REML" else "maximum likelihood"
     lead = (
         f"A linear mixed model of {outcome} was fitted by {how} to {fit.nobs:,} observations of {groups} "
@@ -231,24 +161,6 @@ def _level_of(fit: MixedFit, term: str) -> tuple[str, str] | None:
         if term[len(column) :] in levels[1:]:
             return levels[0], term[len(column) :]
     return None
-
-
-def outcome_label(fit: MixedFit) -> str:
-    """Return the codebook's label of the outcome, or its name."""
-    return fit.labels.get(fit.design.response, fit.design.response)
-
-
-def term_label(fit: MixedFit, term: str) -> str:
-    """Return a term with the codebook's labels in place of column names: ``armCBT:time`` -> "Arm (CBT) by time"."""
-    parts = []
-    for piece in term.split(":"):
-        column = max((c for c in fit.labels if piece.startswith(c)), key=len, default=None)
-        if column is None or column == fit.design.response:
-            parts.append(piece)
-            continue
-        level = piece[len(column) :]
-        parts.append(f"{fit.labels[column]} ({level})" if level else fit.labels[column])
-    return " by ".join(parts)
 
 
 def make_equation(fit: MixedFit) -> Equation:

@@ -10,10 +10,11 @@ from __future__ import annotations
 import importlib
 from collections.abc import Sequence
 from dataclasses import replace
+from inspect import signature
 from types import ModuleType
 from typing import Any
 
-from alliancekit.core.errors import ReportError, check_option, message
+from alliancekit.core.errors import ReportError, SpecError, check_option, message
 from alliancekit.report.parts import Equation, Figure, Sentence, Table
 
 
@@ -47,13 +48,14 @@ def can_present(result: Any, part: str) -> bool:
     return True
 
 
-def table(*results: Any, format: str = "apa") -> Table:
+def table(*results: Any, format: str = "apa", names: Sequence[str] | None = None) -> Table:
     """Return the table of one result, or of several models side by side.
 
     Parameters
     ----------
     *results : results of alliancekit; several must be of the same layer (nested models side by side).
     format : "apa".
+    names : a heading for each of several models side by side; None numbers them.
 
     Returns
     -------
@@ -61,7 +63,8 @@ def table(*results: Any, format: str = "apa") -> Table:
 
     Raises
     ------
-    ReportError : no result, a result without a table, or results of different layers.
+    ReportError : no result, a result without a table, or results of different layers. SpecError : names that do not
+    fit the models.
     """
     check_option("format", format, ["apa"])
     if not results:
@@ -69,8 +72,14 @@ def table(*results: Any, format: str = "apa") -> Table:
     layers = {type(r).__module__.split(".")[1] for r in results if type(r).__module__.startswith("alliancekit.")}
     if len(layers) > 1:
         raise ReportError(message("results of different kinds cannot share a table", where=", ".join(sorted(layers))))
-    made: Table = _presenter(results[0], "make_table")(*results)
-    return made
+    maker = _presenter(results[0], "make_table")
+    if names is None:
+        made: Table = maker(*results)
+        return made
+    if "names" not in signature(maker).parameters:
+        raise SpecError(message("names= is for models side by side", do="Leave it out"))
+    named: Table = maker(*results, names=tuple(names))
+    return named
 
 
 def figure(result: Any, kind: str | None = None) -> Figure:

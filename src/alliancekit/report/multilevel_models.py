@@ -1,0 +1,223 @@
+"""The model-building table: models side by side, from the null model to the full one."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from alliancekit.core.errors import BoundaryWarning, SpecError, message
+from alliancekit.core.frames import rows
+from alliancekit.multilevel.api import MixedFit
+from alliancekit.multilevel.compare import compare
+from alliancekit.multilevel.residual.components import GROUP
+from alliancekit.report.multilevel_words import outcome_label, plural
+from alliancekit.report.parts import Table
+
+FIXED, RANDOM, SAMPLE = "Fixed effects", "Variance components", "Sample"
+RESIDUAL = "Residual variance"
+SHARES, FIT, TEST = "Shares of variance", "Fit, by maximum likelihood", "Change from the model before"
+
+
+class Line(NamedTuple):
+    """One row of the table: its section, its name, how it is formatted (None: by the columns)."""
+
+    part: str
+    term: str
+    kind: str | None
+
+
+def models_table(fits: Sequence[MixedFit], names: Sequence[str] | None = None) -> Table:
+    """Return the table of several fits: one pair of columns, estimate and SE, for each.
+
+    Raises
+    ------
+    SpecError : another number of names than of fits, or a name twice.
+    """
+    heads = _names(fits, names)
+    by_ml = _by_ml(fits)
+    cells = [_column(fit, ml) for fit, ml in zip(fits, by_ml, strict=True)]
+    nulls = [i for i, fit in enumerate(fits) if set(fit.design.names) <= {"(Intercept)"}] or [0]
+    for i in nulls:
+        cells[i].update(_shares(fits[i]))
+    tests, notes = _tests(by_ml, heads)
+    for column, found in zip(cells, tests, strict=True):
+        column.update(found)
+    lines = _lines(cells)
+    data = pd.DataFrame({"part": [line.part for line in lines], "term": [line.term for line in lines]})
+    labels, spans = {"term": "", "part": ""}, {}
+    for number, (head, column) in enumerate(zip(heads, cells, strict=True), start=1):
+        pair = (f"estimate_{number}", f"std_error_{number}")
+        values = [column.get(line, (np.nan, np.nan)) for line in lines]
+        for place, name in enumerate(pair):
+            data[name] = [float(value[place]) for value in values]
+        spans[head] = pair
+        labels.update(dict(zip(pair, ("Estimate", "SE"), strict=True)))
+    return Table(
+        title=f"Mixed Models of {outcome_label(fits[0])} Side by Side",
+        data=data,
+        group="part",
+        stub=("term",),
+        labels=labels,
+        kinds={name: "estimate" for pair in spans.values() for name in pair},
+        spans=spans,
+        row_kinds={i: line.kind for i, line in enumerate(lines) if line.kind is not None},  # type: ignore[misc]
+        missing="",
+        notes=(*_formulas(fits, heads), *_method_notes(fits, [heads[i] for i in nulls]), *notes),
+        source=fits[-1],
+    )
+
+
+def _names(fits: Sequence[MixedFit], names: Sequence[str] | None) -> list[str]:
+    if names is None:
+        return [f"Model {number}" for number in range(1, len(fits) + 1)]
+    heads = [str(name) for name in names]
+    if len(heads) != len(fits) or len(set(heads)) < len(heads):
+        what = f"{len(heads)} names for {len(fits)} models" if len(heads) != len(fits) else "a name stands twice"
+        raise SpecError(message(what, where="names=", do="Give one name for each model, all different"))
+    return heads
+
+
+def _by_ml(fits: Sequence[MixedFit]) -> list[MixedFit]:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", BoundaryWarning)  # the fits themselves have said so
+        return [fit.with_method("ML") for fit in fits]
+
+
+def _column(fit: MixedFit, by_ml: MixedFit) -> dict[Line, tuple[float, float]]:
+    """Return a model's cells without tests and shares: (value, standard error)."""
+    none = float("nan")
+    out = {Line(FIXED, r.term, None): (float(r.estimate), float(r.std_error)) for r in rows(fit.tidy())}
+    for name, kind, value in _components(fit):
+        out[Line(RANDOM, name, kind)] = (value, none)
+    out[Line(SAMPLE, "Observations", "integer")] = (fit.nobs, none)
+    for group, count in fit.sample.groups.items():
+        out[Line(SAMPLE, _capital(plural(group)), "integer")] = (count, none)
+    r2, glance = fit.r2(), by_ml.glance().iloc[0]
+    out[Line(SHARES, "Marginal R²", "proportion")] = (float(r2["marginal"]), none)
+    out[Line(SHARES, "Conditional R²", "proportion")] = (float(r2["conditional"]), none)
+    out[Line(FIT, "Parameters", "integer")] = (by_ml.n_parameters, none)
+    for name, column in (("Deviance", "deviance"), ("AIC", "aic"), ("BIC", "bic")):
+        out[Line(FIT, name, "statistic")] = (float(glance[column]), none)
+    return out
+
+
+def _components(fit: MixedFit) -> list[tuple[str, str, float]]:
+    """Return (name, kind, value) of each variance parameter; a covariance is followed by its correlation."""
+    out: list[tuple[str, str, float]] = []
+    table = fit.variance_components()
+    pairs = table[table["term_2"].notna()]["group"].value_counts()
+    for row in rows(table):
+        value = float(row.variance_or_covariance)
+        if row.group == GROUP:
+            out.append((f"Residual structure: {row.term_1}", "estimate", float(row.sd_or_correlation)))
+        elif pd.isna(row.term_1):
+            out.append((RESIDUAL, "estimate", value))
+        elif pd.isna(row.term_2):
+            name = "Intercept variance" if row.term_1 == "(Intercept)" else f"Slope variance of {row.term_1}"
+            out.append((f"{name}, {row.group}", "estimate", value))
+        else:
+            several = pairs[row.group] > 1
+            of = f" of {_effect(row.term_1)} and {_effect(row.term_2)}" if several else ""
+            out.append((f"Covariance{of}, {row.group}", "estimate", value))
+            out.append((f"Correlation{of}, {row.group}", "proportion", float(row.sd_or_correlation)))
+    return out
+
+
+def _effect(term: str) -> str:
+    return "intercept" if term == "(Intercept)" else f"{term} slope"
+
+
+def _shares(fit: MixedFit) -> dict[Line, tuple[float, float]]:
+    """Return the share of variance of each grouping factor (VPC, ICC)."""
+    shares = fit.icc()
+    values = shares if isinstance(shares, pd.Series) else shares.set_index("group")["estimate"]
+    return {
+        Line(SHARES, f"ICC (VPC) of {group}", "proportion"): (float(values[group]), float("nan"))
+        for group in fit.sample.groups
+    }
+
+
+def _tests(by_ml: Sequence[MixedFit], heads: Sequence[str]) -> tuple[list[dict[Line, tuple[float, float]]], list[str]]:
+    """Return the likelihood-ratio test of each model against the one before, and what must be said about it."""
+    out: list[dict[Line, tuple[float, float]]] = [{}]
+    notes: list[str] = []
+    for before, fit, names in zip(by_ml[:-1], by_ml[1:], pairwise(heads), strict=True):
+        same = before.nobs == fit.nobs and np.array_equal(np.asarray(before.design.y), np.asarray(fit.design.y))
+        if not same or fit.n_parameters <= before.n_parameters:
+            out.append({})
+            notes.append(
+                f"{names[1]} is not tested against {names[0]}: "
+                + ("they use different rows, so that AIC and BIC cannot be compared, either." if not same else "")
+                + ("it has no more parameters." if same else "")
+            )
+            continue
+        found = compare(before, fit, names=list(names))
+        row = found.tidy().iloc[-1]
+        if any("not nested" in note for note in found.notes):
+            out.append({})
+            notes += [note for note in found.notes if "not nested" in note]
+            continue
+        p = row["p_mixture"] if np.isfinite(row["p_mixture"]) else row["p_value"]
+        none = float("nan")
+        out.append(
+            {
+                Line(TEST, "χ² (fall in deviance)", "statistic"): (float(row["chisq"]), none),
+                Line(TEST, "df", "integer"): (float(row["df"]), none),
+                Line(TEST, "p", "p"): (float(p), none),
+            }
+        )
+        notes += [note.replace("read p_mixture, from", "p is from") for note in found.notes if "boundary" in note]
+    return out, notes
+
+
+def _lines(cells: Sequence[dict[Line, tuple[float, float]]]) -> list[Line]:
+    """Return all rows in order: sections as above, and in a section as the models bring them, the residual last."""
+    found = list(dict.fromkeys(line for column in cells for line in column))
+    sections = [FIXED, RANDOM, SAMPLE, SHARES, FIT, TEST]
+    shares = {"Marginal R²": 1, "Conditional R²": 2}
+
+    def place(line: Line) -> tuple[int, int, int]:
+        within = 0
+        if line.part == RANDOM:
+            within = 2 if line.term.startswith("Residual structure") else int(line.term == RESIDUAL)
+        if line.part == SHARES:
+            within = shares.get(line.term, 0)
+        return sections.index(line.part), within, _family(line, found)
+
+    return sorted(found, key=place)
+
+
+def _family(line: Line, found: list[Line]) -> int:
+    """Return where a variance component's grouping factor first appears, so that its rows stand together."""
+    if line.part != RANDOM or ", " not in line.term:
+        return 0
+    owners = [other.term.rsplit(", ", 1)[1] for other in found if other.part == RANDOM and ", " in other.term]
+    return list(dict.fromkeys(owners)).index(line.term.rsplit(", ", 1)[1])
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
+
+
+def _formulas(fits: Sequence[MixedFit], heads: Sequence[str]) -> list[str]:
+    return [f"{head}: {' '.join(fit.formula.split())}." for head, fit in zip(heads, fits, strict=True)]
+
+
+def _method_notes(fits: Sequence[MixedFit], nulls: Sequence[str]) -> list[str]:
+    words = {"REML": "restricted maximum likelihood (REML)", "ML": "maximum likelihood (ML)"}
+    how = " and ".join(words[m] for m in dict.fromkeys(f.method for f in fits))
+    notes = [
+        f"Estimates and SEs by {how}; df, where single models are tested, by Satterthwaite's method. "
+        "R² after Nakagawa and Schielzeth (2013) and Johnson (2014); ICC (VPC): share of the random and residual "
+        f"variance, of {' and '.join(nulls)}.",
+        "Deviance, AIC, BIC and tests use fits by maximum likelihood.",
+    ]
+    singular = [fit for fit in fits if fit.singular]
+    if singular:
+        notes.append("A variance at zero, or a correlation of one, lies on the boundary of what is possible.")
+    return notes
