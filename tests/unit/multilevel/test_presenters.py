@@ -27,9 +27,9 @@ def test_perturbed_data_change_table_sentence_and_figure() -> None:
     one, two = ak.mixed(FORMULA, d), ak.mixed(FORMULA, d.assign(y=d["y"] + 0.5 * d["time"]))
     assert not np.allclose(ak.table(one).data["estimate"], ak.table(two).data["estimate"])
     assert ak.sentence(one).text != ak.sentence(two).text
-    for kind in ("trajectories", "effects", "diagnostics", "random"):
+    for kind in ("trajectories", "effects", "diagnostics", "caterpillar"):
         first, second = ak.figure(one, kind), ak.figure(two, kind)
-        assert kind in ("diagnostics", "random") or not first.data.equals(second.data)
+        assert kind == "caterpillar" or not first.data.equals(second.data)
         assert first.alt and first.caption
 
 
@@ -63,15 +63,15 @@ def test_figures_are_drawn() -> None:
     from alliancekit.report.style import figure_style
 
     fit = ak.mixed(FORMULA, growth())
-    for kind in ("trajectories", "effects", "diagnostics", "random"):
+    for kind in ("trajectories", "effects", "diagnostics", "caterpillar"):
         with figure_style():
             assert ak.figure(fit, kind).draw().axes
 
 
 def test_wrong_requests_are_told() -> None:
     fit = ak.mixed("y ~ time + (1 | patient)", growth())
-    with pytest.raises(ak.SpecError, match="no random slope"):
-        ak.figure(fit, "trajectories")
+    with pytest.raises(ak.SpecError, match="no column of the model tells time"):
+        ak.figure(ak.mixed("y ~ 1 + (1 | patient)", growth()), "trajectories")
     with pytest.raises(ak.SpecError, match="Did you mean kind='effects'"):
         ak.figure(fit, "effect")
     with pytest.raises(ak.ReportError, match="no predictor to draw"):

@@ -75,13 +75,16 @@ class R2Partition:
         return self.tidy().to_string(index=False, na_rep="", float_format=lambda v: f"{v:.4g}")
 
 
-def partition(fit: Estimates, outcome: str) -> R2Partition:
-    """Return the decomposition; the residual variance is ``fit.sigma`` squared.
+def partition(fit: Estimates, residual: float, outcome: str) -> R2Partition:
+    """Return the decomposition; ``residual`` is the residual variance, the mean over rows where they differ.
 
     Raises
     ------
-    DesignError : the grouping factors are not nested.
+    DesignError : there is no grouping factor, or they are not nested.
     """
+    if not fit.factors:
+        what = "a model without random effects has no levels"
+        raise DesignError(message(what, where=fit.design.formula.text, do="Use fit.r2()"))
     order = _nested(fit)
     levels = ("within", "between", *(fit.factors[i].group for i in order[1:]))
     codes = [fit.factors[i].codes for i in order]
@@ -104,7 +107,7 @@ def partition(fit: Estimates, outcome: str) -> R2Partition:
             mixed = True
         mean = Z.mean(axis=0)
         rows.append((f"m{suffix}", factor.group, own, float(mean @ matrix @ mean)))
-    rows.append(("sigma2", None, levels[0], fit.sigma**2))
+    rows.append(("sigma2", None, levels[0], residual))
     frame = pd.DataFrame(rows, columns=["source", "group", "level", "variance"])
     units = tuple(fit.factors[i].group for i in order)
     centred = not mixed and not _mixing(fit.design.X, codes)
