@@ -215,7 +215,8 @@ class Summary(Replicates):
         Few units: the shares inherit the uncertainty of the variances and have no intervals here.
         """
         residual = after_components.variance_partition(self._fit)["Residual"]
-        return after_partition.partition(self._fit, residual, self.labels.get(self.design.response, self.design.response))
+        outcome = self.labels.get(self.design.response, self.design.response)
+        return after_partition.partition(self._fit, residual, outcome)
 
     def icc(self) -> pd.Series:
         """Return each grouping factor's share of random plus residual variance, and the total."""
