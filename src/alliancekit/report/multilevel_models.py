@@ -40,7 +40,9 @@ def models_table(fits: Sequence[MixedFit], names: Sequence[str] | None = None) -
     """
     heads = _names(fits, names)
     by_ml = _by_ml(fits)
-    cells = [_column(fit, ml) for fit, ml in zip(fits, by_ml, strict=True)]
+    tables = [fit.variance_components() for fit in fits]
+    single = _single_pairs(tables)
+    cells = [_column(fit, ml, _components(t, single)) for fit, ml, t in zip(fits, by_ml, tables, strict=True)]
     nulls = [i for i, fit in enumerate(fits) if set(fit.design.names) <= {"(Intercept)"}] or [0]
     for i in nulls:
         cells[i].update(_shares(fits[i]))
@@ -88,11 +90,13 @@ def _by_ml(fits: Sequence[MixedFit]) -> list[MixedFit]:
         return [fit.with_method("ML") for fit in fits]
 
 
-def _column(fit: MixedFit, by_ml: MixedFit) -> dict[Line, tuple[float, float]]:
+def _column(
+    fit: MixedFit, by_ml: MixedFit, components: list[tuple[str, str, float]]
+) -> dict[Line, tuple[float, float]]:
     """Return a model's cells without tests and shares: (value, standard error)."""
     none = float("nan")
     out = {Line(FIXED, r.term, None): (float(r.estimate), float(r.std_error)) for r in rows(fit.tidy())}
-    for name, kind, value in _components(fit):
+    for name, kind, value in components:
         out[Line(RANDOM, name, kind)] = (value, none)
     out[Line(SAMPLE, "Observations", "integer")] = (fit.nobs, none)
     for group, count in fit.sample.groups.items():
@@ -106,11 +110,18 @@ def _column(fit: MixedFit, by_ml: MixedFit) -> dict[Line, tuple[float, float]]:
     return out
 
 
-def _components(fit: MixedFit) -> list[tuple[str, str, float]]:
+def _single_pairs(tables: Sequence[pd.DataFrame]) -> set[str]:
+    """Return the grouping factors with one and the same pair of correlated effects in every model that has one."""
+    pairs: dict[str, set[tuple[str, str]]] = {}
+    for table in tables:
+        for row in rows(table[table["term_2"].notna()]):
+            pairs.setdefault(row.group, set()).add((row.term_1, row.term_2))
+    return {group for group, found in pairs.items() if len(found) == 1}
+
+
+def _components(table: pd.DataFrame, single: set[str]) -> list[tuple[str, str, float]]:
     """Return (name, kind, value) of each variance parameter; a covariance is followed by its correlation."""
     out: list[tuple[str, str, float]] = []
-    table = fit.variance_components()
-    pairs = table[table["term_2"].notna()]["group"].value_counts()
     for row in rows(table):
         value = float(row.variance_or_covariance)
         if row.group == GROUP:
@@ -121,8 +132,7 @@ def _components(fit: MixedFit) -> list[tuple[str, str, float]]:
             name = "Intercept variance" if row.term_1 == "(Intercept)" else f"Slope variance of {row.term_1}"
             out.append((f"{name}, {row.group}", "estimate", value))
         else:
-            several = pairs[row.group] > 1
-            of = f" of {_effect(row.term_1)} and {_effect(row.term_2)}" if several else ""
+            of = "" if row.group in single else f" of {_effect(row.term_1)} and {_effect(row.term_2)}"
             out.append((f"Covariance{of}, {row.group}", "estimate", value))
             out.append((f"Correlation{of}, {row.group}", "proportion", float(row.sd_or_correlation)))
     return out
@@ -181,13 +191,14 @@ def _lines(cells: Sequence[dict[Line, tuple[float, float]]]) -> list[Line]:
     sections = [FIXED, RANDOM, SAMPLE, SHARES, FIT, TEST]
     shares = {"Marginal R²": 1, "Conditional R²": 2}
 
-    def place(line: Line) -> tuple[int, int, int]:
+    def place(line: Line) -> tuple[int, int, int, bool]:
         within = 0
         if line.part == RANDOM:
             within = 2 if line.term.startswith("Residual structure") else int(line.term == RESIDUAL)
         if line.part == SHARES:
             within = shares.get(line.term, 0)
-        return sections.index(line.part), within, _family(line, found)
+        joint = line.part == RANDOM and line.term.startswith(("Covariance", "Correlation"))
+        return sections.index(line.part), within, _family(line, found), joint
 
     return sorted(found, key=place)
 

@@ -114,3 +114,16 @@ def test_bad_input(fits: tuple) -> None:  # type: ignore[type-arg]
         ak.table(*fits, names=["a", "b", "a"])
     with pytest.raises(ak.SpecError, match="several models"):
         ak.table(ak.compare(*fits), names=["a"])
+
+
+def test_covariances_of_different_slopes_have_rows_of_their_own() -> None:
+    d = growth()
+    linear = ak.mixed("y ~ time + (1 + time | patient)", d)
+    root = ak.mixed("y ~ sqrt(time) + (1 + sqrt(time) | patient)", d)
+    lines = ak.table(linear, root).data.set_index("term")
+    first = lines.loc["Covariance of intercept and time slope, patient"]
+    second = lines.loc["Covariance of intercept and sqrt(time) slope, patient"]
+    assert np.isfinite(first["estimate_1"]) and np.isnan(first["estimate_2"])
+    assert np.isnan(second["estimate_1"]) and np.isfinite(second["estimate_2"])
+    names = lines[lines["part"] == "Variance components"].index.tolist()
+    assert names[3].startswith("Covariance") and names[4].startswith("Correlation")
