@@ -153,9 +153,9 @@ def partition_sentence(result: R2Partition) -> Sentence:
     glance = result.glance().iloc[0]
     parts = []
     for level in result.levels:
-        lead = f"{_share(glance[f'share_{level}'])} lay {_level_name(result, level)}"
-        fixed = measures[level, "f"]
-        parts.append(f"{lead} (fixed effects accounted for {_share(fixed)} of it)" if np.isfinite(fixed) else lead)
+        share, fixed = float(glance[f"share_{level}"]), measures[level, "f"]
+        lead = f"{_share(share)} lay {_level_name(result, level)}"
+        parts.append(f"{lead} (fixed effects accounted for {_share(fixed)} of it)" if share >= 0.0005 else lead)
     text = f"Of the variance of {result.outcome}, {', '.join(parts[:-1])} and {parts[-1]}" + (
         f". In total, fixed effects accounted for {_share(measures['total', 'f'])} of the variance, fixed effects and "
         f"varying slopes for {_share(measures['total', 'fv'])}, and these with unit means for "

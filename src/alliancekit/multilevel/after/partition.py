@@ -100,6 +100,8 @@ def partition(fit: Estimates, residual: float, outcome: str) -> R2Partition:
         own = levels[place]
         suffix = str(place + 1) if len(order) > 1 else ""
         for k in range(place):
+            if suffix and not np.diag(below[k]).any():
+                continue  # no column of the random effects varies at that level
             rows.append((f"v{k + 1 if suffix else ''}{suffix}", factor.group, levels[k], _trace(matrix, below[k])))
         above = float(sum(_trace(matrix, s) for s in below[place:]))
         if above > 1e-10 * _trace(matrix, Z.T @ Z / n):
