@@ -69,8 +69,8 @@ def mixed(
     >>> patient = np.repeat(np.arange(40), 5)
     >>> session = np.tile(np.arange(5.0), 40)
     >>> bdi = 25 - 1.5 * session + rng.normal(0, 4, 40)[patient] + rng.normal(0, 3, 200)
-    >>> fit = ak.mixed("bdi ~ session + (1 | patient)", pd.DataFrame({"bdi": bdi, "session": session, "patient":
-    patient}))
+    >>> data = pd.DataFrame({"bdi": bdi, "session": session, "patient": patient})
+    >>> fit = ak.mixed("bdi ~ session + (1 | patient)", data)
     >>> fit.tidy()["term"].tolist()
     ['(Intercept)', 'session']
 
