@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from scipy.stats import chi2
 import alliancekit as ak
 from alliancekit.formula.design import build_design
 from alliancekit.multilevel.after.natural import parameter_names
+from alliancekit.multilevel.after.profile import profile_intervals
 from alliancekit.multilevel.gaussian.fit import fit as fit_engine
 from alliancekit.multilevel.gaussian.profile import parameters
 from tests.unit.multilevel.test_mixed import FORMULA, growth
@@ -243,6 +245,13 @@ def test_saturated_units_leave_sigma_without_lower_limit() -> None:
         formula = "y ~ time + (1 | patient) + (0 + early | patient) + (0 + late | patient)"
         fit = ak.mixed(formula, d, method="ML")
     assert limits(fit, parameters=["sigma"]).loc["sigma", "conf_low"] == 0.0
+
+
+def test_a_profile_below_the_fit_tells_of_a_local_optimum() -> None:
+    fit = ak.mixed(SLOPE, growth(), method="ML")._fit
+    stopped = replace(fit, optimum=replace(fit.optimum, deviance=fit.deviance + 20.0))
+    with pytest.warns(ak.ConvergenceWarning, match=r"deviance is lower by .* \(profile of time\)"):
+        profile_intervals(stopped, 0.95, ["time"])
 
 
 # --- the result, and bad input ---
