@@ -136,7 +136,14 @@ def _quantities(wanted: tuple[str, ...]) -> list[Any]:
 @pytest.mark.option("MixedFit.contrasts.method", "emmeans 1.8.4")
 @pytest.mark.option("MixedFit.contrasts.interaction", "emmeans 1.8.4")
 @pytest.mark.option("MixedFit.contrasts.adjust", "emmeans 1.8.4")
+@pytest.mark.option("MixedFit.contrasts.at", "emmeans 1.8.4")
+@pytest.mark.option("MixedFit.contrasts.by", "emmeans 1.8.4")
+@pytest.mark.option("MixedFit.contrasts.ddf", "emmeans 1.8.4")
+@pytest.mark.option("MixedFit.contrasts.scale", "emmeans 1.8.4")
+@pytest.mark.option("MixedFit.means.level", "emmeans 1.8.4")
 @pytest.mark.option("MixedFit.slopes.by", "emmeans 1.8.4")
+@pytest.mark.option("MixedFit.slopes.ddf", "emmeans 1.8.4")
+@pytest.mark.option("MixedFit.slopes.weights", "emmeans 1.8.4")
 @pytest.mark.option("MixedFit.slopes.at", "emmeans 1.8.4")
 @pytest.mark.parametrize(("case", "label", "column"), _quantities(("means", "contrasts", "slopes")))
 def test_column(case: str, label: str, column: str) -> None:
@@ -202,6 +209,8 @@ def test_region(case: str, label: str, quantity: str) -> None:
     assert_close(region.bounds, expected["results"][label]["bounds"], "df", label)
 
 
+@pytest.mark.option("MixedFit.effect_size.at", "Feingold's formula by hand")
+@pytest.mark.option("MixedFit.effect_size.level", "Feingold's formula by hand")
 @pytest.mark.option("MixedFit.effect_size.duration", "Feingold's formula by hand")
 @pytest.mark.option("MixedFit.effect_size.sd", "Feingold's formula by hand")
 @pytest.mark.option("MixedFit.effect_size.sd_error", "Feingold's formula by hand")

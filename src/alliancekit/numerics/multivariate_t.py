@@ -6,7 +6,7 @@ With R z = direction times length, the length has an F distribution of its own, 
 
 where the rows r_i, of length one, span m dimensions and r_i' r_j is the correlation. The F part is exact for any nu,
 also not whole or infinite; only the direction is integrated numerically, over a fixed lattice, so that the answer is
-the same at every call. Relative error of the tail area near .05: under 1e-5 up to three dimensions, about 5e-4 beyond.
+the same at every call. Relative error of the tail area near .05: under 1e-5 up to three dimensions, under 5e-3 beyond.
 
 Source: Genz & Bretz (2009), Computation of Multivariate Normal and t Probabilities, section 2.1.3 (spherical-radial
 transformation); Hothorn, Bretz & Westfall (2008), Biom J 50, 346-363, for the use.

@@ -326,9 +326,10 @@ def contrasts_sentence(result: Contrasts) -> Sentence:
         text = (
             f"Of the {len(frame)} {name}s {between}{how}, {count or 'none'} {'was' if count < 2 else 'were'} reliable"
         )
-        text += f": {_listed(clauses[True])}." if count else "."
-        if clauses[False] and len(frame) <= _LISTED:
-            text += f" Not reliable: {_listed(clauses[False])}."
+        few = clauses[False] if len(frame) <= _LISTED else []
+        first, rest = (clauses[True], few) if count else (few, [])
+        text += f": {_listed(first)}." if first else "."
+        text += f" Not reliable: {_listed(rest)}." if rest else ""
     return Sentence(text=" ".join([text, *_where(setting)]), source=result)
 
 
@@ -341,7 +342,7 @@ def effect_size_sentence(result: EffectSize) -> Sentence:
         limits = ci_text(r.conf_low, r.conf_high, decimals=digits, level=result.level)
         verdict = "" if r.p_value < 1 - result.level else ", not reliably different from zero"
         clauses.append(f"d = {format_fixed(r.estimate, digits)} for {typeset(r.term)}, {limits}, {_test(r)}{verdict}")
-    text = f"The {question_words(result)} was {_listed(clauses)} (in units of {spread_words(result)})."
+    text = f"In units of {spread_words(result)}, the {question_words(result)} was {_listed(clauses)}."
     return Sentence(text=" ".join([text, *result.notes]), source=result)
 
 

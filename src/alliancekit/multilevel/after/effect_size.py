@@ -28,7 +28,7 @@ from alliancekit.formula.expressions import columns_in
 from alliancekit.multilevel.after.baseline_spread import Spread, known_spread, model_spread, pooled_spread
 from alliancekit.multilevel.after.coefficients import check_level
 from alliancekit.multilevel.after.contrast_rows import RowInference, inferred
-from alliancekit.multilevel.after.effect_size_text import effect_size_text
+from alliancekit.multilevel.after.effect_size_text import effect_size_text, time_text
 from alliancekit.multilevel.after.grid_values import GridVariable, check_names, chosen_values, outside_notes
 from alliancekit.multilevel.after.reference_grid import Coder, Lines, averaged_lines, make_coder
 from alliancekit.multilevel.estimates import Estimates
@@ -306,7 +306,7 @@ def _spreads(
             rows = variable.codes == variable.levels.index(question.start)
         else:
             rows = np.abs(variable.values - question.start) <= 1e-9 * float(np.ptp(variable.values))
-        where = f"at {question.time} = {question.start}"
+        where = f"at {question.time} = {time_text(question.start)}"
     arm = coder.variables[question.arm]
     labels = np.array([str(v) for v in arm.levels], dtype=object)[arm.codes]
     chosen = rows & np.isin(labels, [str(v) for v in levels])
@@ -364,7 +364,8 @@ def _notes(coder: Coder, question: Question, sd_kind: str) -> tuple[str, ...]:
     if sd_kind != "model" or not others:
         return ()
     listed = " and ".join(filter(None, [", ".join(others[:-1]), others[-1]]))
+    these = "these explain" if len(others) > 1 else "that explains"
     return (
-        f"The SD that the model implies is the SD at equal {listed}. Where that explains much of the outcome, as the "
+        f"The SD that the model implies is the SD at equal {listed}. Where {these} much of the outcome, as the "
         "outcome's own value before treatment does, d is larger than in units of the whole SD.",
     )

@@ -112,7 +112,8 @@ def find_regions(
 
     if linear:
         angle = np.linspace(-np.pi / 2, np.pi / 2, _SCAN + 2)[1:-1]
-        grid = middle + half * np.tan(angle)
+        far = 10.0 ** np.arange(3, 10)
+        grid = middle + half * np.concatenate([-far[::-1], np.tan(angle), far])
     else:
         grid = np.linspace(low, high, _SCAN)
     bounds = _roots(excess, grid)
