@@ -1,7 +1,7 @@
 """Influence: does the answer rest on one patient or one therapist?
 
-Mixed models: one-step deletion of each unit (``MixedFit.influence``). Ordinary regression: the normal equations without
-each unit.
+Mixed models: deletion of each unit (``MixedFit.influence``), exact or, with many units, by one step. Ordinary regression:
+the normal equations without each unit.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from alliancekit.audit.types import NOT_CHECKED, PASS, WARN, Check
 
 NAME = "influence"
 LARGE = 1.0
+FEW = 400  # units up to which each is left out exactly (about a second); one step beyond
 
 Array = NDArray[np.float64]
 Codes = NDArray[np.intp]
@@ -65,7 +66,8 @@ def _shift(context: Context, level: str, codes: Codes) -> tuple[Array, Codes]:
     """
     if context.fit is None:
         return deletion_shift(context.X, context.y, codes), np.bincount(codes)
-    found = context.fit.influence(by=level if level in context.groups else None, method="one-step")
+    method = "exact" if np.unique(codes).size <= FEW else "one-step"
+    found = context.fit.influence(by=level if level in context.groups else None, method=method)
     place = [found.terms.index(term) for term in context.terms]
     return np.asarray((found.estimates_without - found.estimates)[:, place], dtype=np.float64), found.rows
 

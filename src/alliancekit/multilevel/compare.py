@@ -207,15 +207,20 @@ def _random_nested(smaller: MixedFit, larger: MixedFit) -> bool:
     structures = [getattr(fit._fit, "residual", None) is None for fit in (smaller, larger)]
     if structures == [True, False]:
         return True  # a structure of the residuals can stand in for a random effect
-    groups = {factor.group for factor in larger._fit.factors}
-    for factor in smaller._fit.factors:
-        if factor.group not in groups:
+    names = {columns: group for group, columns in _grouping(larger).items()}
+    for group, columns in _grouping(smaller).items():
+        if columns not in names:
             return False
-        small, large = (random_columns(fit.design, factor.group) for fit in (smaller, larger))
+        small, large = random_columns(smaller.design, group), random_columns(larger.design, names[columns])
         away = small - large @ np.linalg.lstsq(large, small, rcond=None)[0]
         if np.linalg.norm(away) > 1e-8 * np.linalg.norm(small):
             return False
     return True
+
+
+def _grouping(fit: MixedFit) -> dict[str, frozenset[str]]:
+    """Return the columns of each grouping factor: ``a:b`` and ``b:a`` are the same units."""
+    return {block.group: frozenset(block.columns) for block in fit.design.random}
 
 
 def _check_same_fixed_effects(fits: tuple[MixedFit, ...]) -> None:

@@ -142,3 +142,13 @@ def test_which_p_value_a_comparison_names() -> None:
     fixed_only = ak.compare(fit_quietly("y ~ 1 + (1 | p)", d), fit_quietly("y ~ x + (1 | p)", d))
     assert np.isnan(fixed_only.tidy().loc[1, "p_mixture"])
     assert not any("boundary" in note for note in fixed_only.notes)
+
+
+def test_the_order_of_names_in_a_grouping_factor_does_not_matter() -> None:
+    rng = np.random.default_rng(8)
+    batch, cask = np.repeat(np.arange(8), 6), np.tile(np.repeat(np.arange(3), 2), 8)
+    y = rng.normal(size=8)[batch] + rng.normal(size=(8, 3))[batch, cask] + rng.normal(0, 0.5, 48)
+    data = pd.DataFrame({"y": y, "batch": batch, "cask": cask})
+    found = ak.compare(ak.mixed("y ~ 1 + (1 | batch:cask)", data), ak.mixed("y ~ 1 + (1 | batch/cask)", data))
+    assert not any("not nested" in note for note in found.notes)
+    assert found.tidy()["p_mixture"].iloc[1] == pytest.approx(found.tidy()["p_value"].iloc[1] / 2)

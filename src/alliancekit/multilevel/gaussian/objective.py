@@ -201,6 +201,23 @@ def _log_scale(design: GaussianDesign) -> float:
     return float(np.linalg.slogdet(design.fixed_basis)[1]) if design.products.p else 0.0
 
 
+def fixed_adjoint(
+    state: Elimination, design: GaussianDesign, reml: bool, r2_weight: float | None, det_weight: float
+) -> Floats:
+    """Return the adjoint of what is left of [X y]'[X y] after the random effects, shape (p + 1, p + 1).
+
+    ``r2_weight`` None stands for that of the profiled deviance.
+    """
+    n, p = design.products.n, design.products.p
+    if r2_weight is None:
+        r2_weight = (n - p if reml else n) / state.r2
+    v = np.append(-state.beta, 1.0)
+    out: Floats = r2_weight * np.outer(v, v)
+    if reml:
+        out[:p, :p] += det_weight * state.fixed_inverse
+    return out
+
+
 def gradient(
     state: Elimination, design: GaussianDesign, *, reml: bool, r2_weight: float | None = None, det_weight: float = 1.0
 ) -> Floats:
@@ -208,13 +225,7 @@ def gradient(
 
     With ``r2_weight`` None it is the gradient of the profiled deviance.
     """
-    n, p = design.products.n, design.products.p
-    if r2_weight is None:
-        r2_weight = (n - p if reml else n) / state.r2
-    v = np.append(-state.beta, 1.0)
-    adjoint = r2_weight * np.outer(v, v)
-    if reml:
-        adjoint[:p, :p] += det_weight * state.fixed_inverse
+    adjoint = fixed_adjoint(state, design, reml, r2_weight, det_weight)
     out = np.zeros(design.n_theta)
     tail = _backward_border(state, design, adjoint, det_weight, out)
     _backward_chain(state, design, tail, det_weight, out)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 from alliancekit.core.errors import DesignError, message
 from alliancekit.multilevel.residual.markov import Markov
 from alliancekit.multilevel.residual.rows import RowReader, make_blocks, refuse_duplicates
-from alliancekit.multilevel.residual.terms import Correlation, Names, column_names, shown
+from alliancekit.multilevel.residual.terms import OverTime, column_names
 
 Floats = NDArray[np.float64]
 
@@ -56,21 +57,11 @@ def ar1(*, time: str, by: str | Sequence[str]) -> AR1:
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class AR1(Correlation):
+class AR1(OverTime):
     """See ``ar1``."""
 
-    time: str
-    by: Names
-
-    @property
-    def columns(self) -> Names:
-        """Columns read."""
-        return (self.time, *self.by)
-
-    def __str__(self) -> str:
-        return f'ak.ar1(time="{self.time}", by={shown(self.by)})'
-
-    __repr__ = __str__
+    word: ClassVar[str] = "ar1"
+    __repr__ = OverTime.__str__
 
     def bind(self, reader: RowReader) -> BoundAR1:
         """Return the structure for given rows."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +12,7 @@ from scipy import special
 
 from alliancekit.multilevel.residual.markov import Markov
 from alliancekit.multilevel.residual.rows import Blocks, RowReader, make_blocks, refuse_duplicates
-from alliancekit.multilevel.residual.terms import Correlation, Names, column_names, shown
+from alliancekit.multilevel.residual.terms import OverTime, column_names
 
 Floats = NDArray[np.float64]
 
@@ -57,21 +58,11 @@ def car1(*, time: str, by: str | Sequence[str]) -> CAR1:
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class CAR1(Correlation):
+class CAR1(OverTime):
     """See ``car1``."""
 
-    time: str
-    by: Names
-
-    @property
-    def columns(self) -> Names:
-        """Columns read."""
-        return (self.time, *self.by)
-
-    def __str__(self) -> str:
-        return f'ak.car1(time="{self.time}", by={shown(self.by)})'
-
-    __repr__ = __str__
+    word: ClassVar[str] = "car1"
+    __repr__ = OverTime.__str__
 
     def bind(self, reader: RowReader) -> BoundCAR1:
         """Return the structure for given rows."""

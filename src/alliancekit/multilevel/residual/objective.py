@@ -17,6 +17,7 @@ from alliancekit.multilevel.gaussian.objective import (
     Elimination,
     deviance,
     eliminate,
+    fixed_adjoint,
     gradient,
     relative_factor,
 )
@@ -55,13 +56,7 @@ def phi_gradient(
 
     With ``r2_weight`` None it is the gradient of the profiled deviance.
     """
-    n, p = engine.products.n, engine.products.p
-    if r2_weight is None:
-        r2_weight = (n - p if reml else n) / state.r2
-    v = np.append(-state.beta, 1.0)
-    inner = r2_weight * np.outer(v, v)
-    if reml:
-        inner[:p, :p] += det_weight * state.fixed_inverse
+    inner = fixed_adjoint(state, engine, reml, r2_weight, det_weight)
     U, V = _sweep(design, phi, engine, state, inner, det_weight)
     k = design.n_correlation
     out = det_weight * design.log_det(phi)[1]

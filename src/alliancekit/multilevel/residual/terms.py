@@ -10,7 +10,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NoReturn
+from typing import ClassVar, NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
@@ -187,6 +187,23 @@ class Correlation(ResidualStructure):
     @abstractmethod
     def bind(self, reader: RowReader) -> BoundCorrelation:
         """Return the structure for given rows."""
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class OverTime(Correlation):
+    """A correlation of the rows of a unit that depends on their times; ``word`` is its public name."""
+
+    word: ClassVar[str]
+    time: str
+    by: Names
+
+    @property
+    def columns(self) -> Names:
+        """Columns read."""
+        return (self.time, *self.by)
+
+    def __str__(self) -> str:
+        return f'ak.{self.word}(time="{self.time}", by={shown(self.by)})'
 
 
 class Variance(ResidualStructure):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +13,7 @@ from alliancekit.core.errors import DesignError, SpecError, message
 from alliancekit.formula.factors import Factor
 from alliancekit.multilevel.residual.heteroscedastic import Heteroscedastic
 from alliancekit.multilevel.residual.rows import Blocks, RowReader, make_blocks, refuse_duplicates
-from alliancekit.multilevel.residual.terms import BoundCorrelation, Correlation, Names, Variance, column_names, shown
+from alliancekit.multilevel.residual.terms import BoundCorrelation, OverTime, Variance, column_names, shown
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.intp]
@@ -67,22 +68,16 @@ def unstructured(*, time: str, by: str | Sequence[str], equal_variances: bool = 
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class Unstructured(Correlation):
+class Unstructured(OverTime):
     """See ``unstructured``."""
 
-    time: str
-    by: Names
+    word: ClassVar[str] = "unstructured"
     equal_variances: bool
 
     @property
     def variance(self) -> Variance | None:
         """One variance for each occasion, unless they are equal."""
         return None if self.equal_variances else Heteroscedastic((self.time,))
-
-    @property
-    def columns(self) -> Names:
-        """Columns read."""
-        return (self.time, *self.by)
 
     def __str__(self) -> str:
         more = ", equal_variances=True" if self.equal_variances else ""
