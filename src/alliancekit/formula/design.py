@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings as python_warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
@@ -15,9 +15,11 @@ from alliancekit.core.sample import SampleAccount
 from alliancekit.formula.blocks import RandomBlock, build_blocks
 from alliancekit.formula.columns import Columns, name_rows
 from alliancekit.formula.expressions import columns_in
+from alliancekit.formula.outcome import check_outcome, read_outcome
 from alliancekit.formula.parse import Formula, parse_formula
 from alliancekit.formula.rank import dependent_columns, describe
 from alliancekit.formula.recipe import NewDesign, Recipe
+from alliancekit.formula.side import SidePart, build_side
 from alliancekit.formula.transforms import Evaluator
 from alliancekit.formula.variables import Builder
 
@@ -44,6 +46,9 @@ class Design:
     sample : which rows were used and why others were not.
     recipe : the coding, for new data.
     variables : data columns used.
+    trials : (n,) totals of which ``y`` is the count; None for a response of one column.
+    success : level of a two-level response that counts as 1; empty for numbers.
+    side : fixed parts beside the main one, by name.
     """
 
     formula: Formula
@@ -60,6 +65,9 @@ class Design:
     sample: SampleAccount
     recipe: Recipe
     variables: tuple[str, ...]
+    trials: Array | None = None
+    success: str = ""
+    side: Mapping[str, SidePart] = field(default_factory=dict)
 
     def apply(self, frame: pd.DataFrame, *, allow_missing: bool = False, random: bool = True) -> NewDesign:
         """Return new data coded as these were; see ``Recipe.build``."""
@@ -75,6 +83,8 @@ def build_design(
     missing: str = "drop",
     has_residual: bool = True,
     also: Sequence[str] = (),
+    outcome: str = "numbers",
+    side: Mapping[str, Formula] | None = None,
 ) -> Design:
     """Return the design of a formula on data.
 
@@ -87,6 +97,8 @@ def build_design(
     missing : "drop" leaves out rows with a missing value in any column used and counts them; "error" refuses them.
     has_residual : whether the model has a residual variance, so that each grouping factor needs repeated rows.
     also : further columns that the model needs: rows in which one of them is missing are left out, too.
+    outcome : "numbers", or "successes", which also takes a two-level factor and counts out of a total.
+    side : formulas of fixed parts beside the main one, by name; their columns count when rows are chosen.
 
     Returns
     -------
@@ -130,12 +142,16 @@ def build_design(
     if not isinstance(frame, pd.DataFrame):
         raise SpecError(message(f"data is a pandas frame, not {type(frame).__name__}"))
     check_option("missing", missing, ("drop", "error"))
-    used = dict.fromkeys([*parsed.columns, *([weights] if weights else []), *also])
+    check_option("outcome", outcome, ("numbers", "successes"))
+    beside = dict(side or {})
+    aside = [name for formula in beside.values() for name in formula.columns]
+    used = dict.fromkeys([*parsed.columns, *aside, *([weights] if weights else []), *also])
     columns = Columns(frame, used, where="the formula")
     evaluator = Evaluator(columns.numbers, {}, learning=True)
+    check_outcome(parsed, columns, outcome)
     rows, sample = _complete_rows(parsed, columns, tuple(used), weights, missing)
     builder = Builder(columns, evaluator, rows, dict(contrasts or {}))
-    y = _response(parsed, builder)
+    response = read_outcome(parsed, builder, outcome)
     fixed = builder.part(parsed.fixed, intercept=parsed.intercept)
     builder.check_contrasts()
     X = fixed.matrix(builder.values, sample.n_used)
@@ -151,10 +167,11 @@ def build_design(
     blocks, recipes, groups = build_blocks(parsed.random, builder, sample.n_used, has_residual=has_residual)
     sample.groups.update(groups)
     offset = _offset(parsed, builder)
+    side_parts = build_side(beside, builder, sample.n_used)
     recipe = Recipe(fixed, kept, recipes, parsed.offset, dict(evaluator.states))
     return Design(
         formula=parsed,
-        y=y,
+        y=None if response is None else response.values,
         response=parsed.response_name,
         X=X,
         names=recipe.names,
@@ -167,6 +184,9 @@ def build_design(
         sample=sample,
         recipe=recipe,
         variables=tuple(used),
+        trials=None if response is None else response.trials,
+        success="" if response is None else response.success,
+        side=side_parts,
     )
 
 
@@ -179,7 +199,6 @@ def _complete_rows(
     numeric = {weights} if weights else set()
     if formula.response is not None:
         numeric |= set(columns_in(formula.response))
-        _refuse_factor_response(formula, columns)
     dropped: list[tuple[str, int]] = []
     lost: NDArray[np.bool_] | None = None
     for name in used:
@@ -205,25 +224,6 @@ def _complete_rows(
         raise DesignError(message(what, do="" if n == 0 else "Leave out the column that is missing most"))
     account = SampleAccount(n_rows=n, n_used=n_used, dropped=tuple(dropped), rows_used=kept)
     return (None if lost is None else np.flatnonzero(kept)), account
-
-
-def _refuse_factor_response(formula: Formula, columns: Columns) -> None:
-    assert formula.response is not None
-    for name in columns_in(formula.response):
-        if columns.kind(name) == "factor":
-            columns.refuse_numbers_in_text(name)
-            what = f"the response '{name}' is not numeric: it is a factor"
-            raise DesignError(message(what, where="the formula", do="Use a column of numbers as the response"))
-
-
-def _response(formula: Formula, builder: Builder) -> Array | None:
-    if formula.response is None:
-        return None
-    y = builder.numbers(formula.response, formula.response_name)
-    if not len(y) or y.min() == y.max():
-        do = "There is nothing to explain; check the column and the rows that were dropped"
-        raise DesignError(message(f"the response '{formula.response_name}' has the same value in every row", do=do))
-    return y
 
 
 def _offset(formula: Formula, builder: Builder) -> Array | None:

@@ -182,12 +182,18 @@ def children(expr: Expr) -> tuple[Expr, ...]:
 
 
 def columns_in(expr: Expr) -> Iterator[str]:
-    """Yield the names of the data columns used in ``expr``, in the order written; options are not columns."""
+    """Yield the names of the data columns used in ``expr``, in the order written.
+
+    Options are not columns, except the total in ``successes(taken, of = days)``.
+    """
     if isinstance(expr, Name):
         yield expr.name
     elif isinstance(expr, Call):
         for arg in expr.args[:1] if expr.function == "C" else expr.args:
             yield from columns_in(arg)
+        if expr.function == "successes":
+            for _, value in expr.options:
+                yield from columns_in(value)
     else:
         for child in children(expr):
             yield from columns_in(child)

@@ -21,6 +21,7 @@ from alliancekit.formula.grammar import Grammar
 from alliancekit.formula.groups import RandomTerm, check_random, random_terms
 from alliancekit.formula.terms import Fail, Term, check_arguments, check_arithmetic, expand
 from alliancekit.formula.tokens import bad_text, tokenize
+from alliancekit.formula.vocabulary import RESPONSES
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +72,8 @@ def parse_formula(text: str, *, one_sided: bool = False) -> Formula:
     ----------
     text : formula such as ``"y ~ time * group + (1 + time | patient) + (1 | therapist)"``. Operators are
         ``~ + - * : / ^ %in% ( ) | ||``, transforms ``I log log2 log10 sqrt exp abs scale center poly factor C offset``.
-        ``^`` is a power inside ``I()`` and other transforms and the order of interactions outside.
+        ``^`` is a power inside ``I()`` and other transforms and the order of interactions outside. Counts out of a
+        total are a response ``successes(taken, of = days)`` or ``cbind(taken, days - taken)``.
     one_sided : whether the formula has no response, as in ``"~ time"``.
 
     Returns
@@ -149,6 +151,9 @@ def _check_response(response: Expr | None, terms: tuple[Term, ...], fail: Fail) 
     if response is None:
         return
     bare = without_parens(response)
+    if isinstance(bare, Call) and bare.function in RESPONSES:
+        _check_counts(bare, fail)
+        return
     arithmetic = isinstance(bare, (Name, Call))
     do = "It is one column or a transform of it, such as log(y); a sum or ratio goes inside I()"
     if not arithmetic or next(columns_in(bare), None) is None:
@@ -159,6 +164,17 @@ def _check_response(response: Expr | None, terms: tuple[Term, ...], fail: Fail) 
         if any(label(v) == name for v in term.variables):
             position = next(v.position for v in term.variables if label(v) == name)
             raise fail(f"the response '{name}' is also a predictor", position, "Remove it from the right side")
+
+
+def _check_counts(call: Call, fail: Fail) -> None:
+    """Check ``successes(taken, of = days)`` and ``cbind(taken, days - taken)``."""
+    if call.function == "successes" and not call.options:
+        raise fail("successes() needs the total", call.position, "Write it as successes(taken, of = days)")
+    parts = (*call.args, *(value for _, value in call.options))
+    for part in parts:
+        check_arithmetic(part, fail, f"{call.function}()")
+    if not list(columns_in(call)):
+        raise fail("this is not a response", call.position, "Name the columns, as in successes(taken, of = days)")
 
 
 def _split_bars(tree: Expr, fail: Fail) -> tuple[Expr | None, list[Bar]]:
@@ -208,6 +224,9 @@ def _holds_bar(expr: Expr) -> bool:
 def _check_variables(tree: Expr | None, fail: Fail) -> None:
     """Check the transforms that stand as variables in the algebra of terms."""
     if isinstance(tree, Call):
+        if tree.function in RESPONSES:
+            do = "It is a response, as in successes(taken, of = days) ~ x"
+            raise fail(f"{tree.function}() stands left of the ~ only", tree.position, do)
         if tree.function == "offset":
             check_arithmetic(tree.args[0], fail, "offset()")
         else:

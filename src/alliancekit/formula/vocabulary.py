@@ -33,7 +33,12 @@ TRANSFORMS: dict[str, Transform] = {
     "factor": Transform(1, 1, numeric=False),
     "C": Transform(1, 2, ("ref",), numeric=False),
     "offset": Transform(numeric=False),
+    "successes": Transform(1, 1, ("of",), numeric=False),
+    "cbind": Transform(2, 2, numeric=False),
 }
+
+RESPONSES = ("successes", "cbind")
+"""Functions that stand left of the ~ only: counts out of a total."""
 
 CODINGS: dict[str, str] = {
     word: short
@@ -48,7 +53,6 @@ _ELSEWHERE = {
     "diff": "A change needs the person and the time: make the column first, for example with ak.lag",
     "ordered": "Make the column an ordered categorical (pandas) before fitting",
     "relevel": 'Write C(x, ref = "level"), or reorder the categories before fitting',
-    "cbind": "Use one column as the response",
     "ns": "Make the spline's columns before fitting, or use poly(x, degree)",
     "bs": "Make the spline's columns before fitting, or use poly(x, degree)",
     "s": "Smooth terms are not part of this model; poly(x, degree) bends a line",
