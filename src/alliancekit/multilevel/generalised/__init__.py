@@ -1,0 +1,1 @@
+"""Generalised linear mixed models: design -> objective (modes, quadrature) -> optimise -> inference -> fit."""
