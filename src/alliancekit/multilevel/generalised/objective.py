@@ -46,6 +46,7 @@ class Point:
     gradient: Floats
     modes: Modes
     posterior: Posterior
+    outer: Outer
     slopes: list[Floats]
 
 
@@ -112,7 +113,7 @@ def evaluate_at(problem: Problem, parameters: Parameters, start: Effects) -> Poi
         height = float(modes.value.sum()) - modes.penalty
         minus = modes.elimination.log_det / 2 - height if nodes is None else -nodes.log_integral
         gradient, slopes = _gradient(problem, parameters, density, modes, after, outer, nodes)
-    return Point(2.0 * (minus - problem.constant), 2.0 * gradient, modes, after, [2.0 * s for s in slopes])
+    return Point(2.0 * (minus - problem.constant), 2.0 * gradient, modes, after, outer, [2.0 * s for s in slopes])
 
 
 def _gradient(

@@ -1,0 +1,93 @@
+"""What the estimates of a generalised model may hide: infinite coefficients, a dispersion at its limit."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from alliancekit.core.errors import message
+from alliancekit.formula.design import Design
+from alliancekit.multilevel.generalised.inference import Uncertainty
+from alliancekit.multilevel.generalised.objective import Problem
+from alliancekit.multilevel.generalised.optimise import Optimum
+from alliancekit.multilevel.generalised.response import FamilyWords
+
+Floats = NDArray[np.float64]
+UNKNOWN = 30.0  # SD of a linear predictor above which the data say nothing about it: exp(30) is 1e13
+FLAT = 0.5  # share of a parameter in directions without curvature above which it is called undetermined
+_PLAIN = {"binomial": "binomial", "beta-binomial": "binomial", "negative-binomial": "Poisson", "poisson": "Poisson"}
+
+
+def fit_notes(
+    design: Design, words: FamilyWords, problem: Problem, optimum: Optimum, known: Uncertainty
+) -> tuple[str, ...]:
+    """Return the notices about infinite coefficients and about a dispersion at its limit, as text."""
+    engine = problem.design
+    fixed, _, dispersion, inflation = engine.parts
+    notes = []
+    infinite = _undetermined(design.X, engine.fixed_basis, known, fixed)
+    if infinite:
+        notes.append(_separation(design, infinite))
+    if dispersion.stop > dispersion.start and _lost(known, dispersion):
+        plain = _PLAIN[words.family]
+        notes.append(
+            message(
+                f"the dispersion went to its limit: the data show no more variance than the {plain} distribution",
+                do="The other estimates are right; the simpler family describes the same data",
+            )
+        )
+    if inflation.stop > inflation.start and _lost(known, inflation):
+        notes.append(
+            message(
+                "the probability of an extra zero went to 0 or 1 for some rows",
+                do="Where it is 0, the model without zero_inflation describes the same data; where a level has no "
+                "zeros, or only zeros, take it out of zero_inflation",
+            )
+        )
+    return tuple(notes)
+
+
+def _lost(known: Uncertainty, where: slice) -> bool:
+    spread = np.sqrt(np.diag(known.covariance)[where])
+    return bool((spread > UNKNOWN).any() or (known.flat[where] > FLAT).any())
+
+
+def _undetermined(X: Floats, basis: Floats, known: Uncertainty, where: slice) -> list[int]:
+    """Return the user's columns whose coefficient is so uncertain that it must be infinite."""
+    covariance = basis @ known.covariance[where, where] @ basis.T
+    reach = np.ptp(X, axis=0)
+    reach = np.where(reach > 0, reach, np.abs(X).max(axis=0, initial=0.0))
+    spread = np.sqrt(np.maximum(np.diag(covariance), 0.0)) * reach
+    return [j for j in range(X.shape[1]) if spread[j] > UNKNOWN or known.flat[where][j] > FLAT]
+
+
+def _separation(design: Design, columns: list[int]) -> str:
+    names = ", ".join(design.names[j] for j in columns)
+    causes = [cause for cause in (_cause(design, j) for j in columns) if cause]
+    where = "; ".join(causes)
+    plural = len(columns) > 1
+    return message(
+        f"the coefficient{'s' if plural else ''} of {names} {'are' if plural else 'is'} infinite: the outcome is "
+        "separated, some combination of predictors tells it without error",
+        where=where,
+        do="Estimates, standard errors and tests of these terms mean nothing; the likelihood and the other terms are "
+        "right. Join sparse levels, or leave the term out and report the cross-table",
+    )
+
+
+def _cause(design: Design, j: int) -> str:
+    """Return the level in which the outcome does not vary, where that is the cause."""
+    column, y = design.X[:, j], design.y
+    assert y is not None
+    if not np.isin(column, (0.0, 1.0)).all() or not column.any():
+        return ""
+    inside = column == 1.0
+    name = design.names[j]
+    if not y[inside].any():
+        return f"in all {int(inside.sum())} rows with {name} = 1 the outcome is 0"
+    top = design.trials if design.trials is not None else np.ones_like(y)
+    if y.max() <= top.max() and bool((y[inside] == top[inside]).all()):
+        return f"in all {int(inside.sum())} rows with {name} = 1 the outcome is {'1' if design.trials is None else 'the total'}"
+    if not y[~inside].any():
+        return f"in all {int((~inside).sum())} rows with {name} = 0 the outcome is 0"
+    return ""
