@@ -13,6 +13,7 @@ from alliancekit.multilevel.gaussian.design import Factor
 from alliancekit.multilevel.generalised import inference, moments
 from alliancekit.multilevel.generalised.checks import fit_notes
 from alliancekit.multilevel.generalised.design import GeneralisedDesign, build
+from alliancekit.multilevel.generalised.links import Link
 from alliancekit.multilevel.generalised.objective import Problem, take_apart
 from alliancekit.multilevel.generalised.optimise import Optimum, optimise
 from alliancekit.multilevel.generalised.response import Counted, FamilyWords, make_conditional, read_outcome
@@ -32,6 +33,11 @@ class SideEstimates:
     names: tuple[str, ...]
     estimate: Floats
     vcov: Floats
+
+    @property
+    def constant(self) -> bool:
+        """Whether there is one value for all rows."""
+        return self.names == ("(Intercept)",)
 
     @property
     def std_error(self) -> Floats:
@@ -107,6 +113,11 @@ class GeneralisedFit:
     def log_likelihood(self) -> float:
         """Log-likelihood, random effects integrated out, all constants kept."""
         return -self.optimum.point.value / 2.0
+
+    @property
+    def link(self) -> Link:
+        """The link function."""
+        return self.words.link_function
 
     @property
     def shape(self) -> moments.Shape:

@@ -24,7 +24,7 @@ class Logit:
     name: str = "logit"
     effect: str = "odds ratio"
 
-    def mean(self, eta: Floats) -> Floats:
+    def inverse(self, eta: Floats) -> Floats:
         """Return the probability."""
         return np.asarray(special.expit(eta), dtype=np.float64)
 
@@ -32,17 +32,21 @@ class Logit:
         """Return eta of a probability."""
         return np.asarray(special.logit(p), dtype=np.float64)
 
-    def mean_derivatives(self, eta: Floats) -> Derivatives:
+    def derivative(self, eta: Floats) -> Floats:
+        """Return the derivative of ``inverse``."""
+        return self.inverse_derivatives(eta)[1]
+
+    def inverse_derivatives(self, eta: Floats) -> Derivatives:
         """Return p and its first three derivatives by eta."""
-        p = self.mean(eta)
-        first = p * self.mean(-eta)
+        p = self.inverse(eta)
+        first = p * self.inverse(-eta)
         second = first * (1.0 - 2.0 * p)
         return p, first, second, second * (1.0 - 2.0 * p) - 2.0 * first * first
 
     def log_success(self, eta: Floats) -> Derivatives:
         """Return log p and its first three derivatives by eta."""
-        q = self.mean(-eta)
-        second = -self.mean(eta) * q
+        q = self.inverse(-eta)
+        second = -self.inverse(eta) * q
         return -_softplus(-eta), q, second, second * (2.0 * q - 1.0)
 
     def log_failure(self, eta: Floats) -> Derivatives:
@@ -58,7 +62,7 @@ class Probit:
     name: str = "probit"
     effect: str = ""
 
-    def mean(self, eta: Floats) -> Floats:
+    def inverse(self, eta: Floats) -> Floats:
         """Return the probability."""
         return np.asarray(special.ndtr(eta), dtype=np.float64)
 
@@ -66,10 +70,14 @@ class Probit:
         """Return eta of a probability."""
         return np.asarray(special.ndtri(p), dtype=np.float64)
 
-    def mean_derivatives(self, eta: Floats) -> Derivatives:
+    def derivative(self, eta: Floats) -> Floats:
+        """Return the derivative of ``inverse``."""
+        return self.inverse_derivatives(eta)[1]
+
+    def inverse_derivatives(self, eta: Floats) -> Derivatives:
         """Return p and its first three derivatives by eta."""
         density = np.exp(-0.5 * eta * eta - _LOG_ROOT_TWO_PI)
-        return self.mean(eta), density, -eta * density, (eta * eta - 1.0) * density
+        return self.inverse(eta), density, -eta * density, (eta * eta - 1.0) * density
 
     def log_success(self, eta: Floats) -> Derivatives:
         """Return log p and its first three derivatives by eta (the first is the inverse Mills ratio)."""
@@ -92,7 +100,7 @@ class Cloglog:
     name: str = "cloglog"
     effect: str = "hazard ratio"
 
-    def mean(self, eta: Floats) -> Floats:
+    def inverse(self, eta: Floats) -> Floats:
         """Return the probability."""
         return np.asarray(-np.expm1(-np.exp(eta)), dtype=np.float64)
 
@@ -100,12 +108,16 @@ class Cloglog:
         """Return eta of a probability."""
         return np.asarray(np.log(-np.log1p(-p)), dtype=np.float64)
 
-    def mean_derivatives(self, eta: Floats) -> Derivatives:
+    def derivative(self, eta: Floats) -> Floats:
+        """Return the derivative of ``inverse``."""
+        return self.inverse_derivatives(eta)[1]
+
+    def inverse_derivatives(self, eta: Floats) -> Derivatives:
         """Return p and its first three derivatives by eta."""
         hazard = np.exp(eta)
         first = np.exp(eta - hazard)
         second = first * (1.0 - hazard)
-        return self.mean(eta), first, second, second * (1.0 - hazard) - first * hazard
+        return self.inverse(eta), first, second, second * (1.0 - hazard) - first * hazard
 
     def log_success(self, eta: Floats) -> Derivatives:
         """Return log p and its first three derivatives by eta."""
@@ -128,7 +140,7 @@ class Log:
     name: str = "log"
     effect: str = "rate ratio"
 
-    def mean(self, eta: Floats) -> Floats:
+    def inverse(self, eta: Floats) -> Floats:
         """Return the mean."""
         return np.asarray(np.exp(eta), dtype=np.float64)
 
@@ -136,9 +148,13 @@ class Log:
         """Return eta of a mean."""
         return np.asarray(np.log(mu), dtype=np.float64)
 
-    def mean_derivatives(self, eta: Floats) -> Derivatives:
+    def derivative(self, eta: Floats) -> Floats:
+        """Return the derivative of ``inverse``."""
+        return self.inverse_derivatives(eta)[1]
+
+    def inverse_derivatives(self, eta: Floats) -> Derivatives:
         """Return the mean and its first three derivatives by eta."""
-        mu = self.mean(eta)
+        mu = self.inverse(eta)
         return mu, mu, mu, mu
 
 

@@ -36,13 +36,13 @@ def shape_of(log_dispersion: Floats | None, logit_inflation: Floats | None) -> S
 
 def mean(words: FamilyWords, eta: Floats, shape: Shape) -> Floats:
     """Return the mean of a count, or of a proportion, extra zeros included."""
-    mu = words.link_function.mean(eta)
+    mu = words.link_function.inverse(eta)
     return mu if shape.inflation is None else np.asarray((1.0 - shape.inflation) * mu, dtype=np.float64)
 
 
 def variance(words: FamilyWords, trials: Floats | float, eta: Floats, shape: Shape) -> Floats:
     """Return the variance of a count, or of a proportion of ``trials``, extra zeros included."""
-    mu = words.link_function.mean(eta)
+    mu = words.link_function.inverse(eta)
     phi = shape.dispersion
     if words.family == "poisson":
         own = mu
@@ -67,7 +67,7 @@ def unit_deviance(words: FamilyWords, counted: Counted, eta: Floats, shape: Shap
     ------
     SpecError : the family has no deviance of this form.
     """
-    y, mu = counted.y, words.link_function.mean(eta)
+    y, mu = counted.y, words.link_function.inverse(eta)
     if shape.inflation is not None or words.family == "beta-binomial" or words.variance == "linear":
         raise SpecError(
             message(
@@ -98,7 +98,7 @@ def draw(
     words: FamilyWords, trials: Floats | float, eta: Floats, shape: Shape, rng: np.random.Generator
 ) -> Floats:
     """Return one random outcome per linear predictor: counts, or numbers of successes."""
-    mu = words.link_function.mean(eta)
+    mu = words.link_function.inverse(eta)
     phi = shape.dispersion
     if words.family == "poisson":
         out = rng.poisson(mu)

@@ -150,7 +150,7 @@ class BetaBinomialDensity:
     rise: Rising
 
     def _sides(self, eta: Floats, third: bool) -> tuple[Floats, Floats, Rising, Rising]:
-        p, q = self.link.mean(eta), self._failure(eta)
+        p, q = self.link.inverse(eta), self._failure(eta)
         up = rising(self.y, p * self.phi, third=third)
         return p, q, up, rising(self.trials - self.y, q * self.phi, third=third)
 
@@ -160,7 +160,7 @@ class BetaBinomialDensity:
     def inner(self, eta: Floats) -> Inner:
         """Return value, slope and weight."""
         _, _, up, down = self._sides(eta, False)
-        _, d1, d2, _ = self.link.mean_derivatives(eta)
+        _, d1, d2, _ = self.link.inverse_derivatives(eta)
         first = self.phi * (up.first - down.first)
         second = self.phi**2 * (up.second + down.second)
         return up.log + down.log - self.rise.log, first * d1, -(second * d1 * d1 + first * d2)
@@ -168,7 +168,7 @@ class BetaBinomialDensity:
     def outer(self, eta: Floats) -> Outer:
         """Return the further derivatives."""
         p, q, up, down = self._sides(eta, True)
-        _, d1, d2, d3 = self.link.mean_derivatives(eta)
+        _, d1, d2, d3 = self.link.inverse_derivatives(eta)
         phi = self.phi
         first, second = phi * (up.first - down.first), phi**2 * (up.second + down.second)
         third = phi**3 * (up.third - down.third)
