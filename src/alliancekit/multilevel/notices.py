@@ -10,6 +10,7 @@ import pandas as pd
 from alliancekit.core.errors import BoundaryWarning, ConvergenceWarning, DesignWarning, message
 from alliancekit.formula.design import Design
 from alliancekit.multilevel.estimates import Estimates
+from alliancekit.multilevel.generalised.fit import GeneralisedFit
 from alliancekit.multilevel.pooled import pooled_predictors, pooled_text
 from alliancekit.study.types import Study
 
@@ -76,3 +77,10 @@ def search_notices(fit: Estimates, formula: str, stacklevel: int) -> tuple[str, 
         )
         warnings.warn(notes[-1], ConvergenceWarning, stacklevel=stacklevel)
     return tuple(notes)
+
+
+def generalised_notices(fit: GeneralisedFit, formula: str, stacklevel: int) -> tuple[str, ...]:
+    """Warn as ``search_notices`` does, and of infinite coefficients and a dispersion at its limit."""
+    for text in fit.notes:
+        warnings.warn(text, DesignWarning, stacklevel=stacklevel)
+    return fit.notes + search_notices(fit, formula, stacklevel + 1)

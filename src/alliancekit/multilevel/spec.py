@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from alliancekit.core.errors import SpecError, check_option, message
 from alliancekit.formula.parse import Formula, parse_formula
+from alliancekit.formula.side import parse_side
+from alliancekit.multilevel.generalised.words import FamilyWords, check_quadrature, check_words
 from alliancekit.multilevel.residual.terms import ResidualStructure, check_structure
 
-FAMILIES = ("gaussian",)
-FAMILIES_LATER = ("binomial", "poisson", "negative-binomial", "beta-binomial")
+FAMILIES = ("gaussian", "binomial", "poisson", "negative-binomial", "beta-binomial")
 METHODS = ("REML", "ML")
 
 
@@ -21,6 +23,8 @@ class MixedSpec:
     ----------
     formula : parsed formula. method : "REML" or "ML". weights : column of prior weights or None. family, link : words.
     residual : structure of the residuals, or None where they are independent with equal variance.
+    quadrature : nodes per group. words : family, link and form of variance; None for a Gaussian outcome.
+    side : formulas of the dispersion and of extra zeros, by name.
     """
 
     formula: Formula
@@ -29,6 +33,9 @@ class MixedSpec:
     family: str
     link: str
     residual: ResidualStructure | None = None
+    quadrature: int = 1
+    words: FamilyWords | None = None
+    side: Mapping[str, Formula] = field(default_factory=dict)
 
     @property
     def reml(self) -> bool:
@@ -45,28 +52,46 @@ def make_spec(
     family: str = "gaussian",
     link: str | None = None,
     quadrature: int = 1,
+    variance: str | None = None,
+    zero_inflation: str | None = None,
+    dispersion: str | None = None,
 ) -> MixedSpec:
     """Check the words and parse the formula.
 
     Raises
     ------
-    SpecError : bad formula, unknown word, a family that this version does not have, neither a random term
-        nor a residual structure.
+    SpecError : bad formula, unknown word, an option that the family has no use for, neither a random term nor a
+        residual structure.
     """
     if not isinstance(formula, str):
         raise SpecError(message("the formula must be text", do='Write for example "y ~ x + (1 | patient)"'))
-    if family in FAMILIES_LATER:
-        raise SpecError(message(f"family={family!r} is not available in this version", do="Only 'gaussian' is fitted"))
     check_option("family", family, FAMILIES)
-    check_option("link", link or "identity", ("identity",))
     residual = check_structure(residual_structure)
-    if quadrature != 1:
+    parsed = _parse(formula, residual is not None)
+    nodes = check_quadrature(quadrature)
+    if family != "gaussian":
+        words = check_words(family, link, variance, zero_inflation, dispersion)
+        _check_generalised(method, residual is not None, family)
+        texts = {"zero_inflation": zero_inflation, "dispersion": dispersion}
+        side = {name: parse_side(text, name) for name, text in texts.items() if text is not None}
+        return MixedSpec(parsed, "ML", weights, family, words.link, None, nodes, words, side)
+    given = {"variance": variance, "zero_inflation": zero_inflation, "dispersion": dispersion}
+    for name, value in given.items():
+        if value is not None:
+            do = "For unequal residual variances give residual_structure=ak.heteroscedastic(by=...)"
+            raise SpecError(message(f"{name} has no meaning for a Gaussian outcome", do=do))
+    check_option("link", link or "identity", ("identity",))
+    if nodes != 1:
         raise SpecError(message("quadrature has no meaning for a Gaussian outcome", do="Leave it out"))
     method = check_option("method", method or "REML", METHODS)
+    return MixedSpec(parsed, method, weights, family, "identity", residual)
+
+
+def _parse(formula: str, structured: bool) -> Formula:
     parsed = parse_formula(formula)
     if parsed.response is None:
         raise SpecError(message("the formula has no outcome", where=formula, do='Write "outcome ~ ..."'))
-    if not parsed.random and residual is None:
+    if not parsed.random and not structured:
         raise SpecError(
             message(
                 "the formula has no random term",
@@ -74,4 +99,21 @@ def make_spec(
                 do="Add one, such as (1 | patient), or residual_structure=; for ordinary regression use statsmodels",
             )
         )
-    return MixedSpec(parsed, method, weights, family, link or "identity", residual)
+    return parsed
+
+
+def _check_generalised(method: str | None, structured: bool, family: str) -> None:
+    if check_option("method", method or "ML", METHODS) == "REML":
+        raise SpecError(
+            message(
+                f'method="REML" is not defined for family={family!r}: its restricted likelihood needs a Gaussian outcome',
+                do='Leave method out: these models are fitted by maximum likelihood ("ML")',
+            )
+        )
+    if structured:
+        raise SpecError(
+            message(
+                f"residual_structure has no meaning for family={family!r}: there is no residual beside the distribution",
+                do="Let dependence come from random effects, such as (1 + session | patient)",
+            )
+        )

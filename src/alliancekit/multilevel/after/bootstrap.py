@@ -193,7 +193,7 @@ def _collect(fit: GaussianFit, parts: Sequence[Many]) -> Refits:
 
 def _space(component: str, term: str) -> tuple[float, float]:
     """Return the ends of a parameter's space."""
-    if component == "fixed":
+    if component != "random" and term != "dispersion":
         return -np.inf, np.inf
     return (-1.0, 1.0) if term.startswith("cor_") else (0.0, np.inf)
 

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from alliancekit.core.errors import SpecError, message
+from alliancekit.multilevel.gaussian.fit import GaussianFit
 from alliancekit.multilevel.gaussian.inference import VarianceUncertainty, satterthwaite, satterthwaite_f
 from alliancekit.multilevel.gaussian.kenward_roger import KenwardRoger, kenward_roger, kenward_roger_f
 
@@ -90,7 +91,7 @@ def refuse_other_models(fit: Any, what: str, do: str) -> None:
 
     ``do`` is what to do instead where the model has a residual structure.
     """
-    if not hasattr(fit, "optimum"):
+    if not isinstance(fit, GaussianFit):
         raise SpecError(message(f"{what} is for Gaussian outcomes", do='Use ddf="normal", or ak.compare'))
     if getattr(fit, "residual", None) is not None:
         raise SpecError(message(f"{what} is for independent residuals, and this model has a residual structure", do=do))

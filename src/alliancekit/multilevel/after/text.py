@@ -39,7 +39,7 @@ def text(
     scaled = np.quantile(residuals / fit.sigma, [0, 0.25, 0.5, 0.75, 1])
     lines += ["", "Scaled residuals:", "    Min      1Q  Median      3Q     Max"]
     lines.append(" ".join(f"{v:7.3f}" for v in scaled))
-    lines += ["", "Random effects:", *_components(components)]
+    lines += ["", "Random effects:", *components_text(components)]
     groups = "; ".join(f"{name}, {count}" for name, count in fit.design.sample.groups.items())
     lines.append(f"Number of obs: {fit.engine.products.n}" + (f", groups: {groups}" if groups else ""))
     lines += ["", "Fixed effects:", *_coefficients(coefficients)]
@@ -47,7 +47,8 @@ def text(
     return "\n".join(lines)
 
 
-def _components(frame: pd.DataFrame) -> list[str]:
+def components_text(frame: pd.DataFrame) -> list[str]:
+    """Return the lines about variances, SDs and correlations."""
     single = frame[frame["term_2"].isna()]
     pairs = frame[frame["term_2"].notna()]
     lines = [("Groups", "Name", "Variance", "Std.Dev.", "Corr")]
@@ -57,8 +58,8 @@ def _components(frame: pd.DataFrame) -> list[str]:
         shown = row.group if row.group != last else ""
         last = row.group
         name = "" if row.term_1 is None or pd.isna(row.term_1) else row.term_1
-        variance = "" if pd.isna(row.variance_or_covariance) else _number(row.variance_or_covariance)
-        lines.append((shown, name, variance, _number(row.sd_or_correlation), " ".join(corr)))
+        variance = "" if pd.isna(row.variance_or_covariance) else number_text(row.variance_or_covariance)
+        lines.append((shown, name, variance, number_text(row.sd_or_correlation), " ".join(corr)))
     return columns_text(lines, left=2)
 
 
@@ -67,10 +68,11 @@ def _coefficients(frame: pd.DataFrame) -> list[str]:
     for row in rows(frame):
         df = "Inf" if np.isinf(row.df) else f"{row.df:.2f}"
         lines.append(
-            (row.term, _number(row.estimate), _number(row.std_error), df, f"{row.statistic:.3f}", p_text(row.p_value))
+            (row.term, number_text(row.estimate), number_text(row.std_error), df, f"{row.statistic:.3f}", p_text(row.p_value))
         )
     return columns_text(lines, left=1)
 
 
-def _number(value: float) -> str:
+def number_text(value: float) -> str:
+    """Return a number with five digits; NA where it is not one."""
     return f"{value:.5g}" if np.isfinite(value) else "NA"

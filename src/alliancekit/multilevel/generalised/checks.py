@@ -10,7 +10,7 @@ from alliancekit.formula.design import Design
 from alliancekit.multilevel.generalised.inference import Uncertainty
 from alliancekit.multilevel.generalised.objective import Problem
 from alliancekit.multilevel.generalised.optimise import Optimum
-from alliancekit.multilevel.generalised.response import FamilyWords
+from alliancekit.multilevel.generalised.words import FamilyWords
 
 Floats = NDArray[np.float64]
 UNKNOWN = 30.0  # SD of a linear predictor above which the data say nothing about it: exp(30) is 1e13

@@ -16,7 +16,8 @@ from alliancekit.multilevel.generalised.design import GeneralisedDesign, build
 from alliancekit.multilevel.generalised.links import Link
 from alliancekit.multilevel.generalised.objective import Problem, take_apart
 from alliancekit.multilevel.generalised.optimise import Optimum, optimise
-from alliancekit.multilevel.generalised.response import Counted, FamilyWords, make_conditional, read_outcome
+from alliancekit.multilevel.generalised.response import Counted, make_conditional, read_outcome
+from alliancekit.multilevel.generalised.words import FamilyWords, check_inflation, check_scalar
 
 Floats = NDArray[np.float64]
 
@@ -146,8 +147,10 @@ def fit(design: Design, words: FamilyWords, quadrature: int = 1) -> GeneralisedF
 
     Raises
     ------
-    DesignError : the outcome does not suit the family.
+    SpecError : quadrature, or extra zeros, that the model cannot have. DesignError : the outcome does not suit the family.
     """
+    check_scalar(design, quadrature)
+    check_inflation(design, words)
     engine = build(design, words.has_dispersion)
     return _fit(design, words, quadrature, engine, read_outcome(design, words), None)
 

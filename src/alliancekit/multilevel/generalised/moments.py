@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from scipy import special
 
 from alliancekit.core.errors import SpecError, message
-from alliancekit.multilevel.generalised.response import Counted, FamilyWords
+from alliancekit.multilevel.generalised.response import Counted
+from alliancekit.multilevel.generalised.words import FamilyWords
 
 Floats = NDArray[np.float64]
 

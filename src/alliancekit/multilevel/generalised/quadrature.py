@@ -60,8 +60,12 @@ def hermite(k: int) -> tuple[Floats, Floats]:
     3.0
     """
     off = np.sqrt(np.arange(1.0, k))
-    nodes, vectors = np.linalg.eigh(np.diag(off, 1) + np.diag(off, -1))
-    return nodes, np.asarray(vectors[0] ** 2, dtype=np.float64)
+    nodes = np.linalg.eigvalsh(np.diag(off, 1) + np.diag(off, -1))
+    before, now, total = np.zeros(k), np.ones(k), np.ones(k)  # orthonormal Hermite polynomials at the nodes
+    for j in range(1, k):
+        before, now = now, (nodes * now - np.sqrt(j - 1.0) * before) / np.sqrt(float(j))
+        total += now * now
+    return nodes, 1.0 / total
 
 
 def integrate(

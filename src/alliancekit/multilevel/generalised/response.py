@@ -11,44 +11,14 @@ from alliancekit.core.errors import DesignError, SpecError, message
 from alliancekit.formula.design import Design
 from alliancekit.multilevel.generalised.conditional import Conditional
 from alliancekit.multilevel.generalised.families import Binomial, BinomialLogit, Family, Poisson
-from alliancekit.multilevel.generalised.links import LINKS, Link
 from alliancekit.multilevel.generalised.overdispersed import (
     BetaBinomial,
     NegativeBinomialLinear,
     NegativeBinomialQuadratic,
 )
+from alliancekit.multilevel.generalised.words import COUNTS, FamilyWords
 
 Floats = NDArray[np.float64]
-COUNTS = ("poisson", "negative-binomial")
-FAMILY_LINKS = {
-    "binomial": ("logit", "probit", "cloglog"),
-    "beta-binomial": ("logit", "probit", "cloglog"),
-    "poisson": ("log",),
-    "negative-binomial": ("log",),
-}
-VARIANCES = ("quadratic", "linear")
-
-
-@dataclass(frozen=True, slots=True)
-class FamilyWords:
-    """What was asked for: family, link, form of a negative binomial's variance, whether zeros are inflated."""
-
-    family: str
-    link: str
-    variance: str = "quadratic"
-    inflated: bool = False
-
-    @property
-    def link_function(self) -> Link:
-        """The link."""
-        return LINKS[self.link]
-
-    @property
-    def has_dispersion(self) -> bool:
-        """Whether the family has a dispersion parameter."""
-        return self.family in ("negative-binomial", "beta-binomial")
-
-
 @dataclass(frozen=True, slots=True, eq=False)
 class Counted:
     """The outcome of the user's rows: successes or counts (n,), trials (n,) or 1, weights of rows or None."""
