@@ -56,9 +56,7 @@ def parse_side(text: str, option: str) -> Formula:
     return formula
 
 
-def build_side(
-    formulas: Mapping[str, Formula], builder: Builder, n: int
-) -> dict[str, SidePart]:
+def build_side(formulas: Mapping[str, Formula], builder: Builder, n: int) -> dict[str, SidePart]:
     """Return each side part on the rows used, redundant columns left out with a warning."""
     out: dict[str, SidePart] = {}
     for name, formula in formulas.items():

@@ -162,7 +162,9 @@ def _side_rows(component: str, side: SideEstimates, reach: float) -> pd.DataFram
     )
 
 
-def wald_intervals(fit: GeneralisedFit, coefficients: pd.DataFrame, components: pd.DataFrame, level: float) -> pd.DataFrame:
+def wald_intervals(
+    fit: GeneralisedFit, coefficients: pd.DataFrame, components: pd.DataFrame, level: float
+) -> pd.DataFrame:
     """Return Wald intervals of every parameter: component, term, estimate, conf_low, conf_high."""
     columns = ["estimate", "conf_low", "conf_high"]
     random = components.rename(columns={"sd_or_correlation": "estimate"})

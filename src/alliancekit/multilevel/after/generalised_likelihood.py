@@ -14,9 +14,7 @@ from alliancekit.multilevel.generalised.modes import zero_effects
 from alliancekit.multilevel.generalised.objective import evaluate
 
 
-def log_likelihood_at(
-    fit: GeneralisedFit, fixed: Mapping[str, float], covariances: Mapping[str, ArrayLike]
-) -> float:
+def log_likelihood_at(fit: GeneralisedFit, fixed: Mapping[str, float], covariances: Mapping[str, ArrayLike]) -> float:
     """Return the log-likelihood at given fixed effects and covariance matrices (user's columns); side parts stay."""
     names = fit.design.names
     missing = [n for n in names if n not in fixed] + [f.group for f in fit.factors if f.group not in covariances]

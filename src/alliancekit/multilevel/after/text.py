@@ -68,7 +68,14 @@ def _coefficients(frame: pd.DataFrame) -> list[str]:
     for row in rows(frame):
         df = "Inf" if np.isinf(row.df) else f"{row.df:.2f}"
         lines.append(
-            (row.term, number_text(row.estimate), number_text(row.std_error), df, f"{row.statistic:.3f}", p_text(row.p_value))
+            (
+                row.term,
+                number_text(row.estimate),
+                number_text(row.std_error),
+                df,
+                f"{row.statistic:.3f}",
+                p_text(row.p_value),
+            )
         )
     return columns_text(lines, left=1)
 

@@ -137,9 +137,7 @@ class GeneralisedDesign:
         """Where fixed effects, theta, dispersion and inflation stand in the parameter vector."""
         sizes = [self.p, self.n_theta, *(0 if A is None else A.shape[1] for A in (self.dispersion, self.inflation))]
         ends = np.cumsum(sizes)
-        first, second, third, fourth = (
-            slice(int(end) - size, int(end)) for size, end in zip(sizes, ends, strict=True)
-        )
+        first, second, third, fourth = (slice(int(end) - size, int(end)) for size, end in zip(sizes, ends, strict=True))
         return first, second, third, fourth
 
     @property

@@ -95,9 +95,7 @@ def _y_log(y: Floats, expected: Floats) -> Floats:
     return np.asarray(special.xlogy(y, np.where(y == 0, 1.0, y) / expected), dtype=np.float64)
 
 
-def draw(
-    words: FamilyWords, trials: Floats | float, eta: Floats, shape: Shape, rng: np.random.Generator
-) -> Floats:
+def draw(words: FamilyWords, trials: Floats | float, eta: Floats, shape: Shape, rng: np.random.Generator) -> Floats:
     """Return one random outcome per linear predictor: counts, or numbers of successes."""
     mu = words.link_function.inverse(eta)
     phi = shape.dispersion

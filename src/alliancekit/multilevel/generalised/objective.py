@@ -75,7 +75,9 @@ def take_apart(design: GeneralisedDesign, x: Floats) -> Parameters:
         relative_factor(factor.free, factor.q, x[theta][where])
         for factor, where in zip(design.factors, design.slices, strict=True)
     ]
-    return Parameters(x[fixed], relatives, _side(design.dispersion, x[dispersion]), _side(design.inflation, x[inflation]))
+    return Parameters(
+        x[fixed], relatives, _side(design.dispersion, x[dispersion]), _side(design.inflation, x[inflation])
+    )
 
 
 def _side(columns: Floats | None, coefficients: Floats) -> Floats | None:

@@ -136,7 +136,9 @@ class BetaBinomial:
     def at(self, dispersion: Floats | None) -> BetaBinomialDensity:
         """Return the density at a log phi."""
         assert dispersion is not None
-        return BetaBinomialDensity(self.y, self.trials, self.link, np.exp(dispersion), rising(self.trials, np.exp(dispersion)))
+        return BetaBinomialDensity(
+            self.y, self.trials, self.link, np.exp(dispersion), rising(self.trials, np.exp(dispersion))
+        )
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -19,6 +19,8 @@ from alliancekit.multilevel.generalised.overdispersed import (
 from alliancekit.multilevel.generalised.words import COUNTS, FamilyWords
 
 Floats = NDArray[np.float64]
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Counted:
     """The outcome of the user's rows: successes or counts (n,), trials (n,) or 1, weights of rows or None."""
@@ -101,7 +103,11 @@ def _binary_or_proportion(design: Design, words: FamilyWords) -> Counted:
 
 def _rows(design: Design, bad: NDArray[np.bool_]) -> str:
     """Return the first places, counted from 1, among the rows used."""
-    hit = np.flatnonzero(design.sample.rows_used)[np.flatnonzero(bad)] if design.sample.rows_used.size else bad.nonzero()[0]
+    hit = (
+        np.flatnonzero(design.sample.rows_used)[np.flatnonzero(bad)]
+        if design.sample.rows_used.size
+        else bad.nonzero()[0]
+    )
     shown = ", ".join(str(int(i) + 1) for i in hit[:5])
     more = f" and {hit.size - 5} more" if hit.size > 5 else ""
     return f"row{'s' if hit.size > 1 else ''} {shown}{more}, counted from 1"
@@ -123,4 +129,6 @@ def _family(words: FamilyWords, counted: Counted) -> Family:
     assert link.name != "log"
     if words.family == "beta-binomial":
         return BetaBinomial(counted.y, np.broadcast_to(np.asarray(counted.trials, float), counted.y.shape), link)
-    return BinomialLogit(counted.y, counted.trials) if link.name == "logit" else Binomial(counted.y, counted.trials, link)
+    return (
+        BinomialLogit(counted.y, counted.trials) if link.name == "logit" else Binomial(counted.y, counted.trials, link)
+    )

@@ -242,9 +242,7 @@ class GeneralisedMethods(GeneralisedReplicates):
         """Return the fit itself: "ML" is the only criterion of these families."""
         check_option("method", method, ("REML", "ML"))
         if method == "REML":
-            raise SpecError(
-                message("restricted likelihood is defined for Gaussian outcomes", do='Keep method="ML"')
-            )
+            raise SpecError(message("restricted likelihood is defined for Gaussian outcomes", do='Keep method="ML"'))
         return self
 
     def as_r(self) -> str:

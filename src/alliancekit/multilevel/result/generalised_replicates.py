@@ -139,9 +139,7 @@ class GeneralisedReplicates(FitBase):
         """
         return after_simulate.bootstrap(self._generalised, n, seed, executor, workers)
 
-    def variance_shares(
-        self, level: float = 0.95, interval: str = "wald", *, n: int = 1000, seed: int = 1
-    ) -> NoReturn:
+    def variance_shares(self, level: float = 0.95, interval: str = "wald", *, n: int = 1000, seed: int = 1) -> NoReturn:
         """Raise SpecError: ``icc`` has the shares on the link's scale, without intervals."""
         raise SpecError(
             message("shares of variance with intervals are there for Gaussian outcomes", do="Use fit.icc()")
