@@ -47,16 +47,21 @@ def check_request(
     fit: GaussianFit, method: str, level: float, ddf: str | None, wanted: Sequence[str] | None, interval: str
 ) -> None:
     """Raise SpecError for a wrong word, level or name before any work is done, or for df that a method does not use."""
-    check_option("method", method, METHODS)
-    check_option("interval", interval, INTERVALS)
-    check_level(level)
+    check_words(method, level, ddf, interval)
     if method == "wald":
         return
-    if ddf is not None:
-        raise SpecError(message(f"ddf has no meaning for method={method!r}", do="Leave it out, or use method='wald'"))
     what = "a profile interval" if method == "profile" else "the bootstrap"
     check_plain(fit, what, "Use confint(method='wald')")
     check_parameters([term for _, term in parameter_names(fit)], wanted)
+
+
+def check_words(method: str, level: float, ddf: str | None, interval: str) -> None:
+    """Raise SpecError for a wrong word or level, and for df that a method does not use."""
+    check_option("method", method, METHODS)
+    check_option("interval", interval, INTERVALS)
+    check_level(level)
+    if ddf is not None and method != "wald":
+        raise SpecError(message(f"ddf has no meaning for method={method!r}", do="Leave it out, or use method='wald'"))
 
 
 def chosen(table: pd.DataFrame, wanted: Sequence[str] | None) -> pd.DataFrame:

@@ -15,7 +15,7 @@ from alliancekit.multilevel.after import generalised_components as after_compone
 from alliancekit.multilevel.after import generalised_profile as after_profile
 from alliancekit.multilevel.after import generalised_simulate as after_simulate
 from alliancekit.multilevel.after.bootstrap import Bootstrap, Refits
-from alliancekit.multilevel.after.intervals import METHODS, check_method, chosen
+from alliancekit.multilevel.after.intervals import METHODS, check_words, chosen
 from alliancekit.multilevel.after.profile import Profile
 from alliancekit.multilevel.generalised.fit import GeneralisedFit
 from alliancekit.multilevel.result.base import FitBase
@@ -88,7 +88,7 @@ class GeneralisedReplicates(FitBase):
         ---------------
         ``confint(method = "profile")`` of lme4 1.1-31 (tests/reference/glmm).
         """
-        check_method(method, ddf)
+        check_words(method, level, ddf, interval)
         names = after_profile.check_names(self._generalised, parameters)
         if method == "profile":
             return after_profile.profile_intervals(self._generalised, level, names)
