@@ -14,9 +14,9 @@ import pandas as pd
 from scipy import stats
 
 import alliancekit as ak
+from alliancekit.multilevel.estimates import formula_order
 from alliancekit.multilevel.generalised import inference
 from alliancekit.multilevel.generalised.objective import Problem, evaluate
-from alliancekit.multilevel.estimates import formula_order
 
 FAMILY = Path(__file__).parent / "glmm"
 Values = dict[tuple[str, ...], float]

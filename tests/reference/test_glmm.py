@@ -10,7 +10,7 @@ import pytest
 
 import alliancekit as ak
 from tests.reference.comparison import TOLERANCES
-from tests.reference.glmm_values import BUILDERS, FAMILY, fit, is_lme4, load, log_likelihood
+from tests.reference.glmm_values import BUILDERS, FAMILY, fit, load, log_likelihood
 from tests.reference.leaves import cases, excuse, excuses, quantities
 from tests.reference.leaves import load as load_expected
 
@@ -152,7 +152,7 @@ def test_observed_curvature_comes_closer_to_the_likelihood(case: str, label: str
 
 @pytest.mark.parametrize(("name", "side"), [("online", "lower"), ("experience", "upper")])
 def test_profile_limits_that_differ_are_right(name: str, side: str) -> None:
-    """Held as an offset, the coefficient raises -2 log-likelihood by the chi-square quantile at our limit, not theirs."""
+    """Held as an offset, the coefficient raises the deviance by the chi-square quantile at our limit, not theirs."""
     case, label = "sim_dropout_therapist", "glmer_laplace"
     data, f = load(case)[2].copy(), fit(case, label)
     others = " + ".join(term for term in ("severity", "online", "experience") if term != name)

@@ -1,7 +1,7 @@
 """Influence: does the answer rest on one patient or one therapist?
 
-Mixed models: deletion of each unit (``MixedFit.influence``), exact or, with many units, by one step. Ordinary regression:
-the normal equations without each unit.
+Mixed models: deletion of each unit (``MixedFit.influence``), exact or, with many units, by one step. Ordinary
+regression: the normal equations without each unit.
 """
 
 from __future__ import annotations

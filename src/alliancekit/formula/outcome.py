@@ -73,6 +73,7 @@ def read_outcome(formula: Formula, builder: Builder, kind: str) -> Outcome | Non
     counts = counts_of(formula.response)
     if counts is not None:
         outcome = _counts(counts, builder)
+        assert outcome.trials is not None
         rate = outcome.values / np.maximum(outcome.trials, 1.0)
         _check_varies(rate, formula.response_name)
         return outcome

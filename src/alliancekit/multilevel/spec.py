@@ -106,14 +106,14 @@ def _check_generalised(method: str | None, structured: bool, family: str) -> Non
     if check_option("method", method or "ML", METHODS) == "REML":
         raise SpecError(
             message(
-                f'method="REML" is not defined for family={family!r}: its restricted likelihood needs a Gaussian outcome',
+                f'method="REML" is not defined for family={family!r}: a restricted likelihood needs Gaussian outcomes',
                 do='Leave method out: these models are fitted by maximum likelihood ("ML")',
             )
         )
     if structured:
         raise SpecError(
             message(
-                f"residual_structure has no meaning for family={family!r}: there is no residual beside the distribution",
+                f"residual_structure has no meaning for family={family!r}: there is no residual",
                 do="Let dependence come from random effects, such as (1 + session | patient)",
             )
         )

@@ -216,6 +216,7 @@ def variance_partition(fit: GeneralisedFit) -> dict[str, float]:
     mu = float(np.exp(fit.fixed_part.mean() + random / 2))
     v = mu
     if fit.dispersion is not None:
+        assert fit.shape.dispersion is not None
         phi = float(np.exp(np.mean(np.log(fit.shape.dispersion))))
         v = mu * (1.0 + mu / phi) if fit.words.variance == "quadratic" else mu * (1.0 + phi)
     out["Distribution"] = float(np.log1p(v / mu**2))

@@ -165,7 +165,7 @@ def _quadratic(rows: Floats, matrix: Floats) -> Floats:
 def _inflated(
     fit: GeneralisedFit, new: pd.DataFrame, found: _Predictor, z: float
 ) -> tuple[Floats, Floats, Floats, Floats, NDArray[np.bool_]]:
-    """Return the mean with extra zeros, its SE by the delta method, limits on the log scale, and rows that are missing."""
+    """Return the mean with extra zeros, its SE by the delta method, limits on the log scale, and missing rows."""
     assert fit.inflation is not None
     built = fit.design.side["zero_inflation"].recipe.build(new, allow_missing=True, random=False)
     where = fit.engine.parts[3]

@@ -87,7 +87,8 @@ def _cause(design: Design, j: int) -> str:
         return f"in all {int(inside.sum())} rows with {name} = 1 the outcome is 0"
     top = design.trials if design.trials is not None else np.ones_like(y)
     if y.max() <= top.max() and bool((y[inside] == top[inside]).all()):
-        return f"in all {int(inside.sum())} rows with {name} = 1 the outcome is {'1' if design.trials is None else 'the total'}"
+        all_of_it = "1" if design.trials is None else "the total"
+        return f"in all {int(inside.sum())} rows with {name} = 1 the outcome is {all_of_it}"
     if not y[~inside].any():
         return f"in all {int((~inside).sum())} rows with {name} = 0 the outcome is 0"
     return ""

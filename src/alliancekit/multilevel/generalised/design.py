@@ -8,6 +8,7 @@ over runs. Levels are numbered in this order inside the engine; ``levels`` gives
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 
 import numpy as np
@@ -58,7 +59,7 @@ class BorderFactor:
     @property
     def q(self) -> int:
         """Random effects per level."""
-        return self.Z.shape[0]
+        return int(self.Z.shape[0])
 
     @property
     def stop(self) -> int:
@@ -72,7 +73,7 @@ class ChainColumns:
 
     Attributes
     ----------
-    unique : different columns, each (n,), None where it is constant one. place : (a,) which of them each chain column is.
+    unique : different columns, each (n,), None where it is constant one. place : (a,) which each chain column is.
     pairs : products of unique columns that occur, (i, j) with i <= j. pair_of : (a, a) which pair two columns make.
     products : per pair its column of products, None where it is constant one.
     starts, counts : first row and number of rows of each level of the first link.
@@ -120,12 +121,12 @@ class GeneralisedDesign:
     @property
     def n(self) -> int:
         """Rows."""
-        return self.X.shape[0]
+        return int(self.X.shape[0])
 
     @property
     def p(self) -> int:
         """Fixed effects."""
-        return self.X.shape[1]
+        return int(self.X.shape[1])
 
     @property
     def n_theta(self) -> int:
@@ -143,7 +144,7 @@ class GeneralisedDesign:
     @property
     def n_parameters(self) -> int:
         """All parameters."""
-        return self.parts[3].stop
+        return int(self.parts[3].stop)
 
     def sorted(self, values: Floats) -> Floats:
         """Return values of the user's rows in the engine's order."""
@@ -189,7 +190,7 @@ def build(design: Design, has_dispersion: bool) -> GeneralisedDesign:
 
 def _slices(factors: tuple[Factor, ...]) -> tuple[slice, ...]:
     ends = np.cumsum([0, *(len(f.free) for f in factors)])
-    return tuple(slice(int(a), int(b)) for a, b in zip(ends[:-1], ends[1:], strict=True))
+    return tuple(slice(int(a), int(b)) for a, b in itertools.pairwise(ends))
 
 
 def _engine_columns(X: Floats, take: Ints | None) -> tuple[Floats, Floats]:
@@ -204,7 +205,8 @@ def _side_columns(X: Floats | None, take: Ints | None) -> tuple[Floats, Floats |
 
 def _nest(factors: tuple[Factor, ...]) -> tuple[list[int], list[int]]:
     """Return the factors of the chain that starts at the first, and the others."""
-    chain, border = [0], []
+    chain: list[int] = [0]
+    border: list[int] = []
     for i in range(1, len(factors)):
         nested = _parents(factors[chain[-1]], factors[i]) is not None
         (chain if nested else border).append(i)

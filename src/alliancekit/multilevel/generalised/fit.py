@@ -147,7 +147,8 @@ def fit(design: Design, words: FamilyWords, quadrature: int = 1) -> GeneralisedF
 
     Raises
     ------
-    SpecError : quadrature, or extra zeros, that the model cannot have. DesignError : the outcome does not suit the family.
+    SpecError : quadrature, or extra zeros, that the model cannot have.
+    DesignError : the outcome does not suit the family.
     """
     check_scalar(design, quadrature)
     check_inflation(design, words)

@@ -92,7 +92,10 @@ class NegativeBinomialLinear:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class LinearDensity:
-    """A negative binomial whose size r = mu / phi moves with the mean: log(rising) - r log(1 + phi) + y log(phi / (1 + phi))."""
+    """A negative binomial whose size r = mu / phi moves with the mean.
+
+    Its log is log(rising) - r log(1 + phi) + y log(phi / (1 + phi)).
+    """
 
     y: Floats
     log_phi: Floats

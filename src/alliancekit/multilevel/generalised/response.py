@@ -11,6 +11,7 @@ from alliancekit.core.errors import DesignError, SpecError, message
 from alliancekit.formula.design import Design
 from alliancekit.multilevel.generalised.conditional import Conditional
 from alliancekit.multilevel.generalised.families import Binomial, BinomialLogit, Family, Poisson
+from alliancekit.multilevel.generalised.links import Log
 from alliancekit.multilevel.generalised.overdispersed import (
     BetaBinomial,
     NegativeBinomialLinear,
@@ -126,7 +127,7 @@ def _family(words: FamilyWords, counted: Counted) -> Family:
     if words.family == "negative-binomial":
         quadratic = words.variance == "quadratic"
         return NegativeBinomialQuadratic(counted.y) if quadratic else NegativeBinomialLinear(counted.y)
-    assert link.name != "log"
+    assert not isinstance(link, Log)
     if words.family == "beta-binomial":
         return BetaBinomial(counted.y, np.broadcast_to(np.asarray(counted.trials, float), counted.y.shape), link)
     return (

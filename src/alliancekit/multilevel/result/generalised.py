@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from html import escape
 from typing import Any, NoReturn, Self, cast
 
@@ -112,6 +112,9 @@ class GeneralisedMethods(GeneralisedReplicates):
         after_coefficients.check_level(level)
         return after_components.side_table(self._generalised, level)
 
+    def _coefficients(self, level: float = 0.95) -> pd.DataFrame:
+        return after_coefficients.coefficients(self._generalised, self._precision(None), level)
+
     def ratios(self, level: float = 0.95) -> pd.DataFrame:
         """Return the fixed effects as ratios: term, estimate, conf_low, conf_high, p_value.
 
@@ -126,9 +129,10 @@ class GeneralisedMethods(GeneralisedReplicates):
         if not name:
             do = "Ask for probabilities with fit.means, or use the logit link"
             raise SpecError(message(f"coefficients of the {self.link} link are not ratios", do=do))
-        table = self.tidy(level=level)
+        table = self._coefficients(level)
         columns = ["estimate", "conf_low", "conf_high"]
-        out = pd.concat([table["term"], np.exp(table[columns]), table["p_value"]], axis=1)
+        out: pd.DataFrame = table[["term", *columns, "p_value"]].copy()
+        out[columns] = np.exp(table[columns].to_numpy())
         out.attrs.update(ratio=name, level=level)
         return out
 
@@ -274,7 +278,7 @@ class GeneralisedMethods(GeneralisedReplicates):
         return after_text.text(
             self._generalised,
             self.formula,
-            self.tidy(),
+            self._coefficients(),
             self.variance_components(),
             self.submodels(),
             self.residuals("pearson"),
