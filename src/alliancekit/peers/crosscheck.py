@@ -107,6 +107,9 @@ def crosscheck(result: Any, *, peers: Sequence[str] = PEERS) -> CrossCheck:
 
 def _mixed_answers(fit: MixedFit, peers: Sequence[str]) -> list[PeerEstimate]:
     answers: list[PeerEstimate] = []
+    beyond = _beyond_the_peers(fit)
+    if beyond:
+        return [PeerEstimate(peer, status="not expressible", note=beyond) for peer in peers]
     if "statsmodels" in peers:
         first = fit_statsmodels(fit)
         answers.append(first)
@@ -115,6 +118,13 @@ def _mixed_answers(fit: MixedFit, peers: Sequence[str]) -> list[PeerEstimate]:
     if "mixedlm" in peers:
         answers.append(fit_mixedlm(fit))
     return answers
+
+
+def _beyond_the_peers(fit: MixedFit) -> str:
+    """Return why no peer can say the model, "" where one may."""
+    if fit.family != "gaussian":
+        return f"no peer maximises the likelihood of a mixed model with family {fit.family}"
+    return "no peer has structures of the residuals" if fit.residual_structure is not None else ""
 
 
 def _stopped(fit: MixedFit, answer: PeerEstimate) -> bool:

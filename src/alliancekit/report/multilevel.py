@@ -13,10 +13,11 @@ from alliancekit.multilevel.after.bootstrap import Bootstrap
 from alliancekit.multilevel.after.influence import Influence
 from alliancekit.multilevel.after.partition import R2Partition
 from alliancekit.multilevel.after.profile import Profile
-from alliancekit.multilevel.api import MixedFit
+from alliancekit.multilevel.api import GeneralisedMixedFit, MixedFit
 from alliancekit.report import multilevel_means, multilevel_tests
 from alliancekit.report.formatting import format_fixed
 from alliancekit.report.multilevel_figures import make_figure
+from alliancekit.report.multilevel_generalised import generalised_sentence, generalised_table, outcome_lines
 from alliancekit.report.multilevel_influence import influence_sentence, influence_table
 from alliancekit.report.multilevel_intervals import interval_sentence, interval_table
 from alliancekit.report.multilevel_models import models_table
@@ -34,6 +35,8 @@ def make_table(*results: Any, names: tuple[str, ...] | None = None) -> Table:
         return models_table(results, names)
     if names is not None:
         raise SpecError(message("names= is for the table of several models", do="Leave it out"))
+    if isinstance(results[0], GeneralisedMixedFit) and len(results) == 1:
+        return generalised_table(results[0])
     if isinstance(results[0], MixedFit) and len(results) == 1:
         return _one(results[0])
     for tables in (multilevel_tests.TABLES, multilevel_means.TABLES):
@@ -88,6 +91,9 @@ def _method_note(fit: MixedFit) -> str:
 
 def make_sentence(result: Any, terms: tuple[str, ...] | None = None) -> Sentence:
     """Return the sentences about a fit's fixed effects (some or all), or about a table of tests."""
+    if isinstance(result, GeneralisedMixedFit):
+        check_columns(result.design.names, terms or (), where="terms of the sentence")
+        return generalised_sentence(result, terms)
     if isinstance(result, MixedFit):
         return _fit_sentence(result) if terms is None else _term_sentence(result, terms)
     for sentences in (multilevel_tests.SENTENCES, multilevel_means.SENTENCES):
@@ -107,9 +113,10 @@ def _fit_sentence(fit: MixedFit) -> Sentence:
     outcome = outcome_label(fit)
     clauses = [_clause(fit, row) for row in rows(table) if row.term != "(Intercept)"]
     groups = " in ".join(f"{count} {plural(name)}" for name, count in fit.sample.groups.items())
+    of = f" of {groups}" if groups else ""
     how = "restricted maximum likelihood" if fit.method == "REML" else "maximum likelihood"
     lead = (
-        f"A linear mixed model of {outcome} was fitted by {how} to {fit.nobs:,} observations of {groups} "
+        f"A linear mixed model of {outcome} was fitted by {how} to {fit.nobs:,} observations{of} "
         "(degrees of freedom by Satterthwaite's method)."
     )
     r2 = fit.r2()
@@ -186,8 +193,15 @@ def make_equation(fit: MixedFit) -> Equation:
             else ("a free covariance matrix" if len(matrix) > 1 else "variance τ²")
         )
         where.append(f"{names} ~ N(0, {kind}) for each {group}")
-    where.append("ε ~ N(0, σ²)")
-    lines = (f"{fit.design.response} = " + " + ".join(fixed), "    + " + " + ".join(random) + " + ε")
+    left, last = fit.design.response, ["ε"]
+    if isinstance(fit, GeneralisedMixedFit):
+        left, law = outcome_lines(fit)
+        where, last = [law, *where], []
+    elif fit.residual_structure is not None:
+        where.append(f"ε ~ N(0, σ²R), R by {fit.residual_structure}")
+    else:
+        where.append("ε ~ N(0, σ²)")
+    lines = (f"{left} = " + " + ".join(fixed), "    + " + " + ".join([*random, *last]))
     return Equation(lines=lines, r_call=fit.as_r(), python_call=fit.as_python(), where=tuple(where))
 
 

@@ -14,7 +14,7 @@ from alliancekit.multilevel.after.bootstrap import Bootstrap
 from alliancekit.multilevel.after.influence import Influence
 from alliancekit.multilevel.after.partition import R2Partition
 from alliancekit.multilevel.after.profile import Profile
-from alliancekit.multilevel.api import MixedFit
+from alliancekit.multilevel.api import GeneralisedMixedFit, MixedFit
 from alliancekit.report import multilevel_means
 from alliancekit.report.multilevel_caterpillar import caterpillar_figure
 from alliancekit.report.multilevel_influence import influence_figure, influence_of
@@ -73,7 +73,8 @@ def effects_figure(fit: MixedFit) -> Figure:
         raise ReportError(message("the model has no predictor to draw", where=fit.formula, do='Use kind="diagnostics"'))
     names = list(fit.design.names)
     spread = fit.design.X.std(axis=0, ddof=1)[[names.index(t) for t in table["term"]]]
-    factor = spread / float(np.std(np.asarray(fit.design.y), ddof=1))
+    link = fit.link if isinstance(fit, GeneralisedMixedFit) else None
+    factor = spread / (float(np.std(np.asarray(fit.design.y), ddof=1)) if link is None else 1.0)
     shown = pd.DataFrame({"term": table["term"]})
     for column in ("estimate", "conf_low", "conf_high"):
         shown[f"standardised_{column}"] = table[column] * factor
@@ -89,14 +90,17 @@ def effects_figure(fit: MixedFit) -> Figure:
         axes.errorbar(estimate, y, xerr=error, fmt="o", color=SERIES[0], ms=5, capsize=2.5)
         axes.set_yticks(y, shown["term"])
         axes.set_ylim(-0.6, len(shown) - 0.4)
-        axes.set_xlabel(f"Change in {outcome_label(fit)} (SD) per SD of the predictor")
+        unit = f"{outcome_label(fit)} (SD)" if link is None else f"the {link} of {outcome_label(fit)}"
+        axes.set_xlabel(f"Change in {unit} per SD of the predictor")
         return figure
 
     return Figure(
         title="Fixed Effects With 95% Confidence Intervals",
         draw=draw,
         caption="Each effect in standard deviations of the outcome per standard deviation of the predictor's column; "
-        "degrees of freedom by Satterthwaite's method.",
+        "degrees of freedom by Satterthwaite's method."
+        if link is None
+        else f"Each effect on the {link} scale per standard deviation of the predictor's column; z tests.",
         alt="; ".join(
             f"{r.term} {r.standardised_estimate:.2f}, from {r.standardised_conf_low:.2f} to "
             f"{r.standardised_conf_high:.2f}"

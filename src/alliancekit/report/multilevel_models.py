@@ -12,6 +12,7 @@ import pandas as pd
 
 from alliancekit.core.errors import BoundaryWarning, SpecError, message
 from alliancekit.core.frames import rows
+from alliancekit.multilevel.after.generalised_components import DISPERSION
 from alliancekit.multilevel.api import MixedFit
 from alliancekit.multilevel.compare import compare
 from alliancekit.multilevel.residual.components import GROUP
@@ -45,7 +46,7 @@ def models_table(fits: Sequence[MixedFit], names: Sequence[str] | None = None) -
     cells = [_column(fit, ml, _components(t, single)) for fit, ml, t in zip(fits, by_ml, tables, strict=True)]
     nulls = [i for i, fit in enumerate(fits) if set(fit.design.names) <= {"(Intercept)"}] or [0]
     for i in nulls:
-        cells[i].update(_shares(fits[i]))
+        cells[i].update(_shares(fits[i]) if _has_shares(fits[i]) else {})
     tests, notes = _tests(by_ml, heads)
     for column, found in zip(cells, tests, strict=True):
         column.update(found)
@@ -101,9 +102,11 @@ def _column(
     out[Line(SAMPLE, "Observations", "integer")] = (fit.nobs, none)
     for group, count in fit.sample.groups.items():
         out[Line(SAMPLE, _capital(plural(group)), "integer")] = (count, none)
-    r2, glance = fit.r2(), by_ml.glance().iloc[0]
-    out[Line(SHARES, "Marginal R²", "proportion")] = (float(r2["marginal"]), none)
-    out[Line(SHARES, "Conditional R²", "proportion")] = (float(r2["conditional"]), none)
+    glance = by_ml.glance().iloc[0]
+    if _has_shares(fit):
+        r2 = fit.r2()
+        out[Line(SHARES, "Marginal R²", "proportion")] = (float(r2["marginal"]), none)
+        out[Line(SHARES, "Conditional R²", "proportion")] = (float(r2["conditional"]), none)
     out[Line(FIT, "Parameters", "integer")] = (by_ml.n_parameters, none)
     for name, column in (("Deviance", "deviance"), ("AIC", "aic"), ("BIC", "bic")):
         out[Line(FIT, name, "statistic")] = (float(glance[column]), none)
@@ -124,7 +127,9 @@ def _components(table: pd.DataFrame, single: set[str]) -> list[tuple[str, str, f
     out: list[tuple[str, str, float]] = []
     for row in rows(table):
         value = float(row.variance_or_covariance)
-        if row.group == GROUP:
+        if row.group == DISPERSION:
+            out.append((f"Dispersion ({row.term_1})", "estimate", float(row.sd_or_correlation)))
+        elif row.group == GROUP:
             out.append((f"Residual structure: {row.term_1}", "estimate", float(row.sd_or_correlation)))
         elif pd.isna(row.term_1):
             out.append((RESIDUAL, "estimate", value))
@@ -140,6 +145,15 @@ def _components(table: pd.DataFrame, single: set[str]) -> list[tuple[str, str, f
 
 def _effect(term: str) -> str:
     return "intercept" if term == "(Intercept)" else f"{term} slope"
+
+
+def _has_shares(fit: MixedFit) -> bool:
+    """Whether the model has R2 and ICC: some distributions have no variance on the link's scale that is agreed on."""
+    try:
+        fit.r2()
+    except SpecError:
+        return False
+    return True
 
 
 def _shares(fit: MixedFit) -> dict[Line, tuple[float, float]]:
@@ -194,7 +208,7 @@ def _lines(cells: Sequence[dict[Line, tuple[float, float]]]) -> list[Line]:
     def place(line: Line) -> tuple[int, int, int, bool]:
         within = 0
         if line.part == RANDOM:
-            within = 2 if line.term.startswith("Residual structure") else int(line.term == RESIDUAL)
+            within = 2 if line.term.startswith(("Residual structure", "Dispersion")) else int(line.term == RESIDUAL)
         if line.part == SHARES:
             within = shares.get(line.term, 0)
         joint = line.part == RANDOM and line.term.startswith(("Covariance", "Correlation"))
@@ -222,10 +236,13 @@ def _formulas(fits: Sequence[MixedFit], heads: Sequence[str]) -> list[str]:
 def _method_notes(fits: Sequence[MixedFit], nulls: Sequence[str]) -> list[str]:
     words = {"REML": "restricted maximum likelihood (REML)", "ML": "maximum likelihood (ML)"}
     how = " and ".join(words[m] for m in dict.fromkeys(f.method for f in fits))
+    linear = all(fit.family == "gaussian" for fit in fits)
+    df = "; df, where single models are tested, by Satterthwaite's method" if linear else ""
+    scale = "" if linear else ", on the scale of the link (Nakagawa, Johnson and Schielzeth, 2017)"
     notes = [
-        f"Estimates and SEs by {how}; df, where single models are tested, by Satterthwaite's method. "
-        "R² after Nakagawa and Schielzeth (2013) and Johnson (2014); ICC (VPC): share of the random and residual "
-        f"variance, of {' and '.join(nulls)}.",
+        f"Estimates and SEs by {how}{df}. "
+        f"R² after Nakagawa and Schielzeth (2013) and Johnson (2014){scale}; ICC (VPC): share of the random and "
+        f"residual variance, of {' and '.join(nulls)}.",
         "Deviance, AIC, BIC and tests use fits by maximum likelihood.",
     ]
     singular = [fit for fit in fits if fit.singular]

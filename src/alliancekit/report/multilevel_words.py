@@ -6,6 +6,7 @@ from typing import Any
 
 import pandas as pd
 
+from alliancekit.multilevel.after.generalised_components import DISPERSION
 from alliancekit.multilevel.api import MixedFit
 from alliancekit.multilevel.residual.components import GROUP
 
@@ -16,6 +17,8 @@ def component_name(row: Any) -> str:
         return "Residual SD"
     if row.group == GROUP:
         return f"Residual structure: {row.term_1}"
+    if row.group == DISPERSION:
+        return f"Dispersion ({row.term_1})"
     if row.term_2 is None or pd.isna(row.term_2):
         return f"{row.group}: SD of {row.term_1}"
     return f"{row.group}: r of {row.term_1} and {row.term_2}"

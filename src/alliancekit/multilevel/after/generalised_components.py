@@ -24,11 +24,14 @@ DISPERSION_NAMES = {
 _LINK_VARIANCE = {"logit": np.pi**2 / 3, "probit": 1.0, "cloglog": np.pi**2 / 6}
 
 
+WIDEST = 10.0  # standard error on the log scale from which a Wald interval, over 17 powers of ten, says nothing
+
+
 def variance_components(fit: GeneralisedFit, level: float) -> pd.DataFrame:
     """Return one row per variance and covariance, and a constant dispersion, with Wald intervals.
 
     SDs and the dispersion have theirs on the log scale, correlations on Fisher's z scale; they are missing for a
-    parameter on the boundary, where no such interval is valid.
+    parameter on or close to the boundary, where no such interval is valid: use "profile" there.
     """
     theta = fit.engine.parts[1]
     labels, kinds = _labels(fit)
@@ -42,7 +45,7 @@ def variance_components(fit: GeneralisedFit, level: float) -> pd.DataFrame:
     rows = []
     for label, kind, value, at, sd in zip(labels, kinds, values, moved, spread, strict=True):
         group, one, two, cov = label
-        bad = singular[group] or not np.isfinite(at) or sd == 0
+        bad = singular[group] or not np.isfinite(at) or not 0 < sd < WIDEST
         low, high = (np.nan, np.nan) if bad else (_back(at - reach * sd, kind), _back(at + reach * sd, kind))
         rows.append((group, one, two, cov, value, low, high))
     rows += _dispersion_row(fit, reach)

@@ -54,6 +54,11 @@ class FitBase:
         return self._spec.family
 
     @property
+    def residual_structure(self) -> str | None:
+        """The call that makes the structure of the residuals, or None where they are independent."""
+        return None if self._spec.residual is None else str(self._spec.residual)
+
+    @property
     def design(self) -> Design:
         """The formula's design."""
         return self._fit.design

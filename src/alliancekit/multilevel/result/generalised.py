@@ -261,6 +261,10 @@ class GeneralisedMethods(GeneralisedReplicates):
         """Raise SpecError: leverage is defined for linear models."""
         _refuse("hat_values", "Look at fit.residuals('pearson')")
 
+    def r2_partition(self) -> NoReturn:
+        """Raise SpecError: the division by level is there for Gaussian outcomes."""
+        _refuse("r2_partition", "Use fit.r2(), on the scale of the link")
+
     def influence(self, by: str | None = None, method: str = "exact") -> NoReturn:
         """Raise SpecError: case deletion is there for Gaussian outcomes."""
         _refuse("influence", "Fit the model without the unit and compare the estimates")
