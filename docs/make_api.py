@@ -210,6 +210,7 @@ def collect() -> Interface:
         cls = waiting.pop(0)
         if cls.__name__ in found:
             continue
+        waiting.extend(c for c in cls.__subclasses__() if c.__module__ == cls.__module__)
         rows = list(members(cls))
         constructor = f"{_arguments(cls)} -> {cls.__name__}" if cls.__name__ in ak._EXPORTS else None
         found[cls.__name__] = ClassEntry(cls.__name__, purpose(cls), constructor, tuple(row[0] for row in rows))
