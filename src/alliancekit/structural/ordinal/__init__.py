@@ -1,0 +1,1 @@
+"""Ordinal and mixed indicators: thresholds, polychoric and polyserial correlations, weighted least squares."""

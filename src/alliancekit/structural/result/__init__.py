@@ -1,0 +1,1 @@
+"""The methods of a structural fit by topic; each calls one file of ``after/``."""

@@ -1,0 +1,1 @@
+"""Two-level models: within and between parts by maximum likelihood."""
