@@ -1,0 +1,1 @@
+"""Full-information maximum likelihood: missing patterns, saturated moments, likelihood, information, fit."""

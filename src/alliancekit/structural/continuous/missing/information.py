@@ -1,0 +1,107 @@
+"""Information of incomplete normal data about means and covariances, per row, and the scores of single rows.
+
+Moments stand in the order means, then the lower triangle of the covariances column by column. Observed information is
+the second derivative of -log L at any point (Savalei 2010, equations 6-8); expected information drops what has
+expectation zero; first-order information is the mean outer product of the scores.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from alliancekit.core.errors import FitError, message
+from alliancekit.structural.continuous.missing.likelihood import Evaluation, evaluate_patterns
+from alliancekit.structural.continuous.missing.patterns import Patterns
+
+Floats = NDArray[np.float64]
+Integers = NDArray[np.intp]
+
+
+def triangle(p: int) -> tuple[Integers, Integers]:
+    """Return rows and columns of the lower triangle, column by column."""
+    columns, rows = np.triu_indices(p)
+    return rows, columns
+
+
+def moment_information(
+    kind: str, sigma: Floats, mu: Floats, patterns: Patterns, here: Evaluation | None = None
+) -> Floats:
+    """Return the information per row about (mu, vech sigma), shape (p + p(p + 1)/2, same).
+
+    kind: "observed", "expected" or "first.order"; here: the evaluation at this point where it is known.
+    """
+    found = here if here is not None else evaluate_patterns(sigma, mu, patterns)
+    if found is None:
+        raise FitError(message("The covariance matrix is not positive definite; there is no information at this point"))
+    if kind == "first.order":
+        scores = row_scores(sigma, mu, patterns, found)
+        return np.asarray(scores.T @ scores / patterns.n)
+    p = mu.size
+    rows, columns = triangle(p)
+    out = np.zeros((p + rows.size, p + rows.size))
+    weight = patterns.size / patterns.n
+    out[:p, :p] = np.tensordot(weight, found.inverse, axes=1)
+    second = found.inverse / 2 if kind == "expected" else _observed_second(found, patterns)
+    out[p:, p:] = _covariance_block(found.inverse, second * weight[:, None, None], rows, columns)
+    if kind == "observed":
+        cross = np.tensordot(found.inverse, found.weighted * weight[:, None], axes=(0, 0))
+        block = cross[:, rows, columns] + cross[:, columns, rows]
+        block[:, rows == columns] /= 2
+        out[:p, p:] = block
+        out[p:, :p] = block.T
+    return out
+
+
+def row_scores(sigma: Floats, mu: Floats, patterns: Patterns, here: Evaluation | None = None) -> Floats:
+    """Return d log L_i / d (mu, vech sigma) of each row, shape (n, p + p(p + 1)/2), in the order of ``patterns.rows``."""
+    found = here if here is not None else evaluate_patterns(sigma, mu, patterns)
+    if found is None:
+        raise FitError(message("The covariance matrix is not positive definite; there are no scores at this point"))
+    rows, columns = triangle(mu.size)
+    centred = np.where(patterns.observed[patterns.pattern], patterns.rows - mu, 0.0)
+    z = np.matmul(found.inverse[patterns.pattern], centred[:, :, None])[:, :, 0]
+    out = np.empty((z.shape[0], mu.size + rows.size))
+    out[:, : mu.size] = z
+    pairs = out[:, mu.size :]
+    np.multiply(z[:, rows], z[:, columns], out=pairs)
+    pairs -= found.inverse[:, rows, columns][patterns.pattern]
+    pairs[:, rows == columns] /= 2
+    return out
+
+
+def complete_information(sigma: Floats) -> Floats:
+    """Return the information per row of complete normal data with covariance sigma, at its own moments."""
+    p = sigma.shape[0]
+    rows, columns = triangle(p)
+    inverse = np.linalg.inv(sigma)
+    out = np.zeros((p + rows.size, p + rows.size))
+    out[:p, :p] = inverse
+    out[p:, p:] = _covariance_block(inverse[None], inverse[None] / 2, rows, columns)
+    return out
+
+
+def _observed_second(found: Evaluation, patterns: Patterns) -> Floats:
+    """Return P_k T_k P_k - P_k / 2 for every pattern."""
+    inverse = found.inverse
+    out = found.weighted[:, :, None] * found.weighted[:, None, :] - inverse / 2
+    repeated = np.flatnonzero(patterns.size > 1)
+    part = inverse[repeated]
+    out[repeated] += np.matmul(np.matmul(part, patterns.cross[repeated]), part)
+    return np.asarray(out)
+
+
+def _covariance_block(first: Floats, second: Floats, rows: Integers, columns: Integers) -> Floats:
+    """Return sum_k D'(first_k x second_k)D, D the duplication matrix, both stacks (K, p, p) symmetric."""
+    k, p = first.shape[:2]
+    flat = np.ascontiguousarray(first.reshape(k, p * p).T)
+    out = np.empty((rows.size, rows.size))
+    whole = np.empty((p, p, rows.size))
+    for i in range(p):
+        # product[a, b, c] = sum_k first[a, b] second[i, c]; entries (i, j) against (a, c) of the two directions
+        product = (flat @ second[:, i, :]).reshape(p, p, p)
+        whole[i] = product[:, rows, columns] + product[:, columns, rows]
+    out = whole[rows, columns] + whole[columns, rows]
+    half = np.where(rows == columns, 0.5, 1.0)
+    out *= half[:, None] * half[None, :]
+    return np.asarray((out + out.T) / 2)
