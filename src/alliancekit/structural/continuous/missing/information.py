@@ -13,15 +13,9 @@ from numpy.typing import NDArray
 from alliancekit.core.errors import FitError, message
 from alliancekit.structural.continuous.missing.likelihood import Evaluation, evaluate_patterns
 from alliancekit.structural.continuous.missing.patterns import Patterns
+from alliancekit.structural.duplication import kronecker_sum, triangle
 
 Floats = NDArray[np.float64]
-Integers = NDArray[np.intp]
-
-
-def triangle(p: int) -> tuple[Integers, Integers]:
-    """Return rows and columns of the lower triangle, column by column."""
-    columns, rows = np.triu_indices(p)
-    return rows, columns
 
 
 def moment_information(
@@ -43,7 +37,7 @@ def moment_information(
     weight = patterns.size / patterns.n
     out[:p, :p] = np.tensordot(weight, found.inverse, axes=1)
     second = found.inverse / 2 if kind == "expected" else _observed_second(found, patterns)
-    out[p:, p:] = _covariance_block(found.inverse, second * weight[:, None, None], rows, columns)
+    out[p:, p:] = kronecker_sum(found.inverse, second * weight[:, None, None])
     if kind == "observed":
         cross = np.tensordot(found.inverse, found.weighted * weight[:, None], axes=(0, 0))
         block = cross[:, rows, columns] + cross[:, columns, rows]
@@ -73,11 +67,11 @@ def row_scores(sigma: Floats, mu: Floats, patterns: Patterns, here: Evaluation |
 def complete_information(sigma: Floats) -> Floats:
     """Return the information per row of complete normal data with covariance sigma, at its own moments."""
     p = sigma.shape[0]
-    rows, columns = triangle(p)
     inverse = np.linalg.inv(sigma)
-    out = np.zeros((p + rows.size, p + rows.size))
+    m = p + p * (p + 1) // 2
+    out = np.zeros((m, m))
     out[:p, :p] = inverse
-    out[p:, p:] = _covariance_block(inverse[None], inverse[None] / 2, rows, columns)
+    out[p:, p:] = kronecker_sum(inverse[None], inverse[None] / 2)
     return out
 
 
@@ -89,19 +83,3 @@ def _observed_second(found: Evaluation, patterns: Patterns) -> Floats:
     part = inverse[repeated]
     out[repeated] += np.matmul(np.matmul(part, patterns.cross[repeated]), part)
     return np.asarray(out)
-
-
-def _covariance_block(first: Floats, second: Floats, rows: Integers, columns: Integers) -> Floats:
-    """Return sum_k D'(first_k x second_k)D, D the duplication matrix, both stacks (K, p, p) symmetric."""
-    k, p = first.shape[:2]
-    flat = np.ascontiguousarray(first.reshape(k, p * p).T)
-    out = np.empty((rows.size, rows.size))
-    whole = np.empty((p, p, rows.size))
-    for i in range(p):
-        # product[a, b, c] = sum_k first[a, b] second[i, c]; entries (i, j) against (a, c) of the two directions
-        product = (flat @ second[:, i, :]).reshape(p, p, p)
-        whole[i] = product[:, rows, columns] + product[:, columns, rows]
-    out = whole[rows, columns] + whole[columns, rows]
-    half = np.where(rows == columns, 0.5, 1.0)
-    out *= half[:, None] * half[None, :]
-    return np.asarray((out + out.T) / 2)
