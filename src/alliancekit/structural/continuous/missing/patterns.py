@@ -39,7 +39,7 @@ class Patterns:
     @property
     def n(self) -> int:
         """Rows with at least one value."""
-        return int(self.rows.shape[0])
+        return int(self.size.sum())
 
     @property
     def width(self) -> int:

@@ -1,0 +1,123 @@
+"""Information about the parameters, their covariance matrix, and the scaled test of a likelihood of raw data."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from alliancekit.structural.likelihood.contract import Block, Likelihood, Mapping
+from alliancekit.structural.likelihood.search import parameter_information
+
+Floats = NDArray[np.float64]
+Booleans = NDArray[np.bool_]
+
+
+def model_information(
+    kind: str, data: Likelihood, mapping: Mapping, x: Floats, *, observed: str = "hessian", at: Sequence[Block] | None = None
+) -> Floats:
+    """Return the information about the parameters, summed over rows, shape (size, size).
+
+    kind: "observed", "expected" or "first.order"; observed: "hessian" is the second derivative of -log L, "h1" leaves
+    out the curvature of the moments; at: the moments where the information about moments is taken (those implied by
+    ``x`` where None), as for unstructured information.
+    """
+    blocks = mapping.moments(x)
+    if kind == "first.order":
+        slopes = mapping.jacobian(x)
+        parts = [s @ slope for s, slope in zip(data.scores(blocks if at is None else at), slopes, strict=True)]
+        return np.asarray(sum(part.T @ part for part in parts))
+    if kind == "observed" and observed == "hessian":
+        return hessian(data, mapping, x)
+    return parameter_information(data.information(kind, blocks if at is None else at), mapping.jacobian(x))
+
+
+def hessian(data: Likelihood, mapping: Mapping, x: Floats) -> Floats:
+    """Return the second derivative of -log L by the parameters.
+
+    The part of the moments is exact where the likelihood knows it; the rest (how the derivatives of the moments change)
+    is by central differences with steps of a thousandth of a standard error.
+    """
+    blocks = mapping.moments(x)
+    expected = parameter_information(data.information("expected", blocks), mapping.jacobian(x))
+    step = 1e-3 / np.sqrt(np.maximum(expected.diagonal(), 1e-300))
+    if not data.analytic:
+        return _differences(lambda point: _full_gradient(data, mapping, point), x, step) / 2
+    found = data.evaluate(blocks)
+    assert found is not None
+    slopes = found[1]
+    out = parameter_information(data.information("observed", blocks), mapping.jacobian(x))
+    return np.asarray(out + _differences(lambda point: mapping.gradient(point, slopes), x, step) / 2)
+
+
+def _full_gradient(data: Likelihood, mapping: Mapping, x: Floats) -> Floats:
+    """Return the gradient of -2 log L by the parameters."""
+    found = data.evaluate(mapping.moments(x))
+    if found is None:
+        return np.full(x.size, np.nan)
+    return mapping.gradient(x, found[1])
+
+
+def _differences(gradient: object, x: Floats, step: Floats) -> Floats:
+    """Return central differences of a vector function, symmetrised."""
+    assert callable(gradient)
+    out = np.empty((x.size, x.size))
+    for i in range(x.size):
+        move = np.zeros(x.size)
+        move[i] = step[i]
+        out[i] = (gradient(x + move) - gradient(x - move)) / (2 * step[i])
+    return (out + out.T) / 2
+
+
+def inverse_information(information: Floats, basis: Floats | None = None) -> Floats:
+    """Return the covariance matrix: the inverse, within the directions that equality constraints leave free.
+
+    nan where the information is singular there.
+    """
+    inner = information if basis is None else basis.T @ information @ basis
+    scale = np.sqrt(np.abs(inner.diagonal()))
+    scale[scale == 0] = 1.0
+    scaled = inner / np.outer(scale, scale)
+    if inner.size == 0:
+        return np.zeros_like(information)
+    if not np.isfinite(scaled).all() or np.linalg.cond(scaled) > 1e14:
+        return np.full_like(information, np.nan)
+    out = np.linalg.inv(scaled) / np.outer(scale, scale)
+    out = (out + out.T) / 2
+    return out if basis is None else np.asarray(basis @ out @ basis.T)
+
+
+@dataclass(frozen=True, slots=True)
+class Scaling:
+    """Scaling factor of the test, and those of the log-likelihoods of the saturated and the fitted model."""
+
+    factor: float
+    saturated: float
+    model: float
+
+
+def mplus_scaling(
+    data: Likelihood,
+    saturated: Sequence[Block],
+    counted: Sequence[Booleans],
+    inverse: Floats,
+    meat: Floats,
+    df: int,
+    *,
+    kind: str = "observed",
+) -> Scaling:
+    """Return the scaling of the Yuan-Bentler test in the form of Mplus: (trace for saturated - trace for model) / df.
+
+    saturated: saturated moments; counted: which moments of each group are free in the saturated model; inverse and
+    meat: inverse information and sum of squared scores of the fitted model, both summed over rows.
+    """
+    total, moments = 0.0, 0
+    for first, second, free in zip(data.information(kind, saturated), data.scores(saturated), counted, strict=True):
+        own = second[:, free]
+        total += float((np.linalg.inv(first[np.ix_(free, free)]) * (own.T @ own)).sum())
+        moments += int(free.sum())
+    model = float((inverse * meat).sum())
+    factor = (total - model) / df if df > 0 else np.nan
+    return Scaling(factor if factor >= 0 else np.nan, total / moments, model / max(meat.shape[0], 1))
