@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 from alliancekit.structural.continuous.missing.likelihood import invert_patterns
 from alliancekit.structural.continuous.missing.patterns import Patterns, group_patterns
 from alliancekit.structural.duplication import half_gradient
-from alliancekit.structural.twolevel.likelihood import LOG_2PI, LevelMoments, invert_positive, spread_moments
+from alliancekit.structural.twolevel.likelihood import LOG_2PI, invert_positive
+from alliancekit.structural.twolevel.moments import LevelMoments, spread_moments
 from alliancekit.structural.twolevel.statistics import Roles
 
 Floats = NDArray[np.float64]

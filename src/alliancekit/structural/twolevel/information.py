@@ -10,40 +10,67 @@ import numpy as np
 from numpy.typing import NDArray
 
 from alliancekit.structural.duplication import half_gradient, kronecker_sum, triangle
-from alliancekit.structural.twolevel.likelihood import LevelEvaluation, LevelMoments, spread_moments
+from alliancekit.structural.twolevel.likelihood import LevelEvaluation
+from alliancekit.structural.twolevel.moments import LevelMoments, spread_moments
 from alliancekit.structural.twolevel.statistics import Clusters, Roles
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.intp]
 
 
-def level_information(kind: str, data: Clusters, found: LevelEvaluation) -> Floats:
-    """Return the information about the moments of both levels, summed over all rows; kind: "observed" or "expected"."""
-    roles = data.roles
+def expected_levels(moments: LevelMoments, roles: Roles, size: Integers) -> Floats:
+    """Return the expected information about the moments of both levels of complete clusters of the sizes given."""
+    _, between, within = spread_moments(moments, roles)
+    sizes, number = np.unique(size, return_counts=True)
+    inverse = np.linalg.inv(between + within / sizes[:, None, None])
+    inner = np.linalg.inv(moments.sigma_within)
+    spare = float(size.sum() - size.size)
+    return _assemble(roles, number.astype(float), sizes.astype(float), inverse, inverse / 2, inner, spare * inner / 2)
+
+
+def observed_levels(data: Clusters, found: LevelEvaluation) -> Floats:
+    """Return the observed information about the moments of both levels, summed over all rows."""
+    inverse, inner = found.inverse, found.inverse_within
+    second = found.weighted[:, :, None] * found.weighted[:, None, :] - inverse / 2
+    second += np.matmul(np.matmul(inverse, data.cross), inverse)
+    spare = data.n - data.n_clusters
+    within = inner @ data.within @ inner - spare * inner / 2
+    return _assemble(data.roles, data.number, data.sizes, inverse, second, inner, within, found.weighted)
+
+
+def _assemble(
+    roles: Roles,
+    number: Floats,
+    sizes: Floats,
+    inverse: Floats,
+    second: Floats,
+    inner: Floats,
+    within: Floats,
+    weighted: Floats | None = None,
+) -> Floats:
+    """Join the parts: sum over sizes of D'(inverse x second)D by level, and that of the deviations within clusters.
+
+    weighted (S, q): omega^-1 (mean - mu), for the part of means by covariances, which has expectation zero.
+    """
     q, p_w = len(roles.wide), len(roles.within)
     m_w, m_b = (len(names) * (len(names) + 3) // 2 for names in (roles.within, roles.between))
-    inverse = found.inverse
-    second = inverse / 2
-    inner = found.inverse_within / 2
-    spare = data.n - data.n_clusters
-    if kind == "observed":
-        second = found.weighted[:, :, None] * found.weighted[:, None, :] - second
-        second += np.matmul(np.matmul(inverse, data.cross), inverse)
-        inner = found.inverse_within @ data.within @ found.inverse_within / max(spare, 1) - inner
     out = np.zeros((m_w + m_b, m_w + m_b))
     places = _wide_places(roles)
-    share = np.array([1.0 / data.sizes, np.ones_like(data.sizes)])
+    share = (1.0 / sizes, np.ones_like(sizes))
+    means = np.tensordot(number, inverse, axes=1)
     for a, rows in enumerate(places):
-        for b, columns in enumerate(places):
-            weight = data.number * share[a] * share[b]
+        for b, columns in enumerate(places[: a + 1]):
             block = np.zeros((q + q * (q + 1) // 2, q + q * (q + 1) // 2))
-            block[:q, :q] = np.tensordot(data.number, inverse, axes=1)
-            block[q:, q:] = kronecker_sum(inverse, second * weight[:, None, None])
-            if kind == "observed":
-                block[:q, q:] = _mean_by_covariance(found, data.number * share[b])
-                block[q:, :q] = _mean_by_covariance(found, data.number * share[a]).T
-            out[np.ix_(*(_offset(k, m_w, m_w + m_b) for k in (a, b)))] = block[np.ix_(rows, columns)]
-    out[p_w:m_w, p_w:m_w] += spare * kronecker_sum(found.inverse_within[None], inner[None])
+            block[:q, :q] = means
+            block[q:, q:] = kronecker_sum(inverse, second * (number * share[a] * share[b])[:, None, None])
+            if weighted is not None:
+                block[:q, q:] = _mean_by_covariance(inverse, weighted * (number * share[b])[:, None])
+                block[q:, :q] = _mean_by_covariance(inverse, weighted * (number * share[a])[:, None]).T
+            part = block[np.ix_(rows, columns)]
+            first, other = _offset(a, m_w, m_w + m_b), _offset(b, m_w, m_w + m_b)
+            out[np.ix_(first, other)] = part
+            out[np.ix_(other, first)] = part.T
+    out[p_w:m_w, p_w:m_w] += kronecker_sum(inner[None], within[None])
     return out
 
 
@@ -65,10 +92,10 @@ def _wide_places(roles: Roles) -> tuple[Integers, Integers]:
     return out[0], out[1]
 
 
-def _mean_by_covariance(found: LevelEvaluation, weight: Floats) -> Floats:
+def _mean_by_covariance(inverse: Floats, weighted: Floats) -> Floats:
     """Return the second derivative by a mean and a covariance, (q, q(q + 1)/2), clusters weighted."""
-    rows, columns = triangle(found.weighted.shape[1])
-    cross = np.tensordot(found.inverse, found.weighted * weight[:, None], axes=(0, 0))
+    rows, columns = triangle(weighted.shape[1])
+    cross = np.tensordot(inverse, weighted, axes=(0, 0))
     block = cross[:, rows, columns] + cross[:, columns, rows]
     block[:, rows == columns] /= 2
     return np.asarray(block)

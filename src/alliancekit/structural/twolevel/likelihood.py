@@ -15,20 +15,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from alliancekit.structural.twolevel.statistics import Clusters, Roles
+from alliancekit.structural.twolevel.moments import LevelMoments, spread_moments
+from alliancekit.structural.twolevel.statistics import Clusters
 
 Floats = NDArray[np.float64]
 LOG_2PI = float(np.log(2 * np.pi))
-
-
-@dataclass(frozen=True, eq=False, slots=True)
-class LevelMoments:
-    """Means and covariances of the two models: within (p_w), between (p_b), in each model's own order."""
-
-    mu_within: Floats
-    sigma_within: Floats
-    mu_between: Floats
-    sigma_between: Floats
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -43,20 +34,6 @@ class LevelEvaluation:
     inverse: Floats
     weighted: Floats
     inverse_within: Floats
-
-
-def spread_moments(moments: LevelMoments, roles: Roles) -> tuple[Floats, Floats, Floats]:
-    """Return the mean (q,), sigma_B and sigma_W (q, q) in wide order."""
-    w, b = roles.places()
-    q = len(roles.wide)
-    mu = np.zeros(q)
-    mu[b] += moments.mu_between
-    mu[w] += moments.mu_within
-    between = np.zeros((q, q))
-    between[np.ix_(b, b)] = moments.sigma_between
-    within = np.zeros((q, q))
-    within[np.ix_(w, w)] = moments.sigma_within
-    return mu, between, within
 
 
 def invert_positive(stack: Floats) -> tuple[Floats, Floats] | None:

@@ -1,7 +1,7 @@
 """The saturated model of both levels, and the model of independent variables (the baseline).
 
-Both are linear in the moments and are found by Fisher scoring. A saturated between-level matrix must be positive
-semidefinite; where the free maximum is not, the search goes on in its triangular root, which stays in bounds.
+Both have some of the moments as their parameters and are found by Fisher scoring. A saturated between-level matrix must
+be positive semidefinite; where the free maximum is not, the search goes on in its triangular root, which stays in bounds.
 """
 
 from __future__ import annotations
@@ -11,70 +11,102 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from alliancekit.structural.duplication import from_half, half_gradient, half_vector, triangle
-from alliancekit.structural.scoring import Found, search_by_scoring
-from alliancekit.structural.twolevel.information import level_information
-from alliancekit.structural.twolevel.likelihood import LevelEvaluation, LevelMoments, evaluate_clusters
+from alliancekit.structural.continuous.missing.saturated import available_moments
+from alliancekit.structural.duplication import half_vector, triangle
+from alliancekit.structural.scoring import search_by_scoring
+from alliancekit.structural.twolevel.group import GroupData, evaluate_group, group_sizes
+from alliancekit.structural.twolevel.incomplete import IncompleteClusters
+from alliancekit.structural.twolevel.information import expected_levels
+from alliancekit.structural.twolevel.moments import LevelMoments, join_moments, join_slope, split_moments
 from alliancekit.structural.twolevel.statistics import Clusters, Roles
 
 Floats = NDArray[np.float64]
+Booleans = NDArray[np.bool_]
 
 
 @dataclass(frozen=True, eq=False, slots=True)
 class LevelFit:
-    """Moments of both levels, log-likelihood, number of free moments, and how the search ended.
+    """Moments of both levels, log-likelihood there, and how the search ended.
 
-    design (moments, free): where the free moments stand; boundary: the between matrix is singular.
+    free (moments,): which moments are parameters; boundary: the between matrix is singular.
     """
 
     moments: LevelMoments
     log_likelihood: float
-    design: Floats
+    free: Booleans
     iterations: int
     converged: bool
     boundary: bool
 
 
-def join_moments(moments: LevelMoments) -> Floats:
-    """Return all moments as one vector: means within, triangle within, means between, triangle between."""
-    return np.concatenate(
-        [
-            moments.mu_within,
-            half_vector(moments.sigma_within),
-            moments.mu_between,
-            half_vector(moments.sigma_between),
-        ]
-    )
+def fit_saturated_levels(data: GroupData) -> LevelFit | None:
+    """Return the saturated model of both levels; None where it cannot be started."""
+    free = free_moments(data.roles)
+    start = moment_start(data)
+    found = _fit_free(data, free, start)
+    if found is None:
+        return None
+    between = found.moments.sigma_between
+    spread = np.sqrt(np.maximum(np.abs(between.diagonal()), 1e-12 * float(np.abs(between).max())))
+    lowest = float(np.linalg.eigvalsh(between / np.outer(spread, spread))[0])
+    if lowest >= -1e-9 and found.converged:
+        return LevelFit(found.moments, found.log_likelihood, free, found.iterations, True, lowest < 1e-6)
+    return _fit_in_root(data, free, start)
 
 
-def split_moments(vector: Floats, roles: Roles) -> LevelMoments:
-    """Return the moments from one vector."""
-    w, b = len(roles.within), len(roles.between)
-    t = w * (w + 1) // 2
-    return LevelMoments(
-        vector[:w], from_half(vector[w : w + t], w), vector[w + t : w + t + b], from_half(vector[w + t + b :], b)
-    )
+def fit_baseline_levels(data: GroupData, exogenous: frozenset[str] = frozenset()) -> LevelFit | None:
+    """Return the model of independent variables: means and variances at both levels, no covariance.
+
+    exogenous: variables whose covariances with each other stay free.
+    """
+    free = free_moments(data.roles, exogenous)
+    start = moment_start(data)
+    flat = np.where(free | _mean_places(data.roles), join_moments(start), 0.0)
+    return _fit_free(data, free, split_moments(flat, data.roles))
 
 
-def join_slope(found: LevelEvaluation) -> Floats:
-    """Return the derivative of -2 log L by the vector of moments."""
-    s = found.slope
-    return np.concatenate([s.mu_within, half_gradient(s.sigma_within), s.mu_between, half_gradient(s.sigma_between)])
+def free_moments(roles: Roles, exogenous: frozenset[str] | None = None) -> Booleans:
+    """Return which moments are free: all but the within means of variables at both levels.
+
+    With ``exogenous`` given, only variances, and the covariances of these variables with each other.
+    """
+    flags: list[bool] = []
+    held = set(roles.between)
+    for level, names in enumerate((roles.within, roles.between)):
+        flags += [level == 1 or name not in held for name in names]
+        rows, columns = triangle(len(names))
+        if exogenous is None:
+            flags += [True] * rows.size
+            continue
+        own = np.array([name in exogenous for name in names])
+        flags += list((rows == columns) | (own[rows] & own[columns]))
+    return np.array(flags, dtype=bool)
 
 
-def moment_start(data: Clusters) -> LevelMoments:
-    """Return moments by analysis of variance, the between matrix made positive definite."""
+def _mean_places(roles: Roles) -> Booleans:
+    """Return which places of the moment vector are means."""
+    parts = []
+    for names in (roles.within, roles.between):
+        p = len(names)
+        parts += [np.ones(p, dtype=bool), np.zeros(p * (p + 1) // 2, dtype=bool)]
+    return np.concatenate(parts)
+
+
+def moment_start(data: GroupData) -> LevelMoments:
+    """Return moments to start from, by analysis of variance, the between matrix made positive definite."""
     roles = data.roles
     w, b = roles.places()
-    spare = data.n - data.n_clusters
-    pooled = data.within / spare
-    pooled = pooled + 1e-3 * np.diag(pooled.diagonal())
-    centre = data.centre.mean(axis=0)
-    cov = np.cov(data.centre.T, bias=True).reshape(centre.size, centre.size)
-    cov[np.ix_(w, w)] -= pooled * float(np.mean(1.0 / data.size))
-    floor = np.full(centre.size, 0.0)
+    if isinstance(data, Clusters):
+        pooled = data.within / (data.n - data.n_clusters)
+        pooled = pooled + 1e-3 * np.diag(pooled.diagonal())
+        centre = data.centre.mean(axis=0)
+        cov = np.atleast_2d(np.cov(data.centre.T, bias=True))
+        cov[np.ix_(w, w)] -= pooled * float(np.mean(1.0 / data.size))
+    else:
+        centre, cov, pooled = _available_start(data)
+    floor = np.zeros(centre.size)
     floor[w] = 0.05 * pooled.diagonal()
-    spread = np.sqrt(np.maximum(cov.diagonal(), np.maximum(floor, 1e-6 * np.abs(cov.diagonal()))))
+    spread = np.sqrt(np.maximum(np.maximum(cov.diagonal(), floor), 1e-6 * float(np.abs(cov.diagonal()).max())))
     correlation = cov / np.outer(spread, spread)
     np.fill_diagonal(correlation, 1.0)
     values, vectors = np.linalg.eigh(correlation)
@@ -85,116 +117,103 @@ def moment_start(data: Clusters) -> LevelMoments:
     return LevelMoments(inside, pooled, centre[b], between)
 
 
-def _saturated_places(roles: Roles, diagonal: bool) -> Floats:
-    """Return the selection matrix of the free moments: all, or means and variances alone."""
-    flags: list[bool] = []
-    fixed = set(roles.between)
-    for names, held in ((roles.within, fixed), (roles.between, set[str]())):
-        rows, columns = triangle(len(names))
-        flags += [name not in held for name in names]
-        flags += list(rows == columns) if diagonal else [True] * rows.size
-    return np.asarray(np.eye(len(flags))[:, np.array(flags)])
+def _available_start(data: IncompleteClusters) -> tuple[Floats, Floats, Floats]:
+    """Return centre, between and within covariances to start from: the available moments, shared out by level."""
+    mean, total = available_moments(data.patterns)
+    only = data.only
+    centre = np.concatenate([np.nanmean(only, axis=0), mean])
+    cov = np.zeros((centre.size, centre.size))
+    p_z = only.shape[1]
+    cov[:p_z, :p_z] = np.diag(np.nanvar(only, axis=0))
+    cov[p_z:, p_z:] = 0.2 * total
+    return centre, cov, 0.8 * total
 
 
-def fit_linear(data: Clusters, design: Floats, start: LevelMoments) -> Found | None:
+def _fit_free(data: GroupData, free: Booleans, start: LevelMoments) -> LevelFit | None:
     """Find the free moments by Fisher scoring, the others at their starting values."""
     origin = join_moments(start)
-    free = design.any(axis=1)
-    offset = np.where(free, 0.0, origin)
+    size = group_sizes(data)
+
+    def moments_at(x: Floats) -> LevelMoments:
+        """Moments of both levels."""
+        flat = origin.copy()
+        flat[free] = x
+        return split_moments(flat, data.roles)
 
     def criterion(x: Floats) -> tuple[float, Floats] | None:
         """-2 log-likelihood with gradient."""
-        found = evaluate_clusters(split_moments(offset + design @ x, data.roles), data)
-        return None if found is None else (found.value, design.T @ join_slope(found))
+        found = evaluate_group(moments_at(x), data)
+        return None if found is None else (found.value, join_slope(found.slope)[free])
 
     def curvature(x: Floats) -> Floats:
         """Expected second derivative of the criterion."""
-        found = evaluate_clusters(split_moments(offset + design @ x, data.roles), data)
-        assert found is not None
-        return np.asarray(2 * design.T @ level_information("expected", data, found) @ design)
+        return np.asarray(2 * expected_levels(moments_at(x), data.roles, size)[np.ix_(free, free)])
 
-    return search_by_scoring(criterion, curvature, origin[free])
-
-
-def fit_saturated_levels(data: Clusters) -> LevelFit | None:
-    """Return the saturated model of both levels; None where it cannot be started."""
-    design = _saturated_places(data.roles, diagonal=False)
-    start = moment_start(data)
-    found = fit_linear(data, design, start)
+    found = search_by_scoring(criterion, curvature, origin[free])
     if found is None:
         return None
-    free = design.any(axis=1)
-    moments = split_moments(np.where(free, 0.0, join_moments(start)) + design @ found.x, data.roles)
-    spread = np.sqrt(np.abs(moments.sigma_between.diagonal()))
-    lowest = float(np.linalg.eigvalsh(moments.sigma_between / np.outer(spread, spread))[0])
-    if lowest >= -1e-9:
-        return LevelFit(moments, -found.value / 2, design, found.iterations, found.converged, lowest < 1e-6)
-    return _fit_in_root(data, design, start)
+    return LevelFit(moments_at(found.x), -found.value / 2, free, found.iterations, found.converged, False)
 
 
-def fit_baseline_levels(data: Clusters) -> LevelFit | None:
-    """Return the model of independent variables: means and variances at both levels, no covariance."""
-    design = _saturated_places(data.roles, diagonal=True)
-    start = moment_start(data)
-    start = LevelMoments(
-        start.mu_within,
-        np.diag(start.sigma_within.diagonal()),
-        start.mu_between,
-        np.diag(start.sigma_between.diagonal()),
-    )
-    found = fit_linear(data, design, start)
-    if found is None:
-        return None
-    free = design.any(axis=1)
-    moments = split_moments(np.where(free, 0.0, join_moments(start)) + design @ found.x, data.roles)
-    return LevelFit(moments, -found.value / 2, design, found.iterations, found.converged, False)
-
-
-def _fit_in_root(data: Clusters, design: Floats, start: LevelMoments) -> LevelFit | None:
+def _fit_in_root(data: GroupData, free: Booleans, start: LevelMoments) -> LevelFit | None:
     """Return the saturated model with the between matrix as root times root transposed."""
-    roles = data.roles
-    b = len(roles.between)
-    rows, columns = triangle(b)
-    cut = design.shape[0] - rows.size
-    free = design.any(axis=1)[:cut]
-    origin = join_moments(start)[:cut]
-
-    def moments_at(x: Floats) -> tuple[LevelMoments, Floats]:
-        """Moments and the root."""
-        root = np.zeros((b, b))
-        root[rows, columns] = x[free.sum() :]
-        flat = origin.copy()
-        flat[free] = x[: free.sum()]
-        return split_moments(np.concatenate([flat, half_vector(root @ root.T)]), roles), root
-
-    def jacobian(root: Floats) -> Floats:
-        """d moments / d x."""
-        out = np.zeros((design.shape[0], int(free.sum()) + rows.size))
-        out[np.flatnonzero(free), np.arange(int(free.sum()))] = 1.0
-        for k, (i, j) in enumerate(zip(rows, columns, strict=True)):
-            change = np.zeros((b, b))
-            change[i] += root[:, j]
-            change[:, i] += root[:, j]
-            out[cut:, int(free.sum()) + k] = half_vector(change)
-        return out
+    root = _RootMap(data.roles, free, join_moments(start))
+    size = group_sizes(data)
 
     def criterion(x: Floats) -> tuple[float, Floats] | None:
         """-2 log-likelihood with gradient."""
-        moments, root = moments_at(x)
-        found = evaluate_clusters(moments, data)
-        return None if found is None else (found.value, jacobian(root).T @ join_slope(found))
+        found = evaluate_group(root.moments(x), data)
+        return None if found is None else (found.value, root.jacobian(x).T @ join_slope(found.slope))
 
     def curvature(x: Floats) -> Floats:
         """Expected second derivative, with a floor where the root is singular."""
-        moments, root = moments_at(x)
-        found = evaluate_clusters(moments, data)
-        assert found is not None
-        slopes = jacobian(root)
-        out = 2 * slopes.T @ level_information("expected", data, found) @ slopes
+        slopes = root.jacobian(x)
+        out = 2 * slopes.T @ expected_levels(root.moments(x), data.roles, size) @ slopes
         return np.asarray(out + 1e-6 * np.diag(out.diagonal() + 1e-6 * out.diagonal().max()))
 
-    first = np.concatenate([origin[free], np.linalg.cholesky(start.sigma_between)[rows, columns]])
-    found = search_by_scoring(criterion, curvature, first, tolerance=1e-8, max_iterations=500)
+    found = search_by_scoring(criterion, curvature, root.start(start), tolerance=1e-8, max_iterations=500)
     if found is None:
         return None
-    return LevelFit(moments_at(found.x)[0], -found.value / 2, design, found.iterations, found.converged, True)
+    return LevelFit(root.moments(found.x), -found.value / 2, free, found.iterations, found.converged, True)
+
+
+class _RootMap:
+    """Moments from free means, the within triangle, and the triangular root of the between matrix."""
+
+    def __init__(self, roles: Roles, free: Booleans, origin: Floats) -> None:
+        b = len(roles.between)
+        self.roles, self.origin = roles, origin
+        self.rows, self.columns = triangle(b)
+        self.cut = free.size - self.rows.size
+        self.free = np.flatnonzero(free[: self.cut])
+
+    def start(self, moments: LevelMoments) -> Floats:
+        """Return the parameters of positive definite moments."""
+        root = np.linalg.cholesky(moments.sigma_between)
+        return np.concatenate([self.origin[self.free], root[self.rows, self.columns]])
+
+    def _root(self, x: Floats) -> Floats:
+        """Return the triangular root."""
+        b = len(self.roles.between)
+        root = np.zeros((b, b))
+        root[self.rows, self.columns] = x[self.free.size :]
+        return root
+
+    def moments(self, x: Floats) -> LevelMoments:
+        """Return the moments of both levels."""
+        root = self._root(x)
+        flat = self.origin[: self.cut].copy()
+        flat[self.free] = x[: self.free.size]
+        return split_moments(np.concatenate([flat, half_vector(root @ root.T)]), self.roles)
+
+    def jacobian(self, x: Floats) -> Floats:
+        """Return d moments / d parameters."""
+        root = self._root(x)
+        out = np.zeros((self.origin.size, x.size))
+        out[self.free, np.arange(self.free.size)] = 1.0
+        for k, (i, j) in enumerate(zip(self.rows, self.columns, strict=True)):
+            change = np.zeros_like(root)
+            change[i] += root[:, j]
+            change[:, i] += root[:, j]
+            out[self.cut :, self.free.size + k] = half_vector(change)
+        return out
