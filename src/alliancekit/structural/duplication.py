@@ -22,7 +22,7 @@ def half_vector(matrix: Floats) -> Floats:
 
 
 def half_gradient(matrix: Floats) -> Floats:
-    """Return the derivative by the lower triangle from a symmetric derivative: what is off the diagonal counts twice."""
+    """Return the derivative by the lower triangle from a symmetric one: what is off the diagonal counts twice."""
     rows, columns = triangle(matrix.shape[-1])
     return np.asarray(matrix[..., rows, columns] * np.where(rows == columns, 1.0, 2.0))
 

@@ -39,7 +39,7 @@ def search_by_scoring(
     max_iterations: int = 200,
     refresh: int = 12,
 ) -> Found | None:
-    """Minimise ``criterion`` (value and gradient, None where not admissible) from ``start``; None if it is not admissible.
+    """Minimise ``criterion`` (value and gradient, None where not admissible); None if ``start`` is not admissible.
 
     ``curvature`` returns the expected second derivative of the criterion. The search ends where a full step would lower
     the criterion by less than ``tolerance``.
@@ -52,7 +52,7 @@ def search_by_scoring(
     evaluations, since, iteration = 1, 0, 0
     while iteration < max_iterations:
         iteration += 1
-        step = -np.linalg.solve(hessian, gradient)
+        step: Floats = np.asarray(-np.linalg.solve(hessian, gradient), dtype=np.float64)
         slope = float(gradient @ step)
         small = -slope / 2 < tolerance + 2e-16 * abs(value)
         if small and since <= refresh:

@@ -16,7 +16,13 @@ Booleans = NDArray[np.bool_]
 
 
 def model_information(
-    kind: str, data: Likelihood, mapping: Mapping, x: Floats, *, observed: str = "hessian", at: Sequence[Block] | None = None
+    kind: str,
+    data: Likelihood,
+    mapping: Mapping,
+    x: Floats,
+    *,
+    observed: str = "hessian",
+    at: Sequence[Block] | None = None,
 ) -> Floats:
     """Return the information about the parameters, summed over rows, shape (size, size).
 

@@ -2,8 +2,8 @@
 
 Given the variation between clusters the rows are independent with covariance sigma_W. With P_i the inverse of the
 observed part for row i, A_j = sum_i P_i and p_j = sum_i P_i r_i over the rows of cluster j, and B the covariance of the
-cluster effects (given the between-only variables), the cluster effect has posterior covariance G_j = (B^-1 + A_j)^-1 and
-mean b_j = G_j p_j, and
+cluster effects (given the between-only variables), these have posterior covariance G_j = (B^-1 + A_j)^-1 and mean
+b_j = G_j p_j, and
     -2 log L_j = sum_i [log|sigma_i| + r_i' P_i r_i] + log|I + B A_j| - p_j' b_j
 Derivatives follow from Fisher's identity; B need not be positive definite.
 """
@@ -167,12 +167,10 @@ def _root(precision: Floats) -> tuple[Floats, bool]:
         root = np.linalg.cholesky(padded)
     except np.linalg.LinAlgError:
         return padded, False
-    return root * there[:, :, None], True
+    return np.asarray(root * there[:, :, None], dtype=np.float64), True
 
 
-def _condition(
-    mu: Floats, between: Floats, data: IncompleteClusters, p_z: int
-) -> tuple[float, Floats, Floats] | None:
+def _condition(mu: Floats, between: Floats, data: IncompleteClusters, p_z: int) -> tuple[float, Floats, Floats] | None:
     """Return -2 log L of the between-only values, and covariance and mean of the cluster effects given them."""
     own = between[p_z:, p_z:]
     p = own.shape[0]

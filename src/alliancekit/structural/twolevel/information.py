@@ -22,8 +22,8 @@ def expected_levels(moments: LevelMoments, roles: Roles, size: Integers) -> Floa
     """Return the expected information about the moments of both levels of complete clusters of the sizes given."""
     _, between, within = spread_moments(moments, roles)
     sizes, number = np.unique(size, return_counts=True)
-    inverse = np.linalg.inv(between + within / sizes[:, None, None])
-    inner = np.linalg.inv(moments.sigma_within)
+    inverse: Floats = np.asarray(np.linalg.inv(between + within / sizes[:, None, None]), dtype=np.float64)
+    inner: Floats = np.asarray(np.linalg.inv(moments.sigma_within), dtype=np.float64)
     spare = float(size.sum() - size.size)
     return _assemble(roles, number.astype(float), sizes.astype(float), inverse, inverse / 2, inner, spare * inner / 2)
 
@@ -114,7 +114,9 @@ def cluster_scores(moments: LevelMoments, data: Clusters, found: LevelEvaluation
     inner = np.empty((data.n_clusters, p, p))
     for i in range(p):
         for k in range(i + 1):
-            inner[:, i, k] = inner[:, k, i] = np.bincount(data.cluster, deviation[:, i] * deviation[:, k], data.n_clusters)
+            inner[:, i, k] = inner[:, k, i] = np.bincount(
+                data.cluster, deviation[:, i] * deviation[:, k], data.n_clusters
+            )
     inner -= (data.size - 1)[:, None, None] * found.inverse_within
     within = inner / 2 + outer[:, w[:, None], w[None, :]] / data.size[:, None, None]
     return np.column_stack([z[:, w], half_gradient(within), z[:, b], half_gradient(outer[:, b[:, None], b[None, :]])])

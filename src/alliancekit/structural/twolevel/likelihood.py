@@ -68,7 +68,9 @@ def evaluate_clusters(moments: LevelMoments, data: Clusters) -> LevelEvaluation 
     half = np.matmul(inverse, data.cross)
     value = spare * float(log_det_within) + float((inverse_within * data.within).sum())
     value += float(data.number @ (log_det + (weighted * residual).sum(axis=1) + np.trace(half, axis1=1, axis2=2)))
-    value += len(w) * float(data.number @ np.log(data.sizes)) + LOG_2PI * (data.n * len(w) + data.n_clusters * (mu.size - len(w)))
+    value += len(w) * float(data.number @ np.log(data.sizes)) + LOG_2PI * (
+        data.n * len(w) + data.n_clusters * (mu.size - len(w))
+    )
     pull = inverse - np.matmul(half, inverse) - weighted[:, :, None] * weighted[:, None, :]
     pull = (pull + pull.transpose(0, 2, 1)) / 2
     d_between = np.tensordot(data.number, pull, axes=1)

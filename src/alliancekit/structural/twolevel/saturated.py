@@ -1,7 +1,7 @@
 """The saturated model of both levels, and the model of independent variables (the baseline).
 
 Both have some of the moments as their parameters and are found by Fisher scoring. A saturated between-level matrix must
-be positive semidefinite; where the free maximum is not, the search goes on in its triangular root, which stays in bounds.
+be positive semidefinite; where the free maximum is not, the search goes on in its triangular root.
 """
 
 from __future__ import annotations

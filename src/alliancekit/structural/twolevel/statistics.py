@@ -96,7 +96,9 @@ def cluster_values(values: Floats, cluster: Integers, names: tuple[str, ...]) ->
         if wrong.any():
             where = f"row {int(np.flatnonzero(wrong)[0]) + 1}"
             what = f"The variable {name} is in the between model only, but its values differ within a cluster"
-            raise DesignError(message(what, where=where, do="Name it in the within model too, or average it by cluster"))
+            raise DesignError(
+                message(what, where=where, do="Name it in the within model too, or average it by cluster")
+            )
     return out
 
 
@@ -108,7 +110,9 @@ def summarise_clusters(rows: Floats, cluster: Integers, only: Floats, roles: Rol
     size = np.bincount(cluster)
     j = size.size
     if j < 2:
-        raise DesignError(message("A two-level model needs at least two clusters", do="Check the column given as cluster"))
+        raise DesignError(
+            message("A two-level model needs at least two clusters", do="Check the column given as cluster")
+        )
     if int(size.max()) < 2:
         what = "Every cluster has a single row, so nothing varies within clusters"
         raise DesignError(message(what, do="Check the column given as cluster"))

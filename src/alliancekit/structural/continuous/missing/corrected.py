@@ -49,7 +49,8 @@ def saturated_information(
     cut = [np.ix_(free, free) for free in counted]
     observed = tuple(m[c] for m, c in zip(data.information("observed", saturated), cut, strict=True))
     complete = tuple(
-        group.n * complete_information(block.sigma)[c] for group, block, c in zip(data.groups, saturated, cut, strict=True)
+        group.n * complete_information(block.sigma)[c]
+        for group, block, c in zip(data.groups, saturated, cut, strict=True)
     )
     meat = None
     if robust:

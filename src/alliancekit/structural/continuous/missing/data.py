@@ -58,9 +58,7 @@ class IncompleteRows:
 
     def scores(self, blocks: Sequence[Block]) -> tuple[Floats, ...]:
         """Return the scores of each row."""
-        return tuple(
-            row_scores(block.sigma, block.mu, group) for block, group in zip(blocks, self.groups, strict=True)
-        )
+        return tuple(row_scores(block.sigma, block.mu, group) for block, group in zip(blocks, self.groups, strict=True))
 
 
 def summary_rows(means: Sequence[Floats], covariances: Sequence[Floats], sizes: Sequence[int]) -> IncompleteRows:

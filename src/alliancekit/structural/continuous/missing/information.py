@@ -48,7 +48,7 @@ def moment_information(
 
 
 def row_scores(sigma: Floats, mu: Floats, patterns: Patterns, here: Evaluation | None = None) -> Floats:
-    """Return d log L_i / d (mu, vech sigma) of each row, shape (n, p + p(p + 1)/2), in the order of ``patterns.rows``."""
+    """Return d log L_i / d (mu, vech sigma) of each row, (n, p + p(p + 1)/2), in the order of ``patterns.rows``."""
     found = here if here is not None else evaluate_patterns(sigma, mu, patterns)
     if found is None:
         raise FitError(message("The covariance matrix is not positive definite; there are no scores at this point"))
@@ -67,7 +67,7 @@ def row_scores(sigma: Floats, mu: Floats, patterns: Patterns, here: Evaluation |
 def complete_information(sigma: Floats) -> Floats:
     """Return the information per row of complete normal data with covariance sigma, at its own moments."""
     p = sigma.shape[0]
-    inverse = np.linalg.inv(sigma)
+    inverse: Floats = np.asarray(np.linalg.inv(sigma), dtype=np.float64)
     m = p + p * (p + 1) // 2
     out = np.zeros((m, m))
     out[:p, :p] = inverse

@@ -86,7 +86,7 @@ def _require_variation(values: Floats, there: Booleans, count: NDArray[np.intp],
 
 
 def _distinct_rows(there: Booleans) -> tuple[Integers, Integers, Integers]:
-    """Return for each distinct row of a boolean matrix: one place where it stands; the number of each row; the count."""
+    """Return of the distinct rows of a boolean matrix: one place of each, the number of every row, the counts."""
     packed = np.packbits(there, axis=1)
     wide = np.zeros((packed.shape[0], -(-packed.shape[1] // 8) * 8), dtype=np.uint8)
     wide[:, : packed.shape[1]] = packed

@@ -53,7 +53,7 @@ def available_moments(patterns: Patterns) -> tuple[Floats, Floats]:
 
 
 def fit_saturated(patterns: Patterns, *, tolerance: float = 1e-9, max_iterations: int = 500) -> Saturated:
-    """Return the saturated moments. The search ends where a further step would gain less than ``tolerance`` in -2 log L.
+    """Return the saturated moments; the search ends where a step would gain less than ``tolerance`` in -2 log L.
 
     Where the likelihood has no maximum (too few rows for the variables) ``converged`` is False.
     """
