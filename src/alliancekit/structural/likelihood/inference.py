@@ -13,6 +13,7 @@ from alliancekit.structural.likelihood.search import parameter_information
 
 Floats = NDArray[np.float64]
 Booleans = NDArray[np.bool_]
+Integers = NDArray[np.intp]
 
 
 def model_information(
@@ -23,21 +24,39 @@ def model_information(
     *,
     observed: str = "hessian",
     at: Sequence[Block] | None = None,
+    clusters: Sequence[Integers] | None = None,
 ) -> Floats:
     """Return the information about the parameters, summed over rows, shape (size, size).
 
     kind: "observed", "expected" or "first.order"; observed: "hessian" is the second derivative of -log L, "h1" leaves
     out the curvature of the moments; at: the moments where the information about moments is taken (those implied by
-    ``x`` where None), as for unstructured information.
+    ``x`` where None), as for unstructured information; clusters: as in ``moment_meat``.
     """
     blocks = mapping.moments(x)
     if kind == "first.order":
-        slopes = mapping.jacobian(x)
-        parts = [s @ slope for s, slope in zip(data.scores(blocks if at is None else at), slopes, strict=True)]
-        return np.asarray(sum(part.T @ part for part in parts))
+        meats = moment_meat(data, blocks if at is None else at, clusters)
+        return parameter_information(meats, mapping.jacobian(x))
     if kind == "observed" and observed == "hessian":
         return hessian(data, mapping, x)
     return parameter_information(data.information(kind, blocks if at is None else at), mapping.jacobian(x))
+
+
+def moment_meat(
+    data: Likelihood, blocks: Sequence[Block], clusters: Sequence[Integers] | None = None
+) -> tuple[Floats, ...]:
+    """Return the summed squared scores about the moments of each group.
+
+    clusters: number of the cluster of each unit; scores are then summed by cluster first, with factor J / (J - 1).
+    """
+    out = []
+    for g, scores in enumerate(data.scores(blocks)):
+        if clusters is not None:
+            groups = int(clusters[g].max()) + 1
+            total = np.zeros((groups, scores.shape[1]))
+            np.add.at(total, clusters[g], scores)
+            scores = total * np.sqrt(groups / (groups - 1))
+        out.append(np.asarray(scores.T @ scores))
+    return tuple(out)
 
 
 def hessian(data: Likelihood, mapping: Mapping, x: Floats) -> Floats:
@@ -113,17 +132,22 @@ def mplus_scaling(
     df: int,
     *,
     kind: str = "observed",
+    parameters: int | None = None,
+    clusters: Sequence[Integers] | None = None,
 ) -> Scaling:
     """Return the scaling of the Yuan-Bentler test in the form of Mplus: (trace for saturated - trace for model) / df.
 
     saturated: saturated moments; counted: which moments of each group are free in the saturated model; inverse and
-    meat: inverse information and sum of squared scores of the fitted model, both summed over rows.
+    meat: inverse information and summed squared scores of the fitted model; parameters: their number, equal ones too.
     """
     total, moments = 0.0, 0
-    for first, second, free in zip(data.information(kind, saturated), data.scores(saturated), counted, strict=True):
-        own = second[:, free]
-        total += float((np.linalg.inv(first[np.ix_(free, free)]) * (own.T @ own)).sum())
+    meats = moment_meat(data, saturated, clusters)
+    breads = meats if kind == "first.order" else data.information(kind, saturated)
+    for first, second, free in zip(breads, meats, counted, strict=True):
+        cut = np.ix_(free, free)
+        total += float((np.linalg.inv(first[cut]) * second[cut]).sum())
         moments += int(free.sum())
     model = float((inverse * meat).sum())
     factor = (total - model) / df if df > 0 else np.nan
-    return Scaling(factor if factor >= 0 else np.nan, total / moments, model / max(meat.shape[0], 1))
+    size = meat.shape[0] if parameters is None else parameters
+    return Scaling(factor if factor >= 0 else np.nan, total / moments, model / max(size, 1))

@@ -1,0 +1,122 @@
+"""Full-information maximum likelihood of a model: saturated moments, search, tests, baseline, corrected fit."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from alliancekit.core.errors import FitError, message
+from alliancekit.structural.continuous.missing.baseline import fit_independence
+from alliancekit.structural.continuous.missing.corrected import Corrected, corrected_fit, saturated_information
+from alliancekit.structural.continuous.missing.data import IncompleteRows, summary_rows
+from alliancekit.structural.continuous.missing.likelihood import LOG_2PI
+from alliancekit.structural.continuous.missing.saturated import Saturated, fit_saturated
+from alliancekit.structural.duplication import triangle
+from alliancekit.structural.likelihood.contract import Block, Mapping
+from alliancekit.structural.likelihood.inference import inverse_information, model_information
+from alliancekit.structural.likelihood.search import search_maximum
+from alliancekit.structural.likelihood.selection import Selection
+from alliancekit.structural.likelihood.solution import Request, SaturatedModel, Solution, solve
+from alliancekit.structural.scoring import Found
+
+Floats = NDArray[np.float64]
+Integers = NDArray[np.intp]
+Booleans = NDArray[np.bool_]
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Exogenous:
+    """Exogenous variables of each group (p,): with covariances of their own in the baseline, and with fixed moments."""
+
+    free_in_baseline: tuple[Booleans, ...]
+    fixed: tuple[Booleans, ...]
+
+
+def saturate(
+    data: IncompleteRows, exogenous: Exogenous, clusters: tuple[Integers, ...] | None = None
+) -> tuple[SaturatedModel, tuple[Saturated, ...]]:
+    """Return the saturated model of all groups, and how its search went in each."""
+    found = tuple(fit_saturated(group) for group in data.groups)
+    blocks = tuple(Block(one.mean, one.cov) for one in found)
+    outside = 0.0
+    counted = []
+    for block, group, fixed in zip(blocks, data.groups, exogenous.fixed, strict=True):
+        rows, columns = triangle(fixed.size)
+        counted.append(np.concatenate([~fixed, ~(fixed[rows] & fixed[columns])]))
+        if fixed.any():
+            x = np.flatnonzero(fixed)
+            log_det = np.linalg.slogdet(block.sigma[np.ix_(x, x)])[1]
+            outside -= group.n / 2 * (x.size * (LOG_2PI + 1) + float(log_det))
+    total = sum(one.log_likelihood for one in found)
+    return SaturatedModel(blocks, total, tuple(counted), outside, clusters), found
+
+
+def search_incomplete(data: IncompleteRows, mapping: Mapping, start: Floats, saturated: SaturatedModel) -> Found:
+    """Return the maximum: first of the likelihood of complete data with the saturated moments, then of the real one.
+
+    Raises FitError where no admissible start is found.
+    """
+    sizes = data.units
+    near = search_maximum(
+        summary_rows([b.mu for b in saturated.blocks], [b.sigma for b in saturated.blocks], sizes),
+        mapping,
+        start,
+        tolerance=1e-4,
+    )
+    found = None if near is None else search_maximum(data, mapping, near.x)
+    found = found if found is not None else search_maximum(data, mapping, start)
+    if found is None:
+        what = "The covariance matrix implied by the starting values is not positive definite"
+        raise FitError(message(what, do="Give starting values with start(), or check the model"))
+    return found
+
+
+def solve_baseline(
+    data: IncompleteRows, exogenous: Exogenous, saturated: SaturatedModel, request: Request
+) -> tuple[Selection, Solution]:
+    """Return the baseline model: independent variables, the exogenous ones with their own covariances."""
+    found = [
+        fit_independence(group, own, block)
+        for group, own, block in zip(data.groups, exogenous.free_in_baseline, saturated.blocks, strict=True)
+    ]
+    free = tuple(one.free & counted for one, counted in zip(found, saturated.counted, strict=True))
+    mapping = Selection([one.block for one in found], free)
+    here = data.evaluate([one.block for one in found])
+    value = np.nan if here is None else here[0]
+    return mapping, solve(data, mapping, mapping.start, value, saturated, request)
+
+
+def correct_fits(
+    data: IncompleteRows,
+    saturated: SaturatedModel,
+    fits: Sequence[tuple[Mapping, Solution]],
+    request: Request,
+) -> tuple[Corrected, ...]:
+    """Return chi-square and scaling freed from missing values for some solutions (the model and its baseline)."""
+    known = saturated_information(data, saturated.blocks, saturated.counted, robust=request.scaled)
+    out = []
+    for mapping, solution in fits:
+        information = model_information(
+            request.information,
+            data,
+            mapping,
+            solution.x,
+            observed="h1",
+            at=saturated.blocks,
+            clusters=saturated.clusters,
+        )
+        out.append(
+            corrected_fit(
+                known,
+                saturated.blocks,
+                solution.implied,
+                data.units,
+                mapping.jacobian(solution.x),
+                inverse_information(information),
+                solution.df,
+            )
+        )
+    return tuple(out)

@@ -1,0 +1,154 @@
+"""Maximum likelihood of a two-level model: saturated moments, start, search, baseline."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from alliancekit.core.errors import FitError, message
+from alliancekit.structural.continuous.missing.data import IncompleteRows, summary_rows
+from alliancekit.structural.duplication import triangle
+from alliancekit.structural.likelihood.contract import Block, Mapping
+from alliancekit.structural.likelihood.search import search_maximum
+from alliancekit.structural.likelihood.selection import Selection
+from alliancekit.structural.likelihood.solution import Request, SaturatedModel, Solution, solve
+from alliancekit.structural.scoring import Found
+from alliancekit.structural.twolevel.data import ClusteredRows
+from alliancekit.structural.twolevel.group import GroupData
+from alliancekit.structural.twolevel.likelihood import LOG_2PI
+from alliancekit.structural.twolevel.saturated import LevelFit, fit_baseline_levels, fit_saturated_levels
+from alliancekit.structural.twolevel.statistics import Clusters, Roles
+
+Floats = NDArray[np.float64]
+Booleans = NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True)
+class LevelExogenous:
+    """Names of exogenous variables: with covariances of their own in the baseline, and with fixed moments."""
+
+    free_in_baseline: frozenset[str]
+    fixed: frozenset[str]
+
+
+def saturate_levels(data: ClusteredRows, exogenous: LevelExogenous) -> tuple[SaturatedModel, tuple[LevelFit, ...]]:
+    """Return the saturated model of all groups, and how its search went in each."""
+    found: list[LevelFit] = []
+    blocks: list[Block] = []
+    counted = []
+    outside = 0.0
+    for group in data.groups:
+        one = fit_saturated_levels(group)
+        if one is None:
+            raise FitError(message("The saturated two-level model has no admissible start", do="Check the data"))
+        found.append(one)
+        m = one.moments
+        blocks += [Block(m.mu_within, m.sigma_within), Block(m.mu_between, m.sigma_between)]
+        counted.append(one.free & ~_fixed_moments(group.roles, exogenous.fixed))
+        outside += _outside(group, exogenous.fixed)
+    total = sum(one.log_likelihood for one in found)
+    return SaturatedModel(tuple(blocks), total, tuple(counted), outside), tuple(found)
+
+
+def search_levels(data: ClusteredRows, mapping: Mapping, start: Floats, saturated: SaturatedModel) -> Found:
+    """Return the maximum, from the start that fits the saturated moments of both levels best.
+
+    Raises FitError where no admissible start is found.
+    """
+    near = search_maximum(_LevelSummary(data, saturated), mapping, start, tolerance=1e-2)
+    found = None if near is None else search_maximum(data, mapping, near.x)
+    if found is None or not found.converged:
+        other = search_maximum(data, mapping, start)
+        if found is None or (other is not None and other.value < found.value):
+            found = other
+    if found is None:
+        what = "The covariance matrices implied by the starting values are not positive definite"
+        raise FitError(message(what, do="Give starting values with start(), or check the model"))
+    return found
+
+
+def solve_level_baseline(
+    data: ClusteredRows, exogenous: LevelExogenous, saturated: SaturatedModel, request: Request
+) -> tuple[Selection, Solution] | None:
+    """Return the baseline model of both levels; None where it cannot be fitted."""
+    found: list[LevelFit] = []
+    for group in data.groups:
+        one = fit_baseline_levels(group, exogenous.free_in_baseline)
+        if one is None:
+            return None
+        found.append(one)
+    origin = [
+        block
+        for m in (one.moments for one in found)
+        for block in (Block(m.mu_within, m.sigma_within), Block(m.mu_between, m.sigma_between))
+    ]
+    free = tuple(one.free & counted for one, counted in zip(found, saturated.counted, strict=True))
+    mapping = Selection(origin, free)
+    value = -2 * sum(one.log_likelihood for one in found)
+    return mapping, solve(data, mapping, mapping.start, value, saturated, request)
+
+
+def _fixed_moments(roles: Roles, fixed: frozenset[str]) -> Booleans:
+    """Return which moments belong to fixed exogenous variables alone."""
+    out = []
+    for names in (roles.within, roles.between):
+        own = np.array([name in fixed for name in names], dtype=bool)
+        rows, columns = triangle(own.size)
+        out += [own, own[rows] & own[columns]]
+    return np.concatenate(out)
+
+
+def _outside(group: GroupData, fixed: frozenset[str]) -> float:
+    """Return the log-likelihood of fixed exogenous variables: of rows within, of clusters between."""
+    if isinstance(group, Clusters):
+        rows, only = group.rows, group.centre[:, : len(group.roles.cluster_only)]
+    else:
+        rows, only = group.patterns.rows, group.only
+    total = 0.0
+    for values, names in ((rows, group.roles.within), (only, group.roles.cluster_only)):
+        own = [k for k, name in enumerate(names) if name in fixed]
+        if own:
+            part = values[:, own]
+            part = part[~np.isnan(part).any(axis=1)]
+            cov = np.atleast_2d(np.cov(part.T, bias=True))
+            total -= part.shape[0] / 2 * (len(own) * (LOG_2PI + 1) + float(np.linalg.slogdet(cov)[1]))
+    return total
+
+
+class _LevelSummary:
+    """The saturated moments of each level as if they were those of complete data, to find a start."""
+
+    analytic = True
+
+    def __init__(self, data: ClusteredRows, saturated: SaturatedModel) -> None:
+        sizes: list[int] = []
+        for group in data.groups:
+            sizes += [max(group.n - group.n_clusters, 1), group.n_clusters]
+        self.n = sum(sizes)
+        self.units = data.units
+        means = [block.mu for block in saturated.blocks]
+        covariances = [b.sigma + 0.05 * np.diag(np.abs(b.sigma.diagonal())) for b in saturated.blocks]
+        self._rows: IncompleteRows = summary_rows(means, covariances, sizes)
+
+    def evaluate(self, blocks: Sequence[Block]) -> tuple[float, tuple[Block, ...]] | None:
+        """Return -2 log-likelihood and its derivatives."""
+        return self._rows.evaluate(blocks)
+
+    def information(self, kind: str, blocks: Sequence[Block]) -> tuple[Floats, ...]:
+        """Return the information of each group, its two blocks side by side."""
+        parts = self._rows.information(kind, blocks)
+        out = []
+        for within, between in zip(parts[::2], parts[1::2], strict=True):
+            w, b = within.shape[0], between.shape[0]
+            whole = np.zeros((w + b, w + b))
+            whole[:w, :w] = within
+            whole[w:, w:] = between
+            out.append(whole)
+        return tuple(out)
+
+    def scores(self, blocks: Sequence[Block]) -> tuple[Floats, ...]:
+        """Return no scores: there are no rows."""
+        return self._rows.scores(blocks)
