@@ -67,7 +67,10 @@ def search_incomplete(data: IncompleteRows, mapping: Mapping, start: Floats, sat
         tolerance=1e-4,
     )
     found = None if near is None else search_maximum(data, mapping, near.x)
-    found = found if found is not None else search_maximum(data, mapping, start)
+    if found is None or not found.converged:
+        other = search_maximum(data, mapping, start)
+        if found is None or (other is not None and other.value < found.value):
+            found = other
     if found is None:
         what = "The covariance matrix implied by the starting values is not positive definite"
         raise FitError(message(what, do="Give starting values with start(), or check the model"))
