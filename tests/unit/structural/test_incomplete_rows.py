@@ -192,7 +192,7 @@ def test_independence_takes_the_available_values() -> None:
     values = holes()
     data = group_patterns(values)
     saturated = fit_saturated(data)
-    found = fit_independence(data, np.zeros(4, dtype=bool), Block(saturated.mean, saturated.cov))
+    found = fit_independence(data, np.zeros((4, 4), dtype=bool), Block(saturated.mean, saturated.cov))
     assert np.allclose(found.block.mu, np.nanmean(values, axis=0))
     assert np.allclose(found.block.sigma, np.diag(np.nanvar(values, axis=0)))
     assert found.free.sum() == 8
@@ -203,7 +203,9 @@ def test_exogenous_variables_keep_their_own_moments() -> None:
     data = group_patterns(values)
     saturated = fit_saturated(data)
     own = fit_saturated(group_patterns(values[:, 2:]))
-    found = fit_independence(data, np.array([False, False, True, True]), Block(saturated.mean, saturated.cov))
+    own_pair = np.zeros((4, 4), dtype=bool)
+    own_pair[2:, 2:] = True
+    found = fit_independence(data, own_pair, Block(saturated.mean, saturated.cov))
     assert np.allclose(found.block.sigma[2:, 2:], own.cov, rtol=1e-6)
     assert found.free.sum() == 9
 
@@ -219,3 +221,18 @@ def test_moments_alone_stand_for_complete_rows() -> None:
     assert first[0] == pytest.approx(second[0], rel=1e-12)
     assert np.allclose(first[1][0].sigma, second[1][0].sigma)
     assert np.allclose(rows.information("observed", blocks)[0], moments.information("observed", blocks)[0])
+
+
+def test_auxiliary_variables_stay_joined_with_all_others() -> None:
+    values = holes(n=300)
+    data = group_patterns(values)
+    saturated = fit_saturated(data)
+    joined = np.zeros((4, 4), dtype=bool)
+    joined[3] = joined[:, 3] = True
+    found = fit_independence(data, joined, Block(saturated.mean, saturated.cov))
+    assert found.free.sum() == 4 + 4 + 3
+    assert found.block.sigma[0, 1] == 0.0
+    here = evaluate_patterns(found.block.sigma, found.block.mu, data)
+    assert here is not None
+    at = np.concatenate([found.block.mu, half_vector(found.block.sigma)])
+    assert np.abs(slope(at, data)[found.free]).max() < 1e-3

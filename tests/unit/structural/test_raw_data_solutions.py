@@ -22,7 +22,7 @@ from alliancekit.structural.scoring import search_by_scoring
 from tests.unit.structural.one_factor import OneFactor
 
 P = 5
-NONE = Exogenous((np.zeros(P, dtype=bool),), (np.zeros(P, dtype=bool),))
+NONE = Exogenous((np.zeros((P, P), dtype=bool),), (np.zeros(P, dtype=bool),))
 
 
 def draw(n: int = 300, share: float = 0.2, seed: int = 21, heavy: bool = False) -> IncompleteRows:
@@ -117,7 +117,7 @@ def test_scores_by_cluster_change_the_standard_errors() -> None:
 def test_fixed_exogenous_moments_do_not_count() -> None:
     data = draw(share=0.0)
     fixed = np.array([False, False, False, True, True])
-    saturated, _ = saturate(data, Exogenous((fixed,), (fixed,)))
+    saturated, _ = saturate(data, Exogenous((np.outer(fixed, fixed),), (fixed,)))
     assert saturated.counted[0].sum() == 20 - 2 - 3
     rows = data.groups[0].rows[:, 3:]
     cov = np.cov(rows.T, bias=True)

@@ -29,9 +29,12 @@ Booleans = NDArray[np.bool_]
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Exogenous:
-    """Exogenous variables of each group (p,): with covariances of their own in the baseline, and with fixed moments."""
+    """What stays apart in each group: pairs with free covariances in the baseline, variables with fixed moments.
 
-    free_in_baseline: tuple[Booleans, ...]
+    joined (p, p): exogenous variables among each other, auxiliary variables with all; fixed (p,).
+    """
+
+    joined: tuple[Booleans, ...]
     fixed: tuple[Booleans, ...]
 
 
@@ -83,7 +86,7 @@ def solve_baseline(
     """Return the baseline model: independent variables, the exogenous ones with their own covariances."""
     found = [
         fit_independence(group, own, block)
-        for group, own, block in zip(data.groups, exogenous.free_in_baseline, saturated.blocks, strict=True)
+        for group, own, block in zip(data.groups, exogenous.joined, saturated.blocks, strict=True)
     ]
     free = tuple(one.free & counted for one, counted in zip(found, saturated.counted, strict=True))
     mapping = Selection([one.block for one in found], free)
