@@ -192,7 +192,9 @@ def test_independence_takes_the_available_values() -> None:
     values = holes()
     data = group_patterns(values)
     saturated = fit_saturated(data)
-    found = fit_independence(data, np.zeros((4, 4), dtype=bool), Block(saturated.mean, saturated.cov))
+    found = fit_independence(
+        data, np.zeros((4, 4), dtype=bool), np.zeros(4, dtype=bool), Block(saturated.mean, saturated.cov)
+    )
     assert np.allclose(found.block.mu, np.nanmean(values, axis=0))
     assert np.allclose(found.block.sigma, np.diag(np.nanvar(values, axis=0)))
     assert found.free.sum() == 8
@@ -205,9 +207,12 @@ def test_exogenous_variables_keep_their_own_moments() -> None:
     own = fit_saturated(group_patterns(values[:, 2:]))
     own_pair = np.zeros((4, 4), dtype=bool)
     own_pair[2:, 2:] = True
-    found = fit_independence(data, own_pair, Block(saturated.mean, saturated.cov))
+    found = fit_independence(data, own_pair, np.zeros(4, dtype=bool), Block(saturated.mean, saturated.cov))
     assert np.allclose(found.block.sigma[2:, 2:], own.cov, rtol=1e-6)
     assert found.free.sum() == 9
+    fixed = np.array([False, False, True, True])
+    found = fit_independence(data, own_pair, fixed, Block(saturated.mean, saturated.cov))
+    assert np.array_equal(found.block.sigma[2:, 2:], saturated.cov[2:, 2:])
 
 
 def test_moments_alone_stand_for_complete_rows() -> None:
@@ -229,7 +234,7 @@ def test_auxiliary_variables_stay_joined_with_all_others() -> None:
     saturated = fit_saturated(data)
     joined = np.zeros((4, 4), dtype=bool)
     joined[3] = joined[:, 3] = True
-    found = fit_independence(data, joined, Block(saturated.mean, saturated.cov))
+    found = fit_independence(data, joined, np.zeros(4, dtype=bool), Block(saturated.mean, saturated.cov))
     assert found.free.sum() == 4 + 4 + 3
     assert found.block.sigma[0, 1] == 0.0
     here = evaluate_patterns(found.block.sigma, found.block.mu, data)

@@ -78,7 +78,7 @@ def test_kinds_of_information_agree_in_a_large_normal_sample() -> None:
 
 
 def test_robust_errors_and_scaling_leave_normal_data_alone_and_correct_heavy_tails() -> None:
-    request = Request(sandwich=True, scaled=True)
+    request = Request(sandwich=True, test="yuan.bentler.mplus")
     _, plain = fitted(draw(n=4000), request)
     _, heavy = fitted(draw(n=4000, heavy=True), request)
     assert plain.scaling is not None and heavy.scaling is not None

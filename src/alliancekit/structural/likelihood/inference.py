@@ -1,9 +1,8 @@
-"""Information about the parameters, their covariance matrix, and the scaled test of a likelihood of raw data."""
+"""Information about the parameters of a likelihood of raw data, squared scores, and the covariance matrix."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +11,6 @@ from alliancekit.structural.likelihood.contract import Block, Likelihood, Mappin
 from alliancekit.structural.likelihood.search import parameter_information
 
 Floats = NDArray[np.float64]
-Booleans = NDArray[np.bool_]
 Integers = NDArray[np.intp]
 
 
@@ -112,42 +110,3 @@ def inverse_information(information: Floats, basis: Floats | None = None) -> Flo
     out = np.linalg.inv(scaled) / np.outer(scale, scale)
     out = (out + out.T) / 2
     return out if basis is None else np.asarray(basis @ out @ basis.T)
-
-
-@dataclass(frozen=True, slots=True)
-class Scaling:
-    """Scaling factor of the test, and those of the log-likelihoods of the saturated and the fitted model."""
-
-    factor: float
-    saturated: float
-    model: float
-
-
-def mplus_scaling(
-    data: Likelihood,
-    saturated: Sequence[Block],
-    counted: Sequence[Booleans],
-    inverse: Floats,
-    meat: Floats,
-    df: int,
-    *,
-    kind: str = "observed",
-    parameters: int | None = None,
-    clusters: Sequence[Integers] | None = None,
-) -> Scaling:
-    """Return the scaling of the Yuan-Bentler test in the form of Mplus: (trace for saturated - trace for model) / df.
-
-    saturated: saturated moments; counted: which moments of each group are free in the saturated model; inverse and
-    meat: inverse information and summed squared scores of the fitted model; parameters: their number, equal ones too.
-    """
-    total, moments = 0.0, 0
-    meats = moment_meat(data, saturated, clusters)
-    breads = meats if kind == "first.order" else data.information(kind, saturated)
-    for first, second, free in zip(breads, meats, counted, strict=True):
-        cut = np.ix_(free, free)
-        total += float((np.linalg.inv(first[cut]) * second[cut]).sum())
-        moments += int(free.sum())
-    model = float((inverse * meat).sum())
-    factor = (total - model) / df if df > 0 else np.nan
-    size = meat.shape[0] if parameters is None else parameters
-    return Scaling(factor if factor >= 0 else np.nan, total / moments, model / max(size, 1))

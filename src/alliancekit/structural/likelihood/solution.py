@@ -8,32 +8,36 @@ import numpy as np
 from numpy.typing import NDArray
 
 from alliancekit.structural.likelihood.contract import Block, Likelihood, Mapping
-from alliancekit.structural.likelihood.inference import (
-    Scaling,
-    inverse_information,
-    model_information,
-    moment_meat,
-    mplus_scaling,
-)
+from alliancekit.structural.likelihood.inference import inverse_information, model_information, moment_meat
+from alliancekit.structural.likelihood.scaled import Scaling, Tested, mplus_scaling, original_scaling
+from alliancekit.structural.likelihood.search import parameter_information
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.intp]
 Booleans = NDArray[np.bool_]
 
 
+Pair = tuple[str, str]
+
+
 @dataclass(frozen=True, slots=True)
 class Request:
-    """How uncertainty is computed, in lavaan's words.
+    """How uncertainty is computed, in lavaan's words; of a pair the first is for standard errors, the second for tests.
 
     information: "observed", "expected" or "first.order"; observed: "hessian" or "h1"; h1: "structured" or
-    "unstructured"; sandwich: robust standard errors; scaled: the Yuan-Bentler test in the form of Mplus.
+    "unstructured"; sandwich: robust standard errors; test: "standard", "yuan.bentler" or "yuan.bentler.mplus".
     """
 
-    information: str = "observed"
-    observed: str = "hessian"
-    h1: str = "structured"
+    information: Pair = ("observed", "observed")
+    observed: Pair = ("hessian", "hessian")
+    h1: Pair = ("structured", "structured")
     sandwich: bool = False
-    scaled: bool = False
+    test: str = "standard"
+
+    @property
+    def scaled(self) -> bool:
+        """Whether a scaled test is asked for."""
+        return self.test != "standard"
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -55,7 +59,7 @@ class SaturatedModel:
 class Solution:
     """A fitted model: log-likelihood, information, covariance of the parameters, test against the saturated model.
 
-    bread: inverse information; meat: summed squared scores where robust; vcov (size, size).
+    bread: inverse information; meat: summed squared scores (zero unless robust); vcov (size, size).
     """
 
     x: Floats
@@ -63,7 +67,7 @@ class Solution:
     implied: tuple[Block, ...]
     information: Floats
     bread: Floats
-    meat: Floats | None
+    meat: Floats
     vcov: Floats
     statistic: float
     df: int
@@ -85,31 +89,48 @@ def solve(
     parameters: number of free parameters before equality constraints, by which the scaling factor of the
     log-likelihood is divided (size of the mapping where None).
     """
-    at = saturated.blocks if request.h1 == "unstructured" else None
-    information = model_information(
-        request.information, data, mapping, x, observed=request.observed, at=at, clusters=saturated.clusters
-    )
-    bread = inverse_information(information)
-    meat = None
-    if request.sandwich or request.scaled:
-        implied = mapping.moments(x) if at is None else at
-        meats = moment_meat(data, implied, saturated.clusters)
-        meat = sum((j.T @ m @ j for j, m in zip(mapping.jacobian(x), meats, strict=True)), np.zeros_like(bread))
+    implied, slopes = mapping.moments(x), mapping.jacobian(x)
+    parts = [_parts(data, mapping, x, implied, slopes, saturated, request, 0)]
     df = int(sum(free.sum() for free in saturated.counted)) - mapping.size
+    information, bread, meat = parts[0]
     scaling = None
-    if request.scaled and meat is not None and df > 0:
-        scaling = mplus_scaling(
-            data,
-            saturated.blocks,
-            saturated.counted,
-            bread,
-            meat,
-            df,
-            kind=request.information,
-            parameters=parameters,
-            clusters=saturated.clusters,
-        )
-    vcov = bread @ meat @ bread if request.sandwich and meat is not None else bread
+    if request.scaled and df > 0:
+        same = all(pair[0] == pair[1] for pair in (request.information, request.observed, request.h1))
+        parts.append(parts[0] if same else _parts(data, mapping, x, implied, slopes, saturated, request, 1))
+        own = Tested(implied, slopes, parts[1][1], parts[1][2], df, mapping.size if parameters is None else parameters)
+        scale = mplus_scaling if request.test == "yuan.bentler.mplus" else original_scaling
+        kind = request.information[1]
+        scaling = scale(data, saturated.blocks, saturated.counted, own, kind, saturated.clusters)
+    vcov = bread @ meat @ bread if request.sandwich else bread
     statistic = max(value + 2 * saturated.log_likelihood, 0.0) if df > 0 else 0.0
     log_likelihood = -value / 2 - saturated.outside
-    return Solution(x, log_likelihood, mapping.moments(x), information, bread, meat, vcov, statistic, df, scaling)
+    return Solution(x, log_likelihood, implied, information, bread, meat, vcov, statistic, df, scaling)
+
+
+def _parts(
+    data: Likelihood,
+    mapping: Mapping,
+    x: Floats,
+    implied: tuple[Block, ...],
+    slopes: tuple[Floats, ...],
+    saturated: SaturatedModel,
+    request: Request,
+    use: int,
+) -> tuple[Floats, Floats, Floats]:
+    """Return information, its inverse and the summed squared scores, for standard errors (use 0) or tests (1)."""
+    at = saturated.blocks if request.h1[use] == "unstructured" else None
+    information = model_information(
+        request.information[use],
+        data,
+        mapping,
+        x,
+        observed=request.observed[use],
+        at=at,
+        clusters=saturated.clusters,
+    )
+    bread = inverse_information(information)
+    meat = np.zeros_like(bread)
+    if request.sandwich or request.scaled:
+        meats = moment_meat(data, implied if at is None else at, saturated.clusters)
+        meat = parameter_information(meats, slopes)
+    return information, bread, meat

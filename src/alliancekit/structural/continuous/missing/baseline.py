@@ -31,10 +31,10 @@ class Independence:
     free: Booleans
 
 
-def fit_independence(patterns: Patterns, pairs: Booleans, saturated: Block) -> Independence:
+def fit_independence(patterns: Patterns, pairs: Booleans, fixed: Booleans, saturated: Block) -> Independence:
     """Return the baseline of one group; pairs (p, p), symmetric, marks covariances that stay free.
 
-    A variable that stands alone has the mean and variance of its available values. Variables that are all joined with
+    fixed (p,) marks variables whose moments are those of the saturated model. Any other that stands alone has the mean and variance of its available values. Variables that are all joined with
     each other have their own saturated moments; a set joined only in part is fitted by a search.
     """
     there = patterns.observed.astype(float) * patterns.size[:, None]
@@ -43,8 +43,11 @@ def fit_independence(patterns: Patterns, pairs: Booleans, saturated: Block) -> I
     offset = np.where(patterns.observed, patterns.mean - mean, 0.0)
     squares = patterns.cross.diagonal(axis1=1, axis2=2) + offset**2
     sigma = np.diag(patterns.size @ squares / count)
+    x = np.flatnonzero(fixed)
+    mean[x] = saturated.mu[x]
+    sigma[np.ix_(x, x)] = saturated.sigma[np.ix_(x, x)]
     joined = pairs & ~np.eye(mean.size, dtype=bool)
-    for members in _components(joined):
+    for members in _components(joined & ~np.outer(fixed, fixed)):
         cut = np.ix_(members, members)
         part = _joined_block(patterns, members, joined[cut], Block(mean[members], sigma[cut]), saturated)
         mean[members] = part.mu

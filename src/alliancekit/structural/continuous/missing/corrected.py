@@ -2,7 +2,8 @@
 
 The misfit is the complete-data discrepancy between the saturated (EM) moments and those of the FIML solution; its
 expectation under a true model is a trace that replaces the degrees of freedom (Zhang and Savalei 2022: FIML-C, V6 for
-normal data, V3 with robust estimation).
+normal data, V3 with robust estimation). lavaan 0.6-14 leaves exogenous variables out of the complete-data information
+even where they are random (fixed_x=False); here they are left out only where their moments are fixed.
 """
 
 from __future__ import annotations
@@ -36,10 +37,16 @@ class SaturatedInformation:
 
 @dataclass(frozen=True, slots=True)
 class Corrected:
-    """Complete-data chi-square of a solution and its scaling factor (trace / df)."""
+    """Complete-data chi-square of a solution, its expectation under a true model, and the degrees of freedom."""
 
     statistic: float
-    factor: float
+    trace: float
+    df: int
+
+    @property
+    def factor(self) -> float:
+        """Scaling factor of the chi-square (nan where no degrees of freedom are left)."""
+        return self.trace / self.df if self.df > 0 else float("nan")
 
 
 def saturated_information(
@@ -92,7 +99,7 @@ def corrected_fit(
         trace -= float((pull * inverse).sum())
     else:
         trace += float(np.trace(inverse @ pull @ inverse @ outer)) - 2 * float((inverse * middle.T).sum())
-    return Corrected(float(statistic), trace / df if df > 0 else np.nan)
+    return Corrected(float(statistic), trace, df)
 
 
 def _discrepancy(sample: Block, model: Block) -> float:

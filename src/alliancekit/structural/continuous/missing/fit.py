@@ -85,8 +85,8 @@ def solve_baseline(
 ) -> tuple[Selection, Solution]:
     """Return the baseline model: independent variables, the exogenous ones with their own covariances."""
     found = [
-        fit_independence(group, own, block)
-        for group, own, block in zip(data.groups, exogenous.joined, saturated.blocks, strict=True)
+        fit_independence(*parts)
+        for parts in zip(data.groups, exogenous.joined, exogenous.fixed, saturated.blocks, strict=True)
     ]
     free = tuple(one.free & counted for one, counted in zip(found, saturated.counted, strict=True))
     mapping = Selection([one.block for one in found], free)
@@ -106,7 +106,7 @@ def correct_fits(
     out = []
     for mapping, solution in fits:
         information = model_information(
-            request.information,
+            request.information[0],
             data,
             mapping,
             solution.x,
