@@ -34,8 +34,9 @@ class Independence:
 def fit_independence(patterns: Patterns, pairs: Booleans, fixed: Booleans, saturated: Block) -> Independence:
     """Return the baseline of one group; pairs (p, p), symmetric, marks covariances that stay free.
 
-    fixed (p,) marks variables whose moments are those of the saturated model. Any other that stands alone has the mean and variance of its available values. Variables that are all joined with
-    each other have their own saturated moments; a set joined only in part is fitted by a search.
+    fixed (p,) marks variables whose moments are those of the saturated model. Any other that stands alone has the mean
+    and variance of its available values. Variables that are all joined with each other have their own saturated
+    moments; a set joined only in part is fitted by a search.
     """
     there = patterns.observed.astype(float) * patterns.size[:, None]
     count = there.sum(axis=0)
