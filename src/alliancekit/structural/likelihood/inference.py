@@ -63,16 +63,15 @@ def hessian(data: Likelihood, mapping: Mapping, x: Floats) -> Floats:
     The part of the moments is exact where the likelihood knows it; the rest (how the derivatives of the moments change)
     is by central differences with steps of a thousandth of a standard error.
     """
-    blocks = mapping.moments(x)
-    expected = parameter_information(data.information("expected", blocks), mapping.jacobian(x))
-    step = 1e-3 / np.sqrt(np.maximum(expected.diagonal(), 1e-300))
+    blocks, slopes = mapping.moments(x), mapping.jacobian(x)
+    kind = "observed" if data.analytic else "expected"
+    out = parameter_information(data.information(kind, blocks), slopes)
+    step = 1e-3 / np.sqrt(np.maximum(np.abs(out.diagonal()), 1e-300))
     if not data.analytic:
         return _differences(lambda point: _full_gradient(data, mapping, point), x, step) / 2
     found = data.evaluate(blocks)
     assert found is not None
-    slopes = found[1]
-    out = parameter_information(data.information("observed", blocks), mapping.jacobian(x))
-    return np.asarray(out + _differences(lambda point: mapping.gradient(point, slopes), x, step) / 2)
+    return np.asarray(out + _differences(lambda point: mapping.gradient(point, found[1]), x, step) / 2)
 
 
 def _full_gradient(data: Likelihood, mapping: Mapping, x: Floats) -> Floats:

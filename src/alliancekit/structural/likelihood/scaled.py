@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 
 from alliancekit.structural.likelihood.contract import Block, Likelihood
 from alliancekit.structural.likelihood.inference import moment_meat
+from alliancekit.structural.likelihood.saturation import SaturatedModel
 
 Floats = NDArray[np.float64]
-Integers = NDArray[np.intp]
 Booleans = NDArray[np.bool_]
 
 
@@ -45,38 +45,23 @@ class Tested:
     parameters: int
 
 
-def mplus_scaling(
-    data: Likelihood,
-    saturated: Sequence[Block],
-    counted: Sequence[Booleans],
-    model: Tested,
-    kind: str,
-    clusters: Sequence[Integers] | None = None,
-) -> Scaling:
+def mplus_scaling(data: Likelihood, saturated: SaturatedModel, model: Tested, kind: str) -> Scaling:
     """Return the scaling in the form of Mplus: (trace of the saturated - trace of the fitted model) / df.
 
-    counted: which moments of each group are free in the saturated model; kind: of the information at its moments.
+    kind: of the information at the saturated moments.
     """
-    meats = moment_meat(data, saturated, clusters)
-    breads = meats if kind == "first.order" else data.information(kind, saturated)
-    total, moments = _saturated_trace(breads, meats, counted)
+    breads, meats = saturated.information(data, kind), saturated.meats(data)
+    total, moments = _saturated_trace(breads, meats, saturated.counted)
     own = float((model.bread * model.meat).sum())
     return _scaling((total - own) / model.df, total / moments, own / max(model.parameters, 1))
 
 
-def original_scaling(
-    data: Likelihood,
-    saturated: Sequence[Block],
-    counted: Sequence[Booleans],
-    model: Tested,
-    kind: str,
-    clusters: Sequence[Integers] | None = None,
-) -> Scaling:
+def original_scaling(data: Likelihood, saturated: SaturatedModel, model: Tested, kind: str) -> Scaling:
     """Return the scaling of Yuan and Bentler: trace(U Omega) / df, the information in U of the given kind."""
-    meats = moment_meat(data, saturated, clusters)
-    free_information = data.information("observed", saturated)
+    meats, counted = saturated.meats(data), saturated.counted
+    free_information = saturated.information(data, "observed")
     total, moments = _saturated_trace(free_information, meats, counted)
-    own_meats = moment_meat(data, model.implied, clusters)
+    own_meats = moment_meat(data, model.implied, saturated.clusters)
     weights = own_meats if kind == "first.order" else data.information(kind, model.implied)
     trace, own = 0.0, 0.0
     for weight, first, second, third, slope, free in zip(

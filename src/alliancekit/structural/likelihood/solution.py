@@ -9,12 +9,11 @@ from numpy.typing import NDArray
 
 from alliancekit.structural.likelihood.contract import Block, Likelihood, Mapping
 from alliancekit.structural.likelihood.inference import inverse_information, model_information, moment_meat
+from alliancekit.structural.likelihood.saturation import SaturatedModel
 from alliancekit.structural.likelihood.scaled import Scaling, Tested, mplus_scaling, original_scaling
 from alliancekit.structural.likelihood.search import parameter_information
 
 Floats = NDArray[np.float64]
-Integers = NDArray[np.intp]
-Booleans = NDArray[np.bool_]
 
 
 Pair = tuple[str, str]
@@ -38,21 +37,6 @@ class Request:
     def scaled(self) -> bool:
         """Whether a scaled test is asked for."""
         return self.test != "standard"
-
-
-@dataclass(frozen=True, eq=False, slots=True)
-class SaturatedModel:
-    """Saturated moments of all groups, the log-likelihood there, and which moments count as free in each group.
-
-    outside: log-likelihood of exogenous variables with fixed moments, which is taken off both log-likelihoods.
-    clusters: number of the cluster of each unit of each group, for standard errors robust to clustering.
-    """
-
-    blocks: tuple[Block, ...]
-    log_likelihood: float
-    counted: tuple[Booleans, ...]
-    outside: float = 0.0
-    clusters: tuple[Integers, ...] | None = None
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -100,7 +84,7 @@ def solve(
         own = Tested(implied, slopes, parts[1][1], parts[1][2], df, mapping.size if parameters is None else parameters)
         scale = mplus_scaling if request.test == "yuan.bentler.mplus" else original_scaling
         kind = request.information[1]
-        scaling = scale(data, saturated.blocks, saturated.counted, own, kind, saturated.clusters)
+        scaling = scale(data, saturated, own, kind)
     vcov = bread @ meat @ bread if request.sandwich else bread
     statistic = max(value + 2 * saturated.log_likelihood, 0.0) if df > 0 else 0.0
     log_likelihood = -value / 2 - saturated.outside
@@ -134,3 +118,12 @@ def _parts(
         meats = moment_meat(data, implied if at is None else at, saturated.clusters)
         meat = parameter_information(meats, slopes)
     return information, bread, meat
+
+
+def solve_plainly(mapping: Mapping, x: Floats, value: float, saturated: SaturatedModel) -> Solution:
+    """Return log-likelihood and test of a model whose standard errors and scaled test nobody asks for."""
+    empty = np.zeros((0, 0))
+    df = int(sum(free.sum() for free in saturated.counted)) - mapping.size
+    statistic = max(value + 2 * saturated.log_likelihood, 0.0) if df > 0 else 0.0
+    log_likelihood = -value / 2 - saturated.outside
+    return Solution(x, log_likelihood, mapping.moments(x), empty, empty, empty, empty, statistic, df, None)

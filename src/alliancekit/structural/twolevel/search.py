@@ -12,9 +12,10 @@ from alliancekit.core.errors import FitError, message
 from alliancekit.structural.continuous.missing.data import IncompleteRows, summary_rows
 from alliancekit.structural.duplication import triangle
 from alliancekit.structural.likelihood.contract import Block, Mapping
+from alliancekit.structural.likelihood.saturation import SaturatedModel
 from alliancekit.structural.likelihood.search import search_maximum
 from alliancekit.structural.likelihood.selection import Selection
-from alliancekit.structural.likelihood.solution import Request, SaturatedModel, Solution, solve
+from alliancekit.structural.likelihood.solution import Request, Solution, solve, solve_plainly
 from alliancekit.structural.scoring import Found
 from alliancekit.structural.twolevel.data import ClusteredRows
 from alliancekit.structural.twolevel.group import GroupData
@@ -88,6 +89,8 @@ def solve_level_baseline(
     free = tuple(one.free & counted for one, counted in zip(found, saturated.counted, strict=True))
     mapping = Selection(origin, free)
     value = -2 * sum(one.log_likelihood for one in found)
+    if not request.scaled:
+        return mapping, solve_plainly(mapping, mapping.start, value, saturated)
     return mapping, solve(data, mapping, mapping.start, value, saturated, request)
 
 

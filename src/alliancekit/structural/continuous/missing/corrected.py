@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from alliancekit.structural.continuous.missing.data import IncompleteRows
 from alliancekit.structural.continuous.missing.information import complete_information
 from alliancekit.structural.likelihood.contract import Block
+from alliancekit.structural.likelihood.saturation import SaturatedModel
 
 Floats = NDArray[np.float64]
 Booleans = NDArray[np.bool_]
@@ -49,21 +50,16 @@ class Corrected:
         return self.trace / self.df if self.df > 0 else float("nan")
 
 
-def saturated_information(
-    data: IncompleteRows, saturated: Sequence[Block], counted: Sequence[Booleans], *, robust: bool
-) -> SaturatedInformation:
+def saturated_information(data: IncompleteRows, saturated: SaturatedModel, *, robust: bool) -> SaturatedInformation:
     """Return the information at the saturated moments; with the squared scores where the estimation is robust."""
-    cut = [np.ix_(free, free) for free in counted]
-    observed = tuple(m[c] for m, c in zip(data.information("observed", saturated), cut, strict=True))
+    cut = [np.ix_(free, free) for free in saturated.counted]
+    observed = tuple(m[c] for m, c in zip(saturated.information(data, "observed"), cut, strict=True))
     complete = tuple(
         group.n * complete_information(block.sigma)[c]
-        for group, block, c in zip(data.groups, saturated, cut, strict=True)
+        for group, block, c in zip(data.groups, saturated.blocks, cut, strict=True)
     )
-    meat = None
-    if robust:
-        cut_scores = [s[:, free] for s, free in zip(data.scores(saturated), counted, strict=True)]
-        meat = tuple(s.T @ s for s in cut_scores)
-    return SaturatedInformation(observed, complete, meat, tuple(counted))
+    meat = tuple(m[c] for m, c in zip(saturated.meats(data), cut, strict=True)) if robust else None
+    return SaturatedInformation(observed, complete, meat, saturated.counted)
 
 
 def corrected_fit(

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
 from alliancekit.structural.continuous.missing.information import moment_information, row_scores
-from alliancekit.structural.continuous.missing.likelihood import evaluate_patterns
+from alliancekit.structural.continuous.missing.likelihood import Evaluation, evaluate_patterns
 from alliancekit.structural.continuous.missing.patterns import Patterns
 from alliancekit.structural.likelihood.contract import Block
 
@@ -21,6 +21,7 @@ class IncompleteRows:
     """Rows with missing values, one set of patterns for each group."""
 
     groups: tuple[Patterns, ...]
+    _last: dict[int, tuple[Block, Evaluation | None]] = field(default_factory=dict, repr=False)
 
     @property
     def n(self) -> int:
@@ -41,8 +42,8 @@ class IncompleteRows:
         """Return -2 log-likelihood and its derivatives by the moments of each group."""
         total = 0.0
         slopes = []
-        for block, group in zip(blocks, self.groups, strict=True):
-            found = evaluate_patterns(block.sigma, block.mu, group)
+        for number, block in enumerate(blocks):
+            found = self._at(number, block)
             if found is None:
                 return None
             total += found.value
@@ -52,13 +53,25 @@ class IncompleteRows:
     def information(self, kind: str, blocks: Sequence[Block]) -> tuple[Floats, ...]:
         """Return the information of each group about its moments, summed over rows."""
         return tuple(
-            group.n * moment_information(kind, block.sigma, block.mu, group)
-            for block, group in zip(blocks, self.groups, strict=True)
+            group.n * moment_information(kind, block.sigma, block.mu, group, self._at(number, block))
+            for number, (block, group) in enumerate(zip(blocks, self.groups, strict=True))
         )
 
     def scores(self, blocks: Sequence[Block]) -> tuple[Floats, ...]:
         """Return the scores of each row."""
-        return tuple(row_scores(block.sigma, block.mu, group) for block, group in zip(blocks, self.groups, strict=True))
+        return tuple(
+            row_scores(block.sigma, block.mu, group, self._at(number, block))
+            for number, (block, group) in enumerate(zip(blocks, self.groups, strict=True))
+        )
+
+    def _at(self, number: int, block: Block) -> Evaluation | None:
+        """Return the evaluation of a group, the last one again where the moments have not moved."""
+        known = self._last.get(number)
+        if known is not None and np.array_equal(known[0].sigma, block.sigma) and np.array_equal(known[0].mu, block.mu):
+            return known[1]
+        found = evaluate_patterns(block.sigma, block.mu, self.groups[number])
+        self._last[number] = (block, found)
+        return found
 
 
 def summary_rows(means: Sequence[Floats], covariances: Sequence[Floats], sizes: Sequence[int]) -> IncompleteRows:

@@ -16,10 +16,11 @@ from alliancekit.structural.continuous.missing.likelihood import LOG_2PI
 from alliancekit.structural.continuous.missing.saturated import Saturated, fit_saturated
 from alliancekit.structural.duplication import triangle
 from alliancekit.structural.likelihood.contract import Block, Mapping
-from alliancekit.structural.likelihood.inference import inverse_information, model_information
-from alliancekit.structural.likelihood.search import search_maximum
+from alliancekit.structural.likelihood.inference import inverse_information
+from alliancekit.structural.likelihood.saturation import SaturatedModel
+from alliancekit.structural.likelihood.search import parameter_information, search_maximum
 from alliancekit.structural.likelihood.selection import Selection
-from alliancekit.structural.likelihood.solution import Request, SaturatedModel, Solution, solve
+from alliancekit.structural.likelihood.solution import Request, Solution, solve, solve_plainly
 from alliancekit.structural.scoring import Found
 
 Floats = NDArray[np.float64]
@@ -92,6 +93,8 @@ def solve_baseline(
     mapping = Selection([one.block for one in found], free)
     here = data.evaluate([one.block for one in found])
     value = np.nan if here is None else here[0]
+    if not request.scaled:
+        return mapping, solve_plainly(mapping, mapping.start, value, saturated)
     return mapping, solve(data, mapping, mapping.start, value, saturated, request)
 
 
@@ -102,27 +105,11 @@ def correct_fits(
     request: Request,
 ) -> tuple[Corrected, ...]:
     """Return chi-square and scaling freed from missing values for some solutions (the model and its baseline)."""
-    known = saturated_information(data, saturated.blocks, saturated.counted, robust=request.scaled)
+    known = saturated_information(data, saturated, robust=request.scaled)
+    weight = saturated.information(data, request.information[0])
     out = []
     for mapping, solution in fits:
-        information = model_information(
-            request.information[0],
-            data,
-            mapping,
-            solution.x,
-            observed="h1",
-            at=saturated.blocks,
-            clusters=saturated.clusters,
-        )
-        out.append(
-            corrected_fit(
-                known,
-                saturated.blocks,
-                solution.implied,
-                data.units,
-                mapping.jacobian(solution.x),
-                inverse_information(information),
-                solution.df,
-            )
-        )
+        slopes = mapping.jacobian(solution.x)
+        inverse = inverse_information(parameter_information(weight, slopes))
+        out.append(corrected_fit(known, saturated.blocks, solution.implied, data.units, slopes, inverse, solution.df))
     return tuple(out)
