@@ -37,7 +37,7 @@ def parse_model(text: str) -> tuple[Statement, ...]:
     [('bond', '=~', 'w1'), ('bond', '=~', 'w2')]
     """
     if not isinstance(text, str):
-        raise SpecError("the model must be text in lavaan's syntax, such as \"bond =~ w1 + w2 + w3\".")
+        raise SpecError('the model must be text in lavaan\'s syntax, such as "bond =~ w1 + w2 + w3".')
     parser = _Parser(text)
     statements = parser.statements()
     if not statements:
@@ -262,7 +262,9 @@ class _Parser:
         if lhs == "1":
             raise self.wrong(left[0], "a variable is expected before the operator, not 1")
         if left[2] and any(m.kind != "efa" for m in left[2]):
-            raise self.wrong(left[0], "a modifier stands before the operator", "Write it before the variable on the right")
+            raise self.wrong(
+                left[0], "a modifier stands before the operator", "Write it before the variable on the right"
+            )
         if rhs == "1":
             if op != "~":
                 raise self.wrong(right[0], f"1 means an intercept and has no place after {op}", "Name a variable")
@@ -284,14 +286,14 @@ def _join_lines(tokens: list[Token]) -> list[Token]:
     for line, end in zip(lines, ends, strict=False):
         if line:
             own = any(t.kind == "sign" and t.text in OPERATORS for t in line)
-            block = len(line) > 1 and line[1].text == ":" and line[0].text.lower() in ("group", "level", "block", "class")
+            block = (
+                len(line) > 1 and line[1].text == ":" and line[0].text.lower() in ("group", "level", "block", "class")
+            )
             begun = bool(out) and out[-1].kind == "end"
             unfinished = len(out) > 1 and begun and out[-2].kind == "sign" and out[-2].text not in (")",)
             if begun and ((not own and not block) or (unfinished and not block)) and out[-1].text == "\n":
                 out.pop()
             out += line
-        if end.kind == "stop":
-            out.append(end)
-        elif out and out[-1].kind != "end":
+        if end.kind == "stop" or (out and out[-1].kind != "end"):
             out.append(end)
     return out

@@ -1,0 +1,332 @@
+"""From statements to the parameter table: the rules by which lavaan completes a model."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from alliancekit.core.errors import SpecError, message
+from alliancekit.formula.model_expressions import Expression
+from alliancekit.formula.model_statements import CONSTRAINTS, Modifier, Statement
+from alliancekit.structural.equalities import group_equalities, tie_labels
+from alliancekit.structural.rules import Rules
+from alliancekit.structural.table import ParameterTable, number
+from alliancekit.structural.variables import Relation, Variables, find_variables
+
+NAN, INF = float("nan"), float("inf")
+
+
+@dataclass(slots=True)
+class Row:
+    """One row while the table is being made; ``free`` is a mark, ``start`` NaN where nothing is given."""
+
+    lhs: str
+    op: str
+    rhs: str
+    user: int
+    free: int = 1
+    start: float = NAN
+    exo: int = 0
+    label: str = ""
+    lower: float = -INF
+    upper: float = INF
+    efa: str = ""
+    equal: str = ""
+    touched: bool = False
+
+
+@dataclass(slots=True)
+class BlockRows:
+    """Rows of one block with its place and the roles of its variables."""
+
+    group: int
+    level: int
+    rows: list[Row]
+    variables: Variables
+    index: dict[tuple[str, str, str], Row] = field(default_factory=dict)
+
+
+def complete(
+    statements: Sequence[Statement],
+    rules: Rules,
+    group_labels: tuple[str, ...] = ("",),
+    categories: dict[str, int] | None = None,
+) -> ParameterTable:
+    """Return the table of a model.
+
+    Parameters
+    ----------
+    statements : parsed syntax. rules : what is added, freed and fixed. group_labels : in the data's order.
+    categories : number of categories of each ordinal variable.
+    """
+    relations = [s for s in statements if s.op not in CONSTRAINTS]
+    constraints = [s for s in statements if s.op in CONSTRAINTS]
+    if not relations:
+        raise SpecError(message("the model has constraints but no variables"))
+    levels = list(dict.fromkeys(s.level for s in relations))
+    _check_levels(levels)
+    ordered = categories or {}
+    blocks: list[BlockRows] = []
+    for g in range(1, len(group_labels) + 1):
+        own = _of_group(relations, g, group_labels)
+        for k, level in enumerate(levels):
+            chosen = [s for s in own if s.level == level]
+            blocks.append(_block(chosen, g, k + 1 if len(levels) > 1 else 0, rules, ordered, len(group_labels)))
+    if len(levels) > 1:
+        _fix_within_intercepts(blocks, len(levels), rules)
+    group_equalities(blocks, rules, len(levels))
+    return _assemble(blocks, constraints, rules, group_labels, len(levels))
+
+
+def _check_levels(levels: list[str | None]) -> None:
+    if len(levels) > 1 and None in levels:
+        raise SpecError(message("part of the model stands outside level: blocks", do="Put every line into a level"))
+    if len(levels) == 1 and levels[0] is not None:
+        raise SpecError(message("the model has one level: block", do="Give two, or leave level: out"))
+    if len(levels) > 2:
+        raise SpecError(message(f"the model has {len(levels)} levels", do="Two levels can be estimated"))
+
+
+def _of_group(statements: Sequence[Statement], g: int, labels: tuple[str, ...]) -> list[Statement]:
+    """Return the statements that hold in group g: those of its block, and those outside blocks."""
+    named = [s.group for s in statements if s.group is not None]
+    if not named:
+        return list(statements)
+    known = list(dict.fromkeys(named))
+    if len(known) > len(labels):
+        what = f"the model has {len(known)} group: blocks and the data have {len(labels)} groups"
+        raise SpecError(message(what, do="Give group= and one block for each group"))
+    chosen = labels[g - 1] if labels[g - 1] in known else (known[g - 1] if g <= len(known) else None)
+    return [s for s in statements if s.group is None or s.group == chosen]
+
+
+def _block(
+    statements: Sequence[Statement], g: int, level: int, rules: Rules, categories: dict[str, int], n_groups: int
+) -> BlockRows:
+    relations: list[Relation] = [(s.lhs, s.op, s.rhs, 1) for s in statements]
+    variables = find_variables(relations)
+    block = BlockRows(g, level, [], variables)
+    for s in statements:
+        _add_user_row(block, s, g, n_groups)
+    ordinal = {v: k for v, k in categories.items() if v in variables.observed}
+    _fix_scales(block, rules, g)
+    for name, k in ordinal.items():
+        for t in range(1, k):
+            _add(block, name, "|", f"t{t}", free=1)
+    _add_variances(block, rules, ordinal)
+    _add_covariances(block, rules)
+    if ordinal:
+        for name in ordinal:
+            _add(block, name, "~*~", name, free=0, start=1.0)
+    if rules.meanstructure:
+        _add_intercepts(block, rules, ordinal)
+    return block
+
+
+def _add_user_row(block: BlockRows, s: Statement, g: int, n_groups: int) -> None:
+    key = (s.lhs, s.op, s.rhs)
+    if s.op == "~~" and (s.rhs, s.op, s.lhs) in block.index:
+        key = (s.rhs, s.op, s.lhs)
+    row = block.index.get(key)
+    if row is not None and not s.modifiers:
+        where = f"model line {s.line}, column {s.column}"
+        raise SpecError(message(f"'{s.lhs} {s.op} {s.rhs}' is written twice", where=where, do="Leave one out"))
+    if row is None:
+        row = Row(s.lhs, s.op, s.rhs, 1)
+        block.rows.append(row)
+        block.index[key] = row
+    for modifier in s.modifiers:
+        _apply(row, modifier, g, n_groups)
+
+
+def _apply(row: Row, modifier: Modifier, g: int, n_groups: int) -> None:
+    """Write a modifier's value for group g into a row."""
+    values = modifier.values
+    if len(values) > 1 and len(values) != n_groups:
+        what = f"{len(values)} values are given for {n_groups} group{'s' if n_groups > 1 else ''}"
+        where = f"model line {modifier.line}, column {modifier.column}"
+        raise SpecError(message(what, where=where, do="Give one value, or one for each group"))
+    value = values[g - 1] if len(values) > 1 else values[0]
+    if modifier.kind == "label":
+        row.label = str(value) if value is not None else ""
+    elif modifier.kind == "equal":
+        row.equal = str(value)
+    elif modifier.kind == "efa":
+        row.efa = str(value)
+    elif value is None:
+        row.free, row.start, row.touched = 1, NAN, True
+    elif modifier.kind == "fixed":
+        row.free, row.start, row.touched = 0, float(value), True
+    elif modifier.kind == "start":
+        row.start = float(value)
+    elif modifier.kind == "lower":
+        row.lower = float(value)
+    elif modifier.kind == "upper":
+        row.upper = float(value)
+
+
+def _add(block: BlockRows, lhs: str, op: str, rhs: str, *, free: int, start: float = NAN, exo: int = 0) -> Row | None:
+    """Add an automatic row, unless the user wrote it."""
+    if (lhs, op, rhs) in block.index or (op == "~~" and (rhs, op, lhs) in block.index):
+        return None
+    row = Row(lhs, op, rhs, 0, free, start, exo)
+    block.rows.append(row)
+    block.index[lhs, op, rhs] = row
+    return row
+
+
+def _fix_scales(block: BlockRows, rules: Rules, g: int) -> None:
+    """Give each latent variable a unit: its first loading is one, unless another rule does it."""
+    exploratory: dict[str, list[str]] = {}
+    for row in block.rows:
+        if row.op == "=~" and row.efa and row.lhs not in exploratory.setdefault(row.efa, []):
+            exploratory[row.efa].append(row.lhs)
+    rotated = {name for names in exploratory.values() for name in names}
+    seen: set[str] = set()
+    for row in block.rows:
+        if row.op not in ("=~", "<~") or row.lhs in seen:
+            continue
+        seen.add(row.lhs)
+        if row.op == "<~":
+            continue
+        if rules.fix_first and row.lhs not in rotated and not row.touched and not row.equal:
+            row.free, row.start = 0, 1.0
+    for names in exploratory.values():
+        _echelon(block, names)
+
+
+def _echelon(block: BlockRows, names: list[str]) -> None:
+    """Fix the loadings above the diagonal of an exploratory block at zero; rotation frees them afterwards."""
+    for k, name in enumerate(names):
+        own = [row for row in block.rows if row.op == "=~" and row.lhs == name]
+        for row in own[:k]:
+            if not row.touched:
+                row.free, row.start, row.user = 0, 0.0, 7
+
+
+def _rotated(block: BlockRows) -> set[str]:
+    return {row.lhs for row in block.rows if row.op == "=~" and row.efa}
+
+
+def _add_variances(block: BlockRows, rules: Rules, ordinal: dict[str, int]) -> None:
+    v = block.variables
+    loadings: dict[str, list[str]] = {}
+    for row in block.rows:
+        if row.op == "=~":
+            loadings.setdefault(row.lhs, []).append(row.rhs)
+    single = {items[0] for items in loadings.values() if len(items) == 1} if rules.fix_single else set()
+    shared: dict[str, int] = {}
+    for items in loadings.values():
+        for item in items:
+            shared[item] = shared.get(item, 0) + 1
+    for name in v.endogenous:
+        if not rules.variances:
+            break
+        if name in ordinal:
+            _add(block, name, "~~", name, free=0, start=1.0)
+        elif name in single and shared[name] == 1:
+            _add(block, name, "~~", name, free=0, start=0.0)
+        else:
+            _add(block, name, "~~", name, free=1)
+    rotated = _rotated(block)
+    for name in v.latent:
+        if name in v.composites:
+            _add(block, name, "~~", name, free=0, start=0.0)
+        elif rules.std_lv or name in rotated:
+            _add(block, name, "~~", name, free=0, start=1.0)
+        elif rules.variances:
+            _add(block, name, "~~", name, free=0 if name in single else 1, start=0.0 if name in single else NAN)
+
+
+def _add_covariances(block: BlockRows, rules: Rules) -> None:
+    v = block.variables
+    rotated = {row.lhs: row.efa for row in block.rows if row.op == "=~" and row.efa}
+    if rules.covariances_x:
+        for i, one in enumerate(v.latent_x):
+            for other in v.latent_x[i + 1 :]:
+                same_block = one in rotated and rotated.get(one) == rotated.get(other)
+                fixed = rules.orthogonal or same_block
+                added = _add(block, one, "~~", other, free=0 if fixed else 1, start=0.0 if fixed else NAN)
+                if added is not None and same_block:
+                    added.user = 7
+    if rules.covariances_y:
+        dependent = [*v.latent_y, *v.observed_y]
+        for i, one in enumerate(dependent):
+            for other in dependent[i + 1 :]:
+                fixed = rules.orthogonal_y
+                _add(block, one, "~~", other, free=0 if fixed else 1, start=0.0 if fixed else NAN)
+    mark = (0, 1) if rules.fixed_x else (1, 0)
+    for i, one in enumerate(v.exogenous):
+        for other in v.exogenous[i:]:
+            _add(block, one, "~~", other, free=mark[0], exo=mark[1])
+
+
+def _add_intercepts(block: BlockRows, rules: Rules, ordinal: dict[str, int]) -> None:
+    v = block.variables
+    outside = set(v.exogenous)
+    for name in v.observed:
+        if name in outside:
+            _add(block, name, "~1", "", free=0 if rules.fixed_x else 1, exo=1 if rules.fixed_x else 0)
+        elif name in ordinal or not rules.intercepts_observed:
+            _add(block, name, "~1", "", free=0, start=0.0)
+        else:
+            _add(block, name, "~1", "", free=1)
+    for name in v.latent:
+        free = rules.intercepts_latent
+        coded = "intercepts" in rules.effect_coding
+        _add(block, name, "~1", "", free=1 if free else 0, start=NAN if free and not coded else 0.0)
+
+
+def _fix_within_intercepts(blocks: list[BlockRows], n_levels: int, rules: Rules) -> None:
+    """Leave the means of variables of both levels to the upper one."""
+    for at in range(0, len(blocks), n_levels):
+        within, between = blocks[at], blocks[at + 1]
+        both = set(within.variables.observed) & set(between.variables.observed)
+        for row in within.rows:
+            if row.op == "~1" and not row.user and (row.lhs in both or row.lhs in within.variables.latent):
+                row.free, row.start, row.exo = 0, 0.0, 0
+
+
+def _assemble(
+    blocks: list[BlockRows],
+    constraints: Sequence[Statement],
+    rules: Rules,
+    group_labels: tuple[str, ...],
+    n_levels: int,
+) -> ParameterTable:
+    """Return the table with constraints behind the rows of all blocks."""
+    rows = [row for block in blocks for row in block.rows]
+    places = [(b + 1, block.group, block.level) for b, block in enumerate(blocks) for _ in block.rows]
+    plabels = [f".p{i + 1}." for i in range(len(rows))]
+    expressions: dict[int, tuple[Expression, Expression]] = {}
+    ties = tie_labels(blocks, rows, plabels, rules)
+    for s in constraints:
+        assert s.left is not None and s.right is not None
+        expressions[len(rows)] = (s.left, s.right)
+        rows.append(Row(s.lhs, s.op, s.rhs, 1, 0, label=s.lhs if s.op == ":=" else ""))
+    for lhs, rhs, left, right in ties:
+        expressions[len(rows)] = (left, right)
+        rows.append(Row(lhs, "==", rhs, 2, 0))
+    extra = len(rows) - len(places)
+    places += [(0, 0, 0)] * extra
+    plabels += [""] * extra
+    return ParameterTable(
+        tuple([r.lhs for r in rows]),
+        tuple([r.op for r in rows]),
+        tuple([r.rhs for r in rows]),
+        tuple([r.user for r in rows]),
+        tuple([p[0] for p in places]),
+        tuple([p[1] for p in places]),
+        tuple([p[2] for p in places]),
+        number([r.free for r in rows]),
+        tuple([r.start for r in rows]),
+        tuple([r.exo for r in rows]),
+        tuple([r.label for r in rows]),
+        tuple(plabels),
+        tuple([r.lower for r in rows]),
+        tuple([r.upper for r in rows]),
+        tuple([r.efa for r in rows]),
+        group_labels,
+        n_levels,
+        expressions,
+    )

@@ -1,0 +1,215 @@
+"""The model as matrices: moments implied by the parameters, and derivatives, in the reticular action form.
+
+With directed effects A, covariances S, intercepts m among all variables and F choosing the observed ones:
+Sigma = F B S B' F', mu = F B m, B = (I - A)^-1 (McArdle & McDonald 1984, Br J Math Stat Psychol 37, 234-251). Each
+derivative of Sigma has rank two, u v' + v u', so that gradients and information need no derivative matrices.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from alliancekit.structural.duplication import triangle
+from alliancekit.structural.likelihood.contract import Block as Moments
+from alliancekit.structural.table import ParameterTable
+from alliancekit.structural.variables import find_variables
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.intp]
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Entries:
+    """Free entries of one matrix: where they stand, and which parameter (from 0) each is."""
+
+    rows: Ints
+    columns: Ints
+    parameters: Ints
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class BlockModel:
+    """One block (a group, or one level of it); v variables, the p observed ones first.
+
+    Attributes
+    ----------
+    observed, latent : names. A, S : (v, v) with the fixed values, m : (v,). directed, covariances, intercepts : their
+    free entries; of S the lower triangle. covariates : (row of the table, i, j) of moments taken from the sample.
+    direct : whether B = I + A, no effect being passed on.
+    """
+
+    observed: tuple[str, ...]
+    latent: tuple[str, ...]
+    A: Floats
+    S: Floats
+    m: Floats
+    directed: Entries
+    covariances: Entries
+    intercepts: Entries
+    direct: bool
+    rows: Ints
+    columns: Ints
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Parts:
+    """What the derivatives of a block need: FB (p, v), spread = F B S B' (p, v), levels = B m (v,)."""
+
+    FB: Floats
+    spread: Floats
+    levels: Floats
+    mu: Floats
+    sigma: Floats
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Model:
+    """A model of all blocks. size : number of free parameters, equal ones one by one. means : whether it has means."""
+
+    blocks: tuple[BlockModel, ...]
+    size: int
+    means: bool
+    per_group: int = 1
+
+    def parts(self, x: Floats) -> list[Parts]:
+        """Return the matrices at ``x``, block by block."""
+        return [_parts(block, x) for block in self.blocks]
+
+    def moments(self, x: Floats) -> tuple[Moments, ...]:
+        """Return the implied means and covariances of each block."""
+        return tuple(Moments(part.mu, part.sigma) for part in self.parts(x))
+
+    def jacobian(self, x: Floats) -> tuple[Floats, ...]:
+        """Return d moments / d x of each group, (moments, size): means, then the lower triangle, block after block."""
+        found = [jacobian(block, part, self.size) for block, part in zip(self.blocks, self.parts(x), strict=True)]
+        step = self.per_group
+        return tuple(np.concatenate(found[i : i + step]) for i in range(0, len(found), step))
+
+    def gradient(self, x: Floats, slopes: Sequence[Moments]) -> Floats:
+        """Return the derivative by ``x`` of a criterion whose derivatives by the moments are ``slopes``."""
+        out = np.zeros(self.size)
+        for block, part, slope in zip(self.blocks, self.parts(x), slopes, strict=True):
+            add_gradient(out, block, part, slope)
+        return out
+
+
+def compile_model(table: ParameterTable, samples: Sequence[tuple[Floats, Floats]] | None = None) -> Model:
+    """Return the matrices of a table.
+
+    Parameters
+    ----------
+    table : the parameters. samples : per block, mean (p,) and covariance (p, p) of the observed variables in the order
+        of ``observed_names``, for moments of covariates that are held at their sample values.
+    """
+    blocks = []
+    for b in range(1, table.n_blocks + 1):
+        blocks.append(_compile(table, b, None if samples is None else samples[b - 1]))
+    return Model(tuple(blocks), table.n_free, "~1" in table.op, table.n_levels)
+
+
+def observed_names(table: ParameterTable, block: int) -> tuple[str, ...]:
+    """Return the observed variables of a block, in lavaan's order."""
+    return _roles(table, block)[0]
+
+
+def _roles(table: ParameterTable, block: int) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    rows = table.rows(block)
+    found = find_variables([(table.lhs[i], table.op[i], table.rhs[i], table.user[i] == 1) for i in rows])
+    return found.observed, found.latent
+
+
+def _compile(table: ParameterTable, b: int, sample: tuple[Floats, Floats] | None) -> BlockModel:
+    observed, latent = _roles(table, b)
+    place = {name: i for i, name in enumerate((*observed, *latent))}
+    v = len(place)
+    A, S, m = np.zeros((v, v)), np.zeros((v, v)), np.zeros(v)
+    lists: dict[str, list[tuple[int, int, int]]] = {"A": [], "S": [], "m": []}
+    for i in table.rows(b):
+        op, free, value = table.op[i], table.free[i], table.start[i]
+        lhs, rhs = table.lhs[i], table.rhs[i]
+        if op in ("|", "~*~"):
+            continue
+        if op == "~1":
+            key, at, other = "m", place[lhs], 0
+        elif op == "~~":
+            key, at, other = "S", max(place[lhs], place[rhs]), min(place[lhs], place[rhs])
+        elif op == "=~":
+            key, at, other = "A", place[rhs], place[lhs]
+        else:
+            key, at, other = "A", place[lhs], place[rhs]
+        if free:
+            lists[key].append((at, other, free - 1))
+            continue
+        if table.exo[i] and sample is not None:
+            value = float(sample[0][at] if key == "m" else sample[1][at, other])
+        if key == "m":
+            m[at] = value
+        elif key == "S":
+            S[at, other] = S[other, at] = value
+        else:
+            A[at, other] = value
+    directed, covariances, intercepts = (_entries(lists[key]) for key in ("A", "S", "m"))
+    pattern = A != 0
+    pattern[directed.rows, directed.columns] = True
+    direct = not (pattern.astype(int) @ pattern.astype(int)).any()
+    rows, columns = triangle(len(observed))
+    return BlockModel(observed, latent, A, S, m, directed, covariances, intercepts, direct, rows, columns)
+
+
+def _entries(found: list[tuple[int, int, int]]) -> Entries:
+    array = np.array(found, dtype=np.intp).reshape(-1, 3)
+    return Entries(array[:, 0].copy(), array[:, 1].copy(), array[:, 2].copy())
+
+
+def _parts(block: BlockModel, x: Floats) -> Parts:
+    A, S, m = block.A.copy(), block.S.copy(), block.m.copy()
+    d, c, i = block.directed, block.covariances, block.intercepts
+    A[d.rows, d.columns] = x[d.parameters]
+    S[c.rows, c.columns] = S[c.columns, c.rows] = x[c.parameters]
+    m[i.rows] = x[i.parameters]
+    eye = np.eye(len(m))
+    B: Floats = eye + A if block.direct else np.asarray(np.linalg.inv(eye - A), dtype=np.float64)
+    FB = B[: len(block.observed)]
+    spread = FB @ S @ B.T
+    levels = B @ m
+    p = len(block.observed)
+    sigma = spread[:, :p]
+    return Parts(FB, spread, levels, levels[:p], (sigma + sigma.T) / 2)
+
+
+def add_gradient(out: Floats, block: BlockModel, part: Parts, slope: Moments) -> None:
+    """Add to ``out`` the derivatives of a criterion by the parameters of a block."""
+    inner = part.FB.T @ slope.sigma
+    d, c, i = block.directed, block.covariances, block.intercepts
+    lifted = part.FB.T @ slope.mu
+    by_A = 2.0 * (inner @ part.spread)
+    out[d.parameters] += by_A[d.rows, d.columns] + lifted[d.rows] * part.levels[d.columns]
+    by_S = inner @ part.FB
+    out[c.parameters] += by_S[c.rows, c.columns] * np.where(c.rows == c.columns, 1.0, 2.0)
+    out[i.parameters] += lifted[i.rows]
+
+
+def factors_of(block: BlockModel, part: Parts) -> tuple[Ints, Floats, Floats, Floats]:
+    """Return parameters (k,), U and V (p, k) with d Sigma = u v' + v u', and d mu (p, k)."""
+    d, c, i = block.directed, block.covariances, block.intercepts
+    p = len(block.observed)
+    half = np.where(c.rows == c.columns, 0.5, 1.0)
+    nothing = np.zeros((p, i.rows.size))
+    U = np.hstack([part.FB[:, d.rows], part.FB[:, c.rows], nothing])
+    V = np.hstack([part.spread[:, d.columns], part.FB[:, c.columns] * half, nothing])
+    by_mean = np.hstack([part.FB[:, d.rows] * part.levels[d.columns], np.zeros((p, c.rows.size)), part.FB[:, i.rows]])
+    return np.concatenate([d.parameters, c.parameters, i.parameters]), U, V, by_mean
+
+
+def jacobian(block: BlockModel, part: Parts, size: int) -> Floats:
+    """Return d (means, lower triangle) / d x of a block, (moments, size)."""
+    parameters, U, V, by_mean = factors_of(block, part)
+    out = np.zeros((len(block.observed) + block.rows.size, size))
+    p = len(block.observed)
+    out[:p, parameters] = by_mean
+    out[p:, parameters] = U[block.rows] * V[block.columns] + V[block.rows] * U[block.columns]
+    return out
