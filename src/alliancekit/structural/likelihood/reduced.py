@@ -1,0 +1,46 @@
+"""A model within linear equality constraints: its parameters are offset + basis z, and the search is in z."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from alliancekit.structural.likelihood.contract import Block, Mapping
+
+Floats = NDArray[np.float64]
+
+
+class Reduced:
+    """A mapping from the free directions z (k,) of the parameters x (size,) = offset + basis z."""
+
+    def __init__(self, model: Mapping, basis: Floats, offset: Floats | None = None) -> None:
+        self._model = model
+        self.basis = basis
+        self.offset = np.zeros(basis.shape[0]) if offset is None else offset
+
+    @property
+    def size(self) -> int:
+        """Number of free directions."""
+        return int(self.basis.shape[1])
+
+    def expand(self, z: Floats) -> Floats:
+        """Return the parameters."""
+        return np.asarray(self.offset + self.basis @ z)
+
+    def reduce(self, x: Floats) -> Floats:
+        """Return the directions whose parameters are nearest to ``x``."""
+        return np.asarray(np.linalg.lstsq(self.basis, x - self.offset, rcond=None)[0])
+
+    def moments(self, x: Floats) -> tuple[Block, ...]:
+        """Return the blocks of moments."""
+        return self._model.moments(self.expand(x))
+
+    def jacobian(self, x: Floats) -> tuple[Floats, ...]:
+        """Return d moments / d z of each group."""
+        return tuple(part @ self.basis for part in self._model.jacobian(self.expand(x)))
+
+    def gradient(self, x: Floats, slopes: Sequence[Block]) -> Floats:
+        """Return the derivative by z."""
+        return np.asarray(self.basis.T @ self._model.gradient(self.expand(x), slopes))
