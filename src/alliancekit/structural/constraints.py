@@ -1,0 +1,181 @@
+"""Equality constraints on parameters: linear ones leave fewer directions to move in; definitions follow from the rest."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from alliancekit.core.errors import SpecError, message, nearest
+from alliancekit.formula.model_expressions import Expression
+from alliancekit.structural.table import ParameterTable
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Linear:
+    """x = offset + basis @ z: all x that satisfy the linear equalities; basis (size, free directions)."""
+
+    offset: Floats
+    basis: Floats
+
+    @property
+    def trivial(self) -> bool:
+        """Whether nothing is constrained."""
+        return self.basis.shape[0] == self.basis.shape[1]
+
+    def reduce(self, x: Floats) -> Floats:
+        """Return the z whose x is nearest."""
+        if self.trivial:
+            return x
+        return np.asarray(np.linalg.lstsq(self.basis, x - self.offset, rcond=None)[0])
+
+    def expand(self, z: Floats) -> Floats:
+        """Return x."""
+        return z if self.trivial else np.asarray(self.offset + self.basis @ z)
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Constraints:
+    """What a table's constraints say about the vector of free parameters.
+
+    Attributes
+    ----------
+    linear : the equalities that are linear. equalities : the others, as expressions that are zero; inequalities :
+        expressions that are not negative. definitions : name -> expression in labels. labels : label or plabel -> place
+        in x, or the value of a fixed parameter. rows : rows of the table that are definitions, by name.
+    """
+
+    linear: Linear
+    equalities: tuple[Expression, ...]
+    inequalities: tuple[Expression, ...]
+    definitions: Mapping[str, Expression]
+    labels: Mapping[str, int | float]
+    size: int
+
+    def values(self, x: Floats) -> dict[str, float]:
+        """Return the value of every label; ``x`` may be (..., size)."""
+        return {name: x[..., at] if isinstance(at, int) else at for name, at in self.labels.items()}
+
+    def jacobian(self, expressions: tuple[Expression, ...], x: Floats) -> Floats:
+        """Return the derivatives of expressions by x, (expressions, size)."""
+        values = self.values(x)
+        out = np.zeros((len(expressions), self.size))
+        for row, expression in zip(out, expressions, strict=True):
+            for name, slope in expression.gradient(values).items():
+                at = self.labels[name]
+                if isinstance(at, int):
+                    row[at] += slope
+        return out
+
+    def define(self, x: Floats) -> tuple[Floats, Floats]:
+        """Return the values of the definitions, (d,), and their derivatives by x, (d, size)."""
+        expressions = tuple(self.definitions.values())
+        values = self.values(x)
+        found = np.array([float(e.evaluate(values)) for e in expressions])
+        return found, self.jacobian(expressions, x)
+
+
+def read_constraints(table: ParameterTable) -> Constraints:
+    """Return the constraints of a table.
+
+    Raises
+    ------
+    SpecError : a constraint names an unknown label, or equalities contradict each other.
+    """
+    labels = _labels(table)
+    definitions: dict[str, Expression] = {}
+    equalities: list[Expression] = []
+    inequalities: list[Expression] = []
+    for row, (left, right) in table.expressions.items():
+        op = table.op[row]
+        whole = right if op == ":=" else Expression("-", parts=(left, right))
+        known = whole.substitute(definitions)
+        _check_labels(known, labels, f"{table.lhs[row]} {op} {table.rhs[row]}")
+        if op == ":=":
+            definitions[table.lhs[row]] = known
+        elif op == "==":
+            equalities.append(known)
+        else:
+            inequalities.append(known if op == ">" else Expression("negative", parts=(known,)))
+    size = table.n_free
+    base = Constraints(Linear(np.zeros(size), np.eye(size)), (), (), definitions, labels, size)
+    rows, rest = [], []
+    for equality in equalities:
+        line = _line(base, equality)
+        rows.append(line) if line is not None else rest.append(equality)
+    linear = _solve(rows, size)
+    return Constraints(linear, tuple(rest), tuple(inequalities), definitions, labels, size)
+
+
+def _labels(table: ParameterTable) -> dict[str, int | float]:
+    found: dict[str, int | float] = {}
+    for i in range(len(table)):
+        if not table.plabel[i]:
+            continue
+        value: int | float = table.free[i] - 1 if table.free[i] else float(table.start[i])
+        found[table.plabel[i]] = value
+        if table.label[i] and table.label[i] not in found:
+            found[table.label[i]] = value
+    return found
+
+
+def _check_labels(expression: Expression, labels: Mapping[str, int | float], text: str) -> None:
+    for name in expression.labels():
+        if name not in labels:
+            close = nearest(name, [known for known in labels if not known.startswith(".p")])
+            do = f"Did you mean '{close}'?" if close else "Give a parameter this label: label*variable"
+            raise SpecError(message(f"'{name}' is not a label of the model", where=text, do=do))
+
+
+def _line(base: Constraints, equality: Expression) -> tuple[Floats, float] | None:
+    """Return coefficients and right side of an equality if it is linear."""
+    rng = np.random.default_rng(1)
+    here, there = rng.uniform(0.5, 1.5, (2, base.size))
+    with np.errstate(all="ignore"):
+        one, other = (base.jacobian((equality,), x)[0] for x in (here, there))
+        value = float(equality.evaluate(base.values(here)))
+    if not (np.isfinite(one).all() and np.allclose(one, other, rtol=1e-12, atol=1e-12)):
+        return None
+    return one, float(one @ here - value)
+
+
+def _solve(lines: list[tuple[Floats, float]], size: int) -> Linear:
+    """Return all solutions of linear equations: pivots are expressed by the other parameters."""
+    if not lines:
+        return Linear(np.zeros(size), np.eye(size))
+    R = np.array([line for line, _ in lines])
+    r = np.array([value for _, value in lines])
+    pivots: list[int] = []
+    row = 0
+    for _ in range(len(R)):
+        if row >= len(R):
+            break
+        best = np.abs(R[row:]).max(axis=1)
+        if best.max() < 1e-12:
+            break
+        swap = row + int(np.argmax(best > 1e-12))
+        R[[row, swap]], r[[row, swap]] = R[[swap, row]], r[[swap, row]]
+        candidates = np.abs(R[row])
+        pivot = int(np.flatnonzero(candidates >= 0.999 * candidates.max())[-1])
+        r[row] /= R[row, pivot]
+        R[row] = R[row] / R[row, pivot]
+        for other in range(len(R)):
+            if other != row and R[other, pivot] != 0:
+                r[other] -= R[other, pivot] * r[row]
+                R[other] = R[other] - R[other, pivot] * R[row]
+        pivots.append(pivot)
+        row += 1
+    if row < len(R) and np.abs(r[row:]).max(initial=0.0) > 1e-8:
+        raise SpecError(message("the equality constraints contradict each other", do="Leave one of them out"))
+    free = [j for j in range(size) if j not in set(pivots)]
+    basis = np.zeros((size, len(free)))
+    offset = np.zeros(size)
+    basis[free, np.arange(len(free))] = 1.0
+    for k, pivot in enumerate(pivots):
+        basis[pivot] = -R[k, free]
+        offset[pivot] = r[k]
+    return Linear(offset, basis)

@@ -1,0 +1,116 @@
+"""Starting values of a model from the sample: loadings by instrumental variables, variances halved, means as observed.
+
+Loadings: Hägglund (1982), Psychometrika 47, 209-222 (fabin2), as in lavaan.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from alliancekit.structural.table import ParameterTable
+
+Floats = NDArray[np.float64]
+
+
+def starting_values(
+    table: ParameterTable, names: Sequence[Sequence[str]], samples: Sequence[tuple[Floats, Floats]]
+) -> Floats:
+    """Return starting values of the free parameters, (n_free,).
+
+    Parameters
+    ----------
+    names : per block, its observed variables. samples : per block, their mean (p,) and covariance (p, p).
+    """
+    x = np.zeros(table.n_free)
+    for b in range(1, table.n_blocks + 1):
+        rows = table.rows(b)
+        place = {name: i for i, name in enumerate(names[b - 1])}
+        mean, cov = samples[b - 1]
+        loadings = _loadings(table, rows, place, cov)
+        for i in rows:
+            if table.free[i]:
+                given = table.start[i]
+                value = given if given == given else _start(table, i, place, mean, cov, loadings)
+                x[table.free[i] - 1] = min(max(value, table.lower[i]), table.upper[i])
+    return x
+
+
+def _start(
+    table: ParameterTable,
+    i: int,
+    place: Mapping[str, int],
+    mean: Floats,
+    cov: Floats,
+    loadings: Mapping[int, float],
+) -> float:
+    op, lhs, rhs = table.op[i], table.lhs[i], table.rhs[i]
+    if op == "=~":
+        return loadings.get(i, 1.0)
+    if op == "~1":
+        return float(mean[place[lhs]]) if lhs in place else 0.0
+    if op == "~~" and lhs == rhs:
+        if lhs not in place:
+            return _latent_variance(table, i, place, cov)
+        return 0.5 * float(cov[place[lhs], place[lhs]])
+    if op == "~~" and lhs in place and rhs in place and _outside(table, lhs, rhs, table.block[i]):
+        return float(cov[place[lhs], place[rhs]])
+    return 0.0
+
+
+def _latent_variance(table: ParameterTable, i: int, place: Mapping[str, int], cov: Floats) -> float:
+    """Return a third of the variance of the item that gives a latent variable its unit."""
+    for k in table.rows(table.block[i]):
+        unit = table.op[k] == "=~" and table.lhs[k] == table.lhs[i] and not table.free[k] and table.start[k] == 1.0
+        if unit and table.rhs[k] in place:
+            return float(cov[place[table.rhs[k]], place[table.rhs[k]]]) / 3.0
+    return 0.5
+
+
+def _outside(table: ParameterTable, lhs: str, rhs: str, block: int) -> bool:
+    """Return whether both variables are covariates: nothing points at them."""
+    dependent = {table.lhs[i] for i in table.rows(block) if table.op[i] == "~"}
+    measured = {table.rhs[i] for i in table.rows(block) if table.op[i] == "=~"}
+    return not ({lhs, rhs} & (dependent | measured))
+
+
+def _loadings(table: ParameterTable, rows: Sequence[int], place: Mapping[str, int], cov: Floats) -> dict[int, float]:
+    """Return starting values of free loadings, by row of the table."""
+    out: dict[int, float] = {}
+    by_factor: dict[str, list[int]] = {}
+    for i in rows:
+        if table.op[i] == "=~":
+            by_factor.setdefault(table.lhs[i], []).append(i)
+    for items in by_factor.values():
+        known = [i for i in items if table.rhs[i] in place]
+        if len(known) < len(items) or len(items) < 2:
+            continue
+        S = cov[np.ix_([place[table.rhs[i]] for i in known], [place[table.rhs[i]] for i in known])]
+        fixed = [k for k, i in enumerate(known) if not table.free[i] and table.start[i] != 0]
+        first = fixed[0] if fixed else 0
+        scale = table.start[known[first]] if fixed else _unit(S)
+        for k, i in enumerate(known):
+            if not table.free[i]:
+                continue
+            others = [j for j in range(len(known)) if j not in (first, k)]
+            ratio = 1.0 if k == first else _ratio(S, first, k, others)
+            out[i] = ratio * scale
+    return out
+
+
+def _ratio(S: Floats, first: int, k: int, others: Sequence[int]) -> float:
+    if not others:
+        return float(np.sign(S[first, k]) or 1.0) * float(np.sqrt(S[k, k] / S[first, first]))
+    top, bottom = float(S[first, others] @ S[k, others]), float(S[first, others] @ S[first, others])
+    limit = 3.0 * float(np.sqrt(S[k, k] / S[first, first]))
+    return float(np.clip(top / bottom, -limit, limit)) if bottom > 0 else 1.0
+
+
+def _unit(S: Floats) -> float:
+    """Return the loading of the first item on a factor of variance one."""
+    if len(S) < 3:
+        return 0.7 * float(np.sqrt(S[0, 0]))
+    share = S[0, 1] * S[0, 2] / S[1, 2] if S[1, 2] != 0 else 0.0
+    return float(np.sqrt(np.clip(share, 0.1 * S[0, 0], 0.9 * S[0, 0])))
