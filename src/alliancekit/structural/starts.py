@@ -1,4 +1,5 @@
-"""Starting values of a model from the sample: loadings by instrumental variables, variances halved, means as observed.
+"""Starting values of a model from the sample: loadings by instrumental variables, residual variances half of the
+variances, means as observed.
 
 Loadings: Hägglund (1982), Psychometrika 47, 209-222 (fabin2), as in lavaan.
 """
@@ -54,7 +55,8 @@ def _start(
     if op == "~~" and lhs == rhs:
         if lhs not in place:
             return _latent_variance(table, i, place, cov)
-        return 0.5 * float(cov[place[lhs], place[lhs]])
+        share = 1.0 if _outside(table, lhs, lhs, table.block[i]) else 0.5
+        return share * float(cov[place[lhs], place[lhs]])
     if op == "~~" and lhs in place and rhs in place and _outside(table, lhs, rhs, table.block[i]):
         return float(cov[place[lhs], place[rhs]])
     return 0.0

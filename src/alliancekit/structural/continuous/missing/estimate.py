@@ -1,4 +1,4 @@
-"""A parameter table fitted to incomplete rows: from table and data to parameters, uncertainty, tests, saturated moments."""
+"""A parameter table fitted to incomplete rows: parameters, uncertainty, tests, saturated moments."""
 
 from __future__ import annotations
 

@@ -13,6 +13,7 @@ from alliancekit.structural.continuous.missing.baseline import fit_independence
 from alliancekit.structural.continuous.missing.corrected import Corrected, corrected_fit, saturated_information
 from alliancekit.structural.continuous.missing.data import IncompleteRows, summary_rows
 from alliancekit.structural.continuous.missing.likelihood import LOG_2PI
+from alliancekit.structural.continuous.missing.patterns import Patterns
 from alliancekit.structural.continuous.missing.saturated import Saturated, fit_saturated
 from alliancekit.structural.duplication import triangle
 from alliancekit.structural.likelihood.contract import Block, Mapping
@@ -52,10 +53,17 @@ def saturate(
         counted.append(np.concatenate([~fixed, ~(fixed[rows] & fixed[columns])]))
         if fixed.any():
             x = np.flatnonzero(fixed)
-            log_det = np.linalg.slogdet(block.sigma[np.ix_(x, x)])[1]
+            log_det = np.linalg.slogdet(_own_covariance(group, x, block))[1]
             outside -= group.n / 2 * (x.size * (LOG_2PI + 1) + float(log_det))
     total = sum(one.log_likelihood for one in found)
     return SaturatedModel(blocks, total, tuple(counted), outside, clusters), found
+
+
+def _own_covariance(group: Patterns, x: Integers, block: Block) -> Floats:
+    """Return the covariances of exogenous variables: of the sample where they are complete, else the saturated ones."""
+    if not group.observed[:, x].all():
+        return block.sigma[np.ix_(x, x)]
+    return np.atleast_2d(np.cov(group.rows[:, x].T, bias=True))
 
 
 def search_incomplete(data: IncompleteRows, mapping: Mapping, start: Floats, saturated: SaturatedModel) -> Found:
