@@ -1,9 +1,10 @@
-"""Equality constraints on parameters: linear ones leave fewer directions to move in; definitions follow from the rest."""
+"""Constraints on parameters: linear equalities leave fewer directions to move in; definitions follow from the rest."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,7 +26,7 @@ class Linear:
     @property
     def trivial(self) -> bool:
         """Whether nothing is constrained."""
-        return self.basis.shape[0] == self.basis.shape[1]
+        return bool(self.basis.shape[0] == self.basis.shape[1])
 
     def reduce(self, x: Floats) -> Floats:
         """Return the z whose x is nearest."""
@@ -56,7 +57,7 @@ class Constraints:
     labels: Mapping[str, int | float]
     size: int
 
-    def values(self, x: Floats) -> dict[str, float]:
+    def values(self, x: Floats) -> dict[str, Any]:
         """Return the value of every label; ``x`` may be (..., size)."""
         return {name: x[..., at] if isinstance(at, int) else at for name, at in self.labels.items()}
 

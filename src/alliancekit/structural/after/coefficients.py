@@ -1,0 +1,80 @@
+"""The table of estimates: one row per parameter, with standard errors, tests, limits and standardised values."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from alliancekit.numerics.distributions import normal_quantile, t_two_sided
+from alliancekit.structural.after.standardised import standardise
+from alliancekit.structural.estimates import StructuralEstimates
+
+Floats = NDArray[np.float64]
+
+
+def values(fit: StructuralEstimates) -> tuple[Floats, Floats]:
+    """Return estimates and standard errors of all rows of the table, (R,); 0 where a parameter is fixed."""
+    table = fit.table
+    estimate, error = np.zeros(len(table)), np.zeros(len(table))
+    spread = np.sqrt(np.maximum(np.diag(fit.vcov), 0.0))
+    for b, block in enumerate(fit.model.blocks, start=1):
+        place = {name: i for i, name in enumerate((*block.observed, *block.latent))}
+        for i in table.rows(b):
+            op, free = table.op[i], table.free[i]
+            if free:
+                estimate[i], error[i] = fit.x[free - 1], spread[free - 1]
+            elif op == "~1":
+                estimate[i] = block.m[place[table.lhs[i]]]
+            elif op == "~~":
+                estimate[i] = block.S[place[table.lhs[i]], place[table.rhs[i]]]
+            else:
+                estimate[i] = table.start[i]
+    defined, slopes = fit.constraints.define(fit.x)
+    rows = {table.lhs[i]: i for i in range(len(table)) if table.op[i] == ":="}
+    for name, value, slope in zip(fit.constraints.definitions, defined, slopes, strict=True):
+        estimate[rows[name]] = value
+        error[rows[name]] = np.sqrt(max(float(slope @ fit.vcov @ slope), 0.0))
+    return estimate, error
+
+
+def coefficients(fit: StructuralEstimates, level: float) -> pd.DataFrame:
+    """Return one row per parameter and definition; see ``StructuralFit.tidy``."""
+    table = fit.table
+    estimate, error = values(fit)
+    kept = [i for i in range(len(table)) if table.op[i] not in ("==", "<", ">")]
+    estimate, error = estimate[kept], error[kept]
+    known = error > 0
+    statistic = np.full(len(kept), np.nan)
+    statistic[known] = estimate[known] / error[known]
+    p_value = np.full(len(kept), np.nan)
+    p_value[known] = t_two_sided(statistic[known], np.inf)
+    reach = float(normal_quantile(1 - (1 - level) / 2)) * error
+    columns: dict[str, object] = {
+        "term": [_term(table.lhs[i], table.op[i], table.rhs[i]) for i in kept],
+        "lhs": [table.lhs[i] for i in kept],
+        "op": [table.op[i] for i in kept],
+        "rhs": [table.rhs[i] for i in kept],
+    }
+    if table.n_levels > 1:
+        columns["level"] = [("", "within", "between")[table.level[i]] for i in kept]
+    if len(table.group_labels) > 1:
+        columns["group"] = [table.group_labels[table.group[i] - 1] if table.group[i] else "" for i in kept]
+    columns["label"] = ["" if table.label[i].startswith(".p") else table.label[i] for i in kept]
+    columns |= {
+        "estimate": estimate,
+        "std_error": error,
+        "statistic": statistic,
+        "p_value": p_value,
+        "conf_low": estimate - reach,
+        "conf_high": estimate + reach,
+        "std_lv": standardise(table, fit.model, fit.constraints, fit.x, "std_lv")[kept],
+        "std_all": standardise(table, fit.model, fit.constraints, fit.x, "std_all")[kept],
+    }
+    frame = pd.DataFrame(columns)
+    frame.attrs.update(level=level, se=fit.options.se, information=fit.options.information)
+    return frame
+
+
+def _term(lhs: str, op: str, rhs: str) -> str:
+    return f"{lhs} {op} {rhs}".strip()

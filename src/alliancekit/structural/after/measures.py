@@ -1,0 +1,206 @@
+"""Fit measures by lavaan's names and definitions.
+
+Sources: Bentler (1990), Psychol Bull 107, 238-246; Tucker & Lewis (1973), Psychometrika 38, 1-10; Steiger (1990),
+Multivariate Behav Res 25, 173-180; Browne & Cudeck (1992), Sociol Methods Res 21, 230-258; Brosseau-Liard, Savalei & Li
+(2012), Multivariate Behav Res 47, 904-930 (robust forms).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy import special
+
+from alliancekit.structural.duplication import triangle
+from alliancekit.structural.estimates import ModelTest, StructuralEstimates
+from alliancekit.structural.likelihood.contract import Block as Moments
+
+Floats = NDArray[np.float64]
+CLOSE, NOT_CLOSE, LEVEL = 0.05, 0.08, 0.90
+
+
+def fit_measures(fit: StructuralEstimates) -> pd.Series:
+    """Return every fit measure as a series; see ``StructuralFit.fit_measures``."""
+    out: dict[str, float] = {"npar": fit.n_parameters, "fmin": fit.fmin}
+    test, base, n, groups = fit.test, fit.baseline, fit.sample.n, len(fit.sample.groups)
+    out |= {"chisq": test.statistic, "df": test.df, "pvalue": _upper(test.statistic, test.df)}
+    scaled = test.factor is not None
+    if scaled:
+        out |= {"chisq_scaled": test.scaled, "df_scaled": test.df, "pvalue_scaled": _upper(test.scaled, test.df)}
+        out["chisq_scaling_factor"] = float(test.factor or np.nan)
+    out |= {"baseline_chisq": base.statistic, "baseline_df": base.df}
+    out["baseline_pvalue"] = _upper(base.statistic, base.df)
+    if scaled:
+        out |= {"baseline_chisq_scaled": base.scaled, "baseline_df_scaled": base.df}
+        out["baseline_pvalue_scaled"] = _upper(base.scaled, base.df)
+        out["baseline_chisq_scaling_factor"] = float(base.factor or np.nan)
+    out |= _incremental(test.statistic, test.df, base.statistic, base.df, "")
+    if scaled:
+        out |= _incremental(test.scaled, test.df, base.scaled, base.df, "_scaled")
+        out |= _robust_incremental(test, base)
+    out |= _likelihood(fit, n)
+    total = n - groups if fit.options.likelihood == "wishart" else n
+    out |= _rmsea(test.statistic, test.df, total, groups, "", 1.0)
+    if scaled:
+        out |= _rmsea(test.scaled, test.df, total, groups, "_scaled", 1.0)
+        out |= _rmsea(test.scaled, test.df, total, groups, "_robust", float(test.factor or np.nan))
+    if fit.table.n_levels == 1:
+        out |= _residual_measures(fit)
+    out |= _others(fit, n, groups)
+    return pd.Series(out, dtype=float, name="fit")
+
+
+def _upper(statistic: float, df: int) -> float:
+    return float(special.chdtrc(df, max(statistic, 0.0))) if df > 0 else float("nan")
+
+
+def _incremental(x: float, df: int, x0: float, df0: int, end: str) -> dict[str, float]:
+    """CFI and its relatives from chi-square of the model and of independence."""
+    if df0 == 0:
+        return {}
+    gain, gain0 = x - df, x0 - df0
+    tli = 1.0 - gain / df * df0 / gain0 if df > 0 else 1.0
+    worst = max(gain, gain0, 0.0)
+    cfi = 1.0 - max(gain, 0.0) / worst if worst > 0 else 1.0
+    nfi = (x0 - x) / x0 if df <= df0 else 1.0
+    rfi = (x0 / df0 - x / df) / (x0 / df0) if df > 0 else 1.0
+    return {
+        f"cfi{end}": cfi,
+        f"tli{end}": tli,
+        f"nnfi{end}": tli,
+        f"rfi{end}": rfi,
+        f"nfi{end}": nfi,
+        f"pnfi{end}": df / df0 * nfi,
+        f"ifi{end}": (x0 - x) / (x0 - df),
+        f"rni{end}": 1.0 - gain / gain0 if df > 0 else 1.0,
+    }
+
+
+def _robust_incremental(test: ModelTest, base: ModelTest) -> dict[str, float]:
+    c, c0 = float(test.factor or np.nan), float(base.factor or np.nan)
+    gain, gain0 = test.scaled - test.df, base.scaled - base.df
+    top, bottom = max(c * gain, 0.0), max(c * gain, c0 * gain0, 0.0)
+    cfi = 1.0 - top / bottom if bottom > 0 else 1.0
+    tli = 1.0 - (c * gain * base.df) / (c0 * gain0 * test.df) if test.df > 0 else 1.0
+    rni = 1.0 - c * gain / (c0 * gain0)
+    return {"cfi_robust": cfi, "tli_robust": tli, "nnfi_robust": tli, "rni_robust": rni}
+
+
+def _likelihood(fit: StructuralEstimates, n: int) -> dict[str, float]:
+    """Log-likelihoods and information criteria."""
+    k, ll = fit.n_parameters, fit.log_likelihood
+    out = {
+        "logl": ll,
+        "unrestricted_logl": fit.log_likelihood_saturated,
+        "aic": -2 * ll + 2 * k,
+        "bic": -2 * ll + k * np.log(n),
+        "ntotal": float(n),
+        "bic2": -2 * ll + k * np.log((n + 2) / 24),
+    }
+    if fit.factors is not None:
+        out |= {"scaling_factor_h1": fit.factors[0], "scaling_factor_h0": fit.factors[1]}
+    return out
+
+
+def _rmsea(x: float, df: int, n: int, groups: int, end: str, factor: float) -> dict[str, float]:
+    """RMSEA with limits and tests of close and of not close fit; ``factor`` is the scaling of the robust form."""
+    names = [f"rmsea{end}", f"rmsea_ci_lower{end}", f"rmsea_ci_upper{end}", f"rmsea_pvalue{end}"]
+    names.append(f"rmsea_notclose_pvalue{end}")
+    if df == 0:
+        return dict(zip(names, [0.0, 0.0, 0.0, np.nan, np.nan], strict=True))
+    unit = groups * factor / (n * df)
+    point = np.sqrt(max((x - df) * unit, 0.0))
+    upper = _noncentrality(x, df, (1 - LEVEL) / 2) if x > 0 else 0.0
+    lower = _noncentrality(x, df, 1 - (1 - LEVEL) / 2)
+    p_close = 1.0 - _noncentral(x, df, CLOSE**2 / unit)
+    p_far = _noncentral(x, df, NOT_CLOSE**2 / unit)
+    return dict(zip(names, [point, np.sqrt(lower * unit), np.sqrt(upper * unit), p_close, p_far], strict=True))
+
+
+def _noncentral(x: float, df: int, delta: float) -> float:
+    return float(special.chndtr(x, df, delta))
+
+
+def _noncentrality(x: float, df: int, probability: float) -> float:
+    """Return the noncentrality for which chi-square is below ``x`` with this probability; 0 where there is none."""
+    if special.chdtr(df, x) < probability:
+        return 0.0
+    return float(max(special.chndtrinc(x, df, probability), 0.0))
+
+
+def _residual_measures(fit: StructuralEstimates) -> dict[str, float]:
+    """RMR, SRMR and CRMR, averaged over groups by their rows, with and without means."""
+    means = fit.model.means
+    shares = np.array([g.n for g in fit.sample.groups], dtype=float)
+    shares /= shares.sum()
+    rows: list[dict[str, float]] = [
+        _of_block(sample, model, means) for sample, model in zip(fit.saturated, fit.implied, strict=True)
+    ]
+    return {name: float(sum(w * row[name] for w, row in zip(shares, rows, strict=True))) for name in rows[0]}
+
+
+def _of_block(sample: Moments, model: Moments, means: bool) -> dict[str, float]:
+    p = len(sample.mu)
+    i, j = triangle(p)
+    s, m = np.sqrt(np.diag(sample.sigma)), np.sqrt(np.diag(model.sigma))
+    raw = (sample.sigma - model.sigma)[i, j]
+    bentler = raw / (s[i] * s[j])
+    bollen = (sample.sigma / np.outer(s, s) - model.sigma / np.outer(m, m))[i, j]
+    mplus = bollen.copy()
+    own = i == j
+    mplus[own] = (s**2 - m**2) / s**2
+    gap = sample.mu - model.mu if means else np.zeros(0)
+    of_mean = {"raw": gap, "bentler": gap / s if means else gap}
+    of_mean["bollen"] = sample.mu / s - model.mu / m if means else gap
+    count, extra = p * (p + 1) / 2, p if means else 0
+    off = p * (p - 1) / 2
+
+    def root(values: Floats, mean: Sequence[float] | Floats, size: float) -> float:
+        return float(np.sqrt((np.sum(values**2) + np.sum(np.asarray(mean) ** 2)) / size)) if size else float("nan")
+
+    out = {
+        "rmr": root(raw, of_mean["raw"], count + extra),
+        "rmr_nomean": root(raw, [], count),
+        "srmr": root(bentler, of_mean["bentler"], count + extra),
+    }
+    out |= {"srmr_bentler": out["srmr"], "srmr_bentler_nomean": root(bentler, [], count)}
+    out |= {"crmr": root(bollen, of_mean["bollen"], off + extra), "crmr_nomean": root(bollen, [], off)}
+    out |= {"srmr_mplus": root(mplus, of_mean["bollen"], count + extra), "srmr_mplus_nomean": root(mplus, [], count)}
+    return out
+
+
+def _others(fit: StructuralEstimates, n: int, groups: int) -> dict[str, float]:
+    """Hoelter's critical n, goodness-of-fit indices, McDonald's index and ECVI."""
+    x, df = fit.test.statistic, fit.test.df
+    out: dict[str, float] = {}
+    if df > 0 and fit.table.n_levels == 1:
+        for name, alpha in (("cn_05", 0.05), ("cn_01", 0.01)):
+            out[name] = special.chdtri(df, alpha) / (x / n) + 1 if x > 0 else np.inf
+    if fit.table.n_levels == 1:
+        gfi = _gfi(fit)
+        p = [len(g.names) for g in fit.sample.groups]
+        points = sum(k * (k + 1) // 2 + (k if fit.model.means else 0) for k in p)
+        out |= {"gfi": gfi, "agfi": 1 - points / df * (1 - gfi) if df > 0 else 1.0, "pgfi": df / points * gfi}
+    out["mfi"] = float(np.exp(-0.5 * (x - df) / n))
+    if groups == 1 and fit.table.n_levels == 1:
+        out["ecvi"] = x / n + 2 * fit.n_parameters / n
+    return out
+
+
+def _gfi(fit: StructuralEstimates) -> float:
+    """Goodness of fit: the share of the weighted sum of squares of the moments that the model explains."""
+    top = bottom = 0.0
+    for group, sample, model in zip(fit.sample.groups, fit.saturated, fit.implied, strict=True):
+        P = np.linalg.inv(model.sigma)
+        gap, whole = P @ (sample.sigma - model.sigma), P @ sample.sigma
+        lost, all_ = float((gap * gap.T).sum()) / 2, float((whole * whole.T).sum()) / 2
+        if fit.model.means:
+            d = sample.mu - model.mu
+            lost += float(d @ P @ d)
+            all_ += float(sample.mu @ P @ sample.mu)
+        top += group.n * lost
+        bottom += group.n * all_
+    return 1.0 - top / bottom if bottom > 0 else 1.0

@@ -1,0 +1,133 @@
+"""Maximum likelihood of complete data from their moments: estimates, expected information, tests, log-likelihood."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from alliancekit.core.errors import FitError, message
+from alliancekit.structural.constraints import Constraints
+from alliancekit.structural.continuous.objective import SampleMoments
+from alliancekit.structural.continuous.optimise import search
+from alliancekit.structural.estimates import ModelTest, StructuralEstimates
+from alliancekit.structural.likelihood.contract import Block as Moments
+from alliancekit.structural.likelihood.inference import inverse_information
+from alliancekit.structural.model import compile_model
+from alliancekit.structural.options import Options
+from alliancekit.structural.sample import GroupSample, Sample
+from alliancekit.structural.starts import starting_values
+from alliancekit.structural.table import ParameterTable
+from alliancekit.structural.variables import find_variables
+
+Floats = NDArray[np.float64]
+LOG_2PI = float(np.log(2 * np.pi))
+
+
+def fit_complete(
+    options: Options, table: ParameterTable, constraints: Constraints, sample: Sample
+) -> StructuralEstimates:
+    """Return the estimates of a model of complete data.
+
+    Raises
+    ------
+    FitError : no admissible start was found.
+    """
+    unbiased = options.likelihood == "wishart"
+    groups = sample.groups
+    covs = [g.cov * (g.n / (g.n - 1)) if unbiased else g.cov for g in groups]
+    weights = np.array([g.n - 1 if unbiased else g.n for g in groups], dtype=float)
+    total = float(weights.sum())
+    moments = [
+        SampleMoments(g.mean, cov, w / total, float(np.linalg.slogdet(cov)[1]))
+        for g, cov, w in zip(groups, covs, weights, strict=True)
+    ]
+    pairs = [(g.mean, cov) for g, cov in zip(groups, covs, strict=True)]
+    model = compile_model(table, pairs)
+    start = starting_values(table, [g.names for g in groups], pairs)
+    found = search(model, moments, constraints.linear, start)
+    if found is None:
+        what = "the covariance matrix implied by the starting values is not positive definite"
+        raise FitError(message(what, do="Give starting values with start(), or check the model"))
+    information = found.information * total
+    basis = None if constraints.linear.trivial else constraints.linear.basis
+    vcov = inverse_information(information, basis)
+    points = sum(len(g.names) * (len(g.names) + 1) // 2 + (len(g.names) if model.means else 0) for g in groups)
+    held = _held(table, groups)
+    n_parameters = constraints.linear.basis.shape[1]
+    df = points - sum(count for count, _ in held) - n_parameters
+    chisq = max(total * found.point.value, 0.0) if df > 0 else 0.0
+    saturated = _log_likelihood(groups, held)
+    return StructuralEstimates(
+        options,
+        table,
+        model,
+        constraints,
+        sample,
+        found.point.x,
+        vcov,
+        information,
+        tuple(Moments(part.mu, part.sigma) for part in found.point.parts),
+        tuple(Moments(g.mean, cov) for g, cov in zip(groups, covs, strict=True)),
+        ModelTest(chisq, df),
+        _baseline(table, groups, moments, total),
+        found.point.value / 2.0,
+        saturated - total * found.point.value / 2.0,
+        saturated,
+        None,
+        n_parameters,
+        found.iterations,
+        found.converged,
+        "moments",
+    )
+
+
+def exogenous_places(table: ParameterTable, block: int, names: Sequence[str]) -> list[int]:
+    """Return where the covariates of a block stand among its observed variables."""
+    rows = table.rows(block)
+    roles = find_variables([(table.lhs[i], table.op[i], table.rhs[i], table.user[i] == 1) for i in rows])
+    return [k for k, name in enumerate(names) if name in roles.exogenous]
+
+
+def _held(table: ParameterTable, groups: Sequence[GroupSample]) -> list[tuple[int, list[int]]]:
+    """Return, per group, the number of moments held at their sample values, and the variables they belong to."""
+    out = []
+    for b, group in enumerate(groups, start=1):
+        rows = table.rows(b)
+        count = sum(1 for i in rows if table.exo[i])
+        places = exogenous_places(table, b, group.names) if count else []
+        out.append((count, places))
+    return out
+
+
+def _log_likelihood(groups: Sequence[GroupSample], held: Sequence[tuple[int, list[int]]]) -> float:
+    """Return the log-likelihood of the saturated model, given the covariates that are held."""
+    total = 0.0
+    for group, (_, places) in zip(groups, held, strict=True):
+        total += _normal(group.n, group.cov)
+        if places:
+            total -= _normal(group.n, group.cov[np.ix_(places, places)])
+    return total
+
+
+def _normal(n: int, cov: Floats) -> float:
+    p = len(cov)
+    return -n / 2.0 * (p * LOG_2PI + float(np.linalg.slogdet(cov)[1]) + p)
+
+
+def _baseline(
+    table: ParameterTable, groups: Sequence[GroupSample], moments: Sequence[SampleMoments], total: float
+) -> ModelTest:
+    """Return the test of independence; covariates keep their covariances."""
+    value, df = 0.0, 0
+    for b, (group, sample) in enumerate(zip(groups, moments, strict=True), start=1):
+        places = exogenous_places(table, b, group.names)
+        others = [k for k in range(len(group.names)) if k not in places]
+        log_det = float(np.log(np.diag(sample.cov)[others]).sum())
+        if places:
+            log_det += float(np.linalg.slogdet(sample.cov[np.ix_(places, places)])[1])
+        value += sample.weight * (log_det - sample.log_det)
+        p, q = len(group.names), len(places)
+        df += p * (p - 1) // 2 - q * (q - 1) // 2
+    return ModelTest(total * value, df)

@@ -1,0 +1,68 @@
+"""What an engine returns: estimates, their covariance, tests and the moments they imply, as data."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from alliancekit.structural.constraints import Constraints
+from alliancekit.structural.likelihood.contract import Block as Moments
+from alliancekit.structural.model import Model
+from alliancekit.structural.options import Options
+from alliancekit.structural.sample import Sample
+from alliancekit.structural.table import ParameterTable
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class ModelTest:
+    """A test of a model against the saturated one. factor : scaling factor, None for the plain test."""
+
+    statistic: float
+    df: int
+    factor: float | None = None
+
+    @property
+    def scaled(self) -> float:
+        """The scaled statistic; the plain one where there is no factor."""
+        return self.statistic if self.factor is None else self.statistic / self.factor
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class StructuralEstimates:
+    """A fitted model.
+
+    Attributes
+    ----------
+    options, table, model, constraints, sample : what was fitted, to what.
+    x : (size,) free parameters, equal ones one by one. vcov, information : (size, size); information of all rows.
+    implied, saturated : moments of each block, of the model and of the saturated model.
+    test, baseline : tests of the model and of the model of independence.
+    fmin : lavaan's criterion. log_likelihood, log_likelihood_saturated. factors : scaling factors of both (saturated,
+        model), None unless robust.
+    n_parameters : free parameters less equality constraints. iterations, converged : of the search. engine : which.
+    """
+
+    options: Options
+    table: ParameterTable
+    model: Model
+    constraints: Constraints
+    sample: Sample
+    x: Floats
+    vcov: Floats
+    information: Floats
+    implied: tuple[Moments, ...]
+    saturated: tuple[Moments, ...]
+    test: ModelTest
+    baseline: ModelTest
+    fmin: float
+    log_likelihood: float
+    log_likelihood_saturated: float
+    factors: tuple[float, float] | None
+    n_parameters: int
+    iterations: int
+    converged: bool
+    engine: str

@@ -1,0 +1,123 @@
+"""What is asked for, checked: estimator and its consequences for standard errors, tests and information."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from alliancekit.core.errors import SpecError, check_option, message
+from alliancekit.structural.rules import CFA, EQUAL, GROWTH, SEM, Rules
+
+ESTIMATORS = ("ML", "MLR", "MLF")
+MISSING = ("listwise", "fiml")
+ERRORS = ("standard", "robust.huber.white", "first.order", "none")
+TESTS = ("standard", "yuan.bentler", "yuan.bentler.mplus")
+INFORMATION = ("expected", "observed", "first.order")
+LIKELIHOODS = ("normal", "wishart")
+FUNCTIONS = {"cfa": CFA, "sem": SEM, "growth": GROWTH}
+_SAME = {"ml": "fiml", "direct": "fiml", "robust": "robust.huber.white", "mlr": "robust.huber.white"}
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """Options of one fit, all resolved.
+
+    Attributes
+    ----------
+    function : "cfa", "sem" or "growth". estimator : the word asked for. se, test, information, missing, likelihood :
+        lavaan's words. missing_given : whether ``missing`` was stated. rules : how the table is completed.
+    group, cluster : columns or None. level : of confidence.
+    """
+
+    function: str
+    estimator: str
+    se: str
+    test: str
+    information: str
+    missing: str
+    missing_given: bool
+    likelihood: str
+    rules: Rules
+    group: str | None = None
+    cluster: str | None = None
+
+
+def make_options(
+    function: str,
+    *,
+    estimator: str = "ML",
+    missing: str | None = None,
+    se: str | None = None,
+    test: str | None = None,
+    information: str | None = None,
+    likelihood: str = "normal",
+    group: str | None = None,
+    group_equal: Sequence[str] | str = (),
+    group_partial: Sequence[str] | str = (),
+    cluster: str | None = None,
+    std_lv: bool = False,
+    orthogonal: bool = False,
+    meanstructure: bool | None = None,
+    fixed_x: bool = True,
+    effect_coding: bool | Sequence[str] = False,
+) -> Options:
+    """Return the options of a fit.
+
+    Raises
+    ------
+    SpecError : an unknown word, or words that do not go together.
+    """
+    word = check_option("estimator", str(estimator).upper(), ESTIMATORS)
+    chosen = check_option("missing", _word(missing or "listwise"), MISSING)
+    robust = word == "MLR"
+    defaults = ("robust.huber.white", "yuan.bentler.mplus", "observed") if robust else ("standard", "standard", "")
+    if word == "MLF":
+        defaults = ("first.order", "standard", "first.order")
+    kind = check_option("information", _word(information or defaults[2] or _usual(chosen, cluster)), INFORMATION)
+    errors = check_option("se", _word(se or defaults[0]), ERRORS)
+    tested = check_option("test", _word(test or defaults[1]), TESTS)
+    check_option("likelihood", likelihood, LIKELIHOODS)
+    if likelihood == "wishart" and (chosen == "fiml" or robust or cluster):
+        raise SpecError(message("the Wishart likelihood is for complete data and estimator='ML'"))
+    equal = _words(group_equal)
+    for name in equal:
+        check_option("group_equal", name, EQUAL)
+    if (equal or _words(group_partial)) and group is None:
+        raise SpecError(message("group_equal needs groups", do="Name the column in group="))
+    coding = ("loadings", "intercepts") if effect_coding is True else _words(effect_coding or ())
+    means = (
+        meanstructure if meanstructure is not None else _needs_means(function, chosen, group, equal, coding, cluster)
+    )
+    rules = replace(
+        FUNCTIONS[function],
+        meanstructure=bool(means) or function == "growth",
+        std_lv=std_lv,
+        fix_first=not std_lv and not coding,
+        orthogonal=orthogonal,
+        fixed_x=fixed_x,
+        effect_coding=coding,
+        group_equal=equal,
+        group_partial=tuple(group_partial) if not isinstance(group_partial, str) else (group_partial,),
+        intercepts_latent=FUNCTIONS[function].intercepts_latent or "intercepts" in coding,
+    )
+    return Options(function, word, errors, tested, kind, chosen, missing is not None, likelihood, rules, group, cluster)
+
+
+def _usual(missing: str, cluster: str | None) -> str:
+    return "observed" if missing == "fiml" or cluster else "expected"
+
+
+def _needs_means(function: str, missing: str, group: str | None, coding: tuple[str, ...], cluster: str | None) -> bool:
+    return bool(function == "growth" or missing == "fiml" or group or "intercepts" in coding or cluster)
+
+
+def _word(value: str) -> str:
+    """Return lavaan's form of a word: lower case, dots between parts."""
+    text = str(value).lower().replace("_", ".")
+    return _SAME.get(text, text)
+
+
+def _words(value: Sequence[str] | str | bool) -> tuple[str, ...]:
+    if isinstance(value, bool):
+        return ()
+    return tuple(_word(v) for v in ([value] if isinstance(value, str) else value))
