@@ -107,6 +107,8 @@ def _update(hessian: Floats, step: Floats, change: Floats) -> Floats:
     pushed = hessian @ step
     own = float(step @ pushed)
     seen = float(step @ change)
+    if own <= 0:
+        return hessian
     if seen < 0.2 * own:
         share = 0.8 * own / (own - seen)
         change = share * change + (1 - share) * pushed

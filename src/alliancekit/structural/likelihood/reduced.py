@@ -13,11 +13,15 @@ Floats = NDArray[np.float64]
 
 
 class Reduced:
-    """A mapping from the free directions z (k,) of the parameters x (size,) = offset + basis z."""
+    """A mapping from the free directions z (k,) of the parameters x (size,) = offset + basis z.
 
-    def __init__(self, model: Mapping, basis: Floats, offset: Floats | None = None) -> None:
-        self._model = model
+    spent: degrees of freedom that the model uses (k where None); more than k where inequalities are active.
+    """
+
+    def __init__(self, model: Mapping, basis: Floats, offset: Floats | None = None, spent: int | None = None) -> None:
+        self.model = model
         self.basis = basis
+        self.spent = int(basis.shape[1]) if spent is None else spent
         self.offset = np.zeros(basis.shape[0]) if offset is None else offset
 
     @property
@@ -35,12 +39,12 @@ class Reduced:
 
     def moments(self, x: Floats) -> tuple[Block, ...]:
         """Return the blocks of moments."""
-        return self._model.moments(self.expand(x))
+        return self.model.moments(self.expand(x))
 
     def jacobian(self, x: Floats) -> tuple[Floats, ...]:
         """Return d moments / d z of each group."""
-        return tuple(part @ self.basis for part in self._model.jacobian(self.expand(x)))
+        return tuple(part @ self.basis for part in self.model.jacobian(self.expand(x)))
 
     def gradient(self, x: Floats, slopes: Sequence[Block]) -> Floats:
         """Return the derivative by z."""
-        return np.asarray(self.basis.T @ self._model.gradient(self.expand(x), slopes))
+        return np.asarray(self.basis.T @ self.model.gradient(self.expand(x), slopes))

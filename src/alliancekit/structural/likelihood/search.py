@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from alliancekit.structural.duplication import half_gradient
 from alliancekit.structural.likelihood.contract import Block, Likelihood, Mapping
-from alliancekit.structural.scoring import Found, search_by_scoring
+from alliancekit.structural.scoring import Criterion, Curvature, Found, search_by_scoring
 
 Floats = NDArray[np.float64]
 
@@ -18,6 +18,12 @@ def search_maximum(
     data: Likelihood, mapping: Mapping, start: Floats, *, tolerance: float = 1e-9, max_iterations: int = 300
 ) -> Found | None:
     """Minimise -2 log-likelihood over the free parameters; None where the start is not admissible."""
+    criterion, curvature = criterion_of(data, mapping)
+    return search_by_scoring(criterion, curvature, start, tolerance=tolerance, max_iterations=max_iterations)
+
+
+def criterion_of(data: Likelihood, mapping: Mapping) -> tuple[Criterion, Curvature]:
+    """Return -2 log-likelihood with gradient as a function of the parameters, and its expected second derivative."""
 
     def criterion(x: Floats) -> tuple[float, Floats] | None:
         """-2 log-likelihood with gradient."""
@@ -28,7 +34,7 @@ def search_maximum(
         """Expected second derivative."""
         return 2 * parameter_information(data.information("expected", mapping.moments(x)), mapping.jacobian(x))
 
-    return search_by_scoring(criterion, curvature, start, tolerance=tolerance, max_iterations=max_iterations)
+    return criterion, curvature
 
 
 def parameter_information(information: Sequence[Floats], jacobian: Sequence[Floats]) -> Floats:

@@ -67,15 +67,16 @@ def solve(
     request: Request,
     *,
     parameters: int | None = None,
+    spent: int | None = None,
 ) -> Solution:
     """Return the uncertainty and the tests of a model whose maximum is at ``x`` (-2 log L there is ``value``).
 
     parameters: number of free parameters before equality constraints, by which the scaling factor of the
-    log-likelihood is divided (size of the mapping where None).
+    log-likelihood is divided; spent: degrees of freedom that the model uses (both the size of the mapping where None).
     """
     implied, slopes = mapping.moments(x), mapping.jacobian(x)
     parts = [_parts(data, mapping, x, implied, slopes, saturated, request, 0)]
-    df = int(sum(free.sum() for free in saturated.counted)) - mapping.size
+    df = int(sum(free.sum() for free in saturated.counted)) - (mapping.size if spent is None else spent)
     information, bread, meat = parts[0]
     scaling = None
     if request.scaled and df > 0:

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from alliancekit.structural.constraints import Constraints
+from alliancekit.structural.likelihood.constrained import finish_within
 from alliancekit.structural.likelihood.reduced import Reduced
 from alliancekit.structural.likelihood.saturation import SaturatedModel
 from alliancekit.structural.likelihood.selection import Selection
@@ -69,7 +70,7 @@ class ClusteredFit:
 
     @property
     def fmin(self) -> float:
-        """Minus log-likelihood without its constant as lavaan reports it: per row, groups weighted by rows once more."""
+        """Minus log-likelihood without constant as lavaan reports it: per row, groups weighted by rows again."""
         total = 0.0
         for (_, implied), group in zip(self.level_moments(), self.data.groups, strict=True):
             found = evaluate_group(implied, group)
@@ -133,7 +134,10 @@ def fit_clustered(
     mapping = Reduced(model, constraints.linear.basis, constraints.linear.offset)
     start = mapping.reduce(starting_values(table, names, samples))
     found = search_levels(data, mapping, start, saturated)
-    solution = solve(data, mapping, found.x, found.value, saturated, request, parameters=table.n_free)
+    mapping, found = finish_within(data, mapping, found, table, constraints)
+    solution = solve(
+        data, mapping, found.x, found.value, saturated, request, parameters=table.n_free, spent=mapping.spent
+    )
     return ClusteredFit(
         table,
         model,

@@ -21,6 +21,7 @@ from alliancekit.structural.continuous.missing.fit import (
 )
 from alliancekit.structural.continuous.missing.patterns import group_patterns
 from alliancekit.structural.continuous.missing.saturated import Saturated
+from alliancekit.structural.likelihood.constrained import finish_within
 from alliancekit.structural.likelihood.reduced import Reduced
 from alliancekit.structural.likelihood.saturation import SaturatedModel
 from alliancekit.structural.likelihood.selection import Selection
@@ -106,7 +107,10 @@ def fit_incomplete(
     mapping = Reduced(model, constraints.linear.basis, constraints.linear.offset)
     start = mapping.reduce(starting_values(table, names, samples))
     found = search_incomplete(data, mapping, start, saturated)
-    solution = solve(data, mapping, found.x, found.value, saturated, request, parameters=table.n_free)
+    mapping, found = finish_within(data, mapping, found, table, constraints)
+    solution = solve(
+        data, mapping, found.x, found.value, saturated, request, parameters=table.n_free, spent=mapping.spent
+    )
     vcov = mapping.basis @ solution.vcov @ mapping.basis.T
     x = mapping.expand(found.x)
     return IncompleteFit(table, model, data, mapping, x, vcov, solution, found, saturated, searches, exogenous, request)
