@@ -40,6 +40,10 @@ _EXPORTS: dict[str, str] = {
     "unstructured": "alliancekit.multilevel.residual.unstructured",
     "heteroscedastic": "alliancekit.multilevel.residual.heteroscedastic",
     "power_of": "alliancekit.multilevel.residual.power",
+    # structural
+    "cfa": "alliancekit.structural.api",
+    "sem": "alliancekit.structural.api",
+    "growth": "alliancekit.structural.api",
     # measurement
     "reliability": "alliancekit.measurement.reliability",
     # prediction

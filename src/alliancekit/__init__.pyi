@@ -30,6 +30,9 @@ from alliancekit.report.present import sentence as sentence
 from alliancekit.report.present import table as table
 from alliancekit.simulation.comparison import compare_truth as compare_truth
 from alliancekit.simulation.simulate import simulate as simulate
+from alliancekit.structural.api import cfa as cfa
+from alliancekit.structural.api import growth as growth
+from alliancekit.structural.api import sem as sem
 from alliancekit.study.codebook import Codebook as Codebook
 from alliancekit.study.correlations import correlations as correlations
 from alliancekit.study.dates import dates_to_days as dates_to_days

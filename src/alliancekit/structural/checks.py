@@ -1,0 +1,80 @@
+"""Is the model of these data, is it identified, is its solution admissible? What is wrong is named."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from alliancekit.core.errors import DesignError, check_columns, message
+from alliancekit.structural.estimates import StructuralEstimates
+from alliancekit.structural.model import observed_names
+from alliancekit.structural.table import ParameterTable
+
+
+def check_variables(table: ParameterTable, frame: pd.DataFrame) -> None:
+    """Raise DesignError where a latent variable has the name of a column, or an observed one is not in the data."""
+    columns = {str(c) for c in frame.columns}
+    latent = dict.fromkeys(lhs for lhs, op in zip(table.lhs, table.op, strict=True) if op == "=~")
+    for name in latent:
+        if name in columns:
+            what = f"'{name}' is a latent variable of the model and a column of the data"
+            raise DesignError(message(what, do="Give the latent variable another name"))
+    for b in range(1, table.n_blocks + 1):
+        check_columns(frame.columns, observed_names(table, b), where="the model")
+
+
+def check_solution(fit: StructuralEstimates) -> list[str]:
+    """Return what is wrong with a solution, in words; nothing where all is well."""
+    found = _identified(fit)
+    if not fit.converged:
+        do = "Give starting values with start(), or simplify the model"
+        found.append(message("the search for the estimates stopped before the optimum", do=do))
+    if fit.test.df < 0:
+        what = f"the model has {-fit.test.df} parameters more than the data have moments (df = {fit.test.df})"
+        found.append(message(what, do="Fix or equate some of them"))
+    return found + _admissible(fit)
+
+
+def _identified(fit: StructuralEstimates) -> list[str]:
+    """Name the parameters in the null space of the information."""
+    basis = fit.constraints.linear.basis
+    inner = basis.T @ fit.information @ basis
+    if not inner.size or not np.isfinite(inner).all():
+        return []
+    scale = np.sqrt(np.maximum(np.abs(np.diag(inner)), 1e-300))
+    values, vectors = np.linalg.eigh(inner / np.outer(scale, scale))
+    null = vectors[:, values < 1e-9 * max(float(values[-1]), 1e-300)]
+    if not null.size:
+        return []
+    moved = np.abs(basis @ (null / scale[:, None]))
+    taking = np.flatnonzero(moved.max(axis=1) > 1e-3 * moved.max())
+    names = [fit.table.names()[i] for i in taking]
+    shown = ", ".join(names[:8]) + (f" and {len(names) - 8} more" if len(names) > 8 else "")
+    what = f"the model is not identified: {shown} cannot be told apart, and there are no standard errors"
+    do = "A factor needs three indicators, or two and a correlate; fix or equate one of these parameters"
+    return [message(what, do=do)]
+
+
+def _admissible(fit: StructuralEstimates) -> list[str]:
+    """Name negative variances, and latent covariance matrices that are not positive semidefinite."""
+    found = []
+    for b, (block, part) in enumerate(zip(fit.model.blocks, fit.model.parts(fit.x), strict=True)):
+        group = fit.table.group_labels[b // fit.table.n_levels]
+        where = f"group '{group}'" if group else ""
+        S = block.S.copy()
+        c = block.covariances
+        S[c.rows, c.columns] = S[c.columns, c.rows] = fit.x[c.parameters]
+        names = (*block.observed, *block.latent)
+        negative = [names[i] for i in range(len(names)) if S[i, i] < -1e-8 * max(abs(part.sigma).max(), 1e-300)]
+        if negative:
+            what = f"negative variance (Heywood case): {', '.join(negative)}"
+            do = "The model may be wrong, an item redundant, or the sample small; look before you fix it at zero"
+            found.append(message(what, where=where, do=do))
+            continue
+        p = len(block.observed)
+        for kind, own in (("latent variables", slice(p, None)), ("residuals", slice(0, p))):
+            matrix = S[own, own]
+            if matrix.size and np.linalg.eigvalsh(matrix)[0] < -1e-8 * max(float(np.abs(matrix).max()), 1e-300):
+                what = f"the covariance matrix of the {kind} is not positive definite: a correlation is beyond one"
+                found.append(message(what, where=where, do="Two of them may be the same; look at the correlations"))
+    return found

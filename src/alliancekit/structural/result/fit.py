@@ -1,0 +1,178 @@
+"""The class of fitted structural models: attributes, and methods that call one file of ``after/`` each."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from html import escape
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from alliancekit.core.errors import SpecError, message
+from alliancekit.core.sample import SampleAccount
+from alliancekit.structural.after import coefficients as after_coefficients
+from alliancekit.structural.after import measures as after_measures
+from alliancekit.structural.after import rcall as after_rcall
+from alliancekit.structural.after import text as after_text
+from alliancekit.structural.estimates import StructuralEstimates
+from alliancekit.structural.table import ParameterTable
+
+Floats = NDArray[np.float64]
+
+
+class StructuralFit:
+    """A fitted structural equation model (read-only). Made by ``ak.cfa``, ``ak.sem`` and ``ak.growth``.
+
+    Attributes
+    ----------
+    model : the syntax. table : the parameter table. nobs : rows used. sample : what became of the rows.
+    log_likelihood : of the model. converged : whether the search reached the optimum.
+    warnings : what was warned about, as text.
+    """
+
+    def __init__(self, model: str, fitted: StructuralEstimates, notes: tuple[str, ...]) -> None:
+        self.model, self._fit, self.warnings = model, fitted, notes
+
+    @property
+    def table(self) -> ParameterTable:
+        """The parameter table."""
+        return self._fit.table
+
+    @property
+    def nobs(self) -> int:
+        """Rows used."""
+        return self._fit.sample.n
+
+    @property
+    def sample(self) -> SampleAccount:
+        """What became of the rows handed in."""
+        return self._fit.sample.account
+
+    @property
+    def log_likelihood(self) -> float:
+        """Log-likelihood of the model."""
+        return self._fit.log_likelihood
+
+    @property
+    def converged(self) -> bool:
+        """True where the optimum was reached."""
+        return self._fit.converged
+
+    @property
+    def n_parameters(self) -> int:
+        """Free parameters, those tied by equalities counted once."""
+        return self._fit.n_parameters
+
+    def tidy(self, level: float = 0.95) -> pd.DataFrame:
+        """Return one row per parameter and definition.
+
+        Parameters
+        ----------
+        level : of the confidence intervals.
+
+        Returns
+        -------
+        DataFrame : term, lhs, op, rhs, (level, group,) label, estimate, std_error (0 where fixed), statistic (z),
+        p_value, conf_low, conf_high, std_lv (latent variables standardised), std_all (all variables standardised).
+
+        Raises
+        ------
+        SpecError : ``level`` is not between 0 and 1.
+
+        Notes
+        -----
+        Definitions have delta-method standard errors.
+
+        Examples
+        --------
+        >>> import numpy as np, pandas as pd, alliancekit as ak
+        >>> rng = np.random.default_rng(1)
+        >>> bond = rng.normal(size=200)
+        >>> d = pd.DataFrame({f"w{i}": bond + rng.normal(size=200) for i in (1, 2, 3)})
+        >>> ak.cfa("bond =~ w1 + w2 + w3", d).tidy()["term"].tolist()[:3]
+        ['bond =~ w1', 'bond =~ w2', 'bond =~ w3']
+
+        Checked against
+        ---------------
+        ``parameterEstimates`` and ``standardizedSolution`` of lavaan 0.6-14 (tests/reference/sem, growth).
+
+        When not to use
+        ---------------
+        z statistics are for large samples; with fewer than about 100 rows they reject too often.
+        """
+        if not 0 < level < 1:
+            raise SpecError(message(f"level={level!r} is not a confidence level", do="Give a number such as 0.95"))
+        return after_coefficients.coefficients(self._fit, level)
+
+    def glance(self) -> pd.DataFrame:
+        """Return one row: nobs, parameters, chi-square, df, p, CFI, TLI, RMSEA, SRMR, log-likelihood, AIC, BIC."""
+        m = self.fit_measures()
+        row: dict[str, Any] = {"nobs": self.nobs, "n_parameters": self.n_parameters}
+        names = ["chisq", "df", "pvalue", "cfi", "tli", "rmsea", "rmsea_ci_lower", "rmsea_ci_upper", "srmr"]
+        row |= {name: m[name] for name in names if name in m}
+        row |= {"log_likelihood": m["logl"], "aic": m["aic"], "bic": m["bic"]}
+        row |= {"estimator": self._fit.options.estimator, "converged": self.converged}
+        return pd.DataFrame([row])
+
+    @cached_property
+    def _measures(self) -> pd.Series:
+        return after_measures.fit_measures(self._fit)
+
+    def fit_measures(self) -> pd.Series:
+        """Return every fit measure, by lavaan's names with underscores for dots.
+
+        Returns
+        -------
+        Series : npar, fmin, chisq, df, pvalue, baseline_chisq ..., cfi, tli, nnfi, rfi, nfi, pnfi, ifi, rni, logl,
+        unrestricted_logl, aic, bic, ntotal, bic2, rmsea with limits and p values, rmr, srmr, crmr and their variants,
+        cn_05, cn_01, gfi, agfi, pgfi, mfi, ecvi; with a scaled test also ..._scaled and ..._robust.
+
+        Checked against
+        ---------------
+        ``fitMeasures`` of lavaan 0.6-14 (tests/reference/sem, growth).
+
+        When not to use
+        ---------------
+        As a substitute for looking at residuals: a model can fit well on the whole and badly where it matters.
+        """
+        return self._measures.copy()
+
+    def vcov(self) -> pd.DataFrame:
+        """Return the covariance matrix of the free parameters."""
+        names = list(self.table.names())
+        return pd.DataFrame(self._fit.vcov, index=names, columns=names)
+
+    def implied(self) -> dict[str, pd.DataFrame]:
+        """Return the moments implied by the model: "cov", and "mean" where it has means, by group or level."""
+        out: dict[str, pd.DataFrame] = {}
+        several = len(self._fit.implied) > 1
+        for b, (block, moments) in enumerate(zip(self._fit.model.blocks, self._fit.implied, strict=True)):
+            names = list(block.observed)
+            end = f" {self._title(b)}" if several else ""
+            out[f"cov{end}"] = pd.DataFrame(moments.sigma, index=names, columns=names)
+            if self._fit.model.means:
+                out[f"mean{end}"] = pd.DataFrame({"mean": moments.mu}, index=names)
+        return out
+
+    def _title(self, block: int) -> str:
+        levels = self.table.n_levels
+        group = self.table.group_labels[block // levels]
+        level = ("within", "between")[block % levels] if levels > 1 else ""
+        return " ".join(part for part in (group, level) if part)
+
+    def summary(self, standardized: bool = False) -> str:
+        """Return the summary as text; ``standardized`` adds the columns Std.lv and Std.all."""
+        notes = [f"Warning: {text}" for text in self.warnings]
+        return after_text.summary_text(self._fit, self.tidy(), self.fit_measures(), notes, standardized)
+
+    def as_r(self) -> str:
+        """Return the call that fits the same model with lavaan in R."""
+        return after_rcall.as_r(self.model, self._fit.options)
+
+    def __repr__(self) -> str:
+        return self.summary()
+
+    def _repr_html_(self) -> str:
+        return f"<pre>{escape(repr(self))}</pre>"
