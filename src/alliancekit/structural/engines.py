@@ -1,54 +1,116 @@
-"""Which engine fits which model: moments of complete data, or raw data with missing values or robust errors."""
+"""Which engine fits which model: moments of complete data, rows with missing values or robust errors, two levels."""
 
 from __future__ import annotations
 
+import numpy as np
+
+from alliancekit.core.errors import FitError, SpecError, message
 from alliancekit.structural.constraints import Constraints
 from alliancekit.structural.continuous.fit import fit_complete
-from alliancekit.structural.continuous.missing.estimate import fit_incomplete
+from alliancekit.structural.continuous.missing.estimate import IncompleteFit, fit_incomplete
 from alliancekit.structural.estimates import ModelTest, StructuralEstimates
 from alliancekit.structural.likelihood.inference import model_information
-from alliancekit.structural.likelihood.solution import Request
+from alliancekit.structural.likelihood.solution import Request, Solution
 from alliancekit.structural.options import Options
 from alliancekit.structural.sample import Sample
 from alliancekit.structural.table import ParameterTable
+from alliancekit.structural.twolevel.estimate import ClusteredFit, fit_clustered, group_roles
 
 
 def estimate(options: Options, table: ParameterTable, constraints: Constraints, sample: Sample) -> StructuralEstimates:
     """Return the estimates of a model by the engine that its options need."""
+    if table.n_levels > 1:
+        return _by_levels(options, table, constraints, sample)
     plain = options.se == "standard" and options.test == "standard" and options.information == "expected"
-    if options.missing == "listwise" and plain:
+    limited = constraints.equalities or constraints.inequalities or any(np.isfinite(table.lower + table.upper))
+    if options.missing == "listwise" and plain and not options.cluster and not limited:
         return fit_complete(options, table, constraints, sample)
     return _by_rows(options, table, constraints, sample)
 
 
-def _by_rows(options: Options, table: ParameterTable, constraints: Constraints, sample: Sample) -> StructuralEstimates:
+def request_of(options: Options, *, clusters: bool = False) -> Request:
+    """Return how uncertainty is computed; clusters: scores are summed by cluster in a model of one level.
+
+    As in lavaan, tests other than those of estimator MLR take the information without the curvature of the moments.
+    """
     kind = options.information
-    request = Request((kind, kind), sandwich=options.se == "robust.huber.white", test=options.test)
-    rows = [group.rows for group in sample.groups]
-    assert all(part is not None for part in rows)
-    found = fit_incomplete(table, constraints, [part for part in rows if part is not None], request)
+    test = "yuan.bentler.mplus" if clusters and options.test == "standard" else options.test
+    for_test = "hessian" if test == "standard" or options.estimator == "MLR" else "h1"
+    sandwich = clusters or options.se == "robust.huber.white"
+    return Request((kind, kind), ("hessian", for_test), sandwich=sandwich, test=test)
+
+
+def _by_rows(options: Options, table: ParameterTable, constraints: Constraints, sample: Sample) -> StructuralEstimates:
+    """Fit raw data of one level."""
+    rows = [group.rows for group in sample.groups if group.rows is not None]
+    if len(rows) < len(sample.groups):
+        what = "robust standard errors and missing values need the rows of the data, not only their covariances"
+        raise SpecError(message(what, do="Hand in the data"))
+    labels = [group.clusters for group in sample.groups if group.clusters is not None] if options.cluster else None
+    request = request_of(options, clusters=labels is not None)
+    found = fit_incomplete(table, constraints, rows, request, clusters=labels)
+    return _gather(options, constraints, sample, found, found.baseline()[1], "rows")
+
+
+def _by_levels(
+    options: Options, table: ParameterTable, constraints: Constraints, sample: Sample
+) -> StructuralEstimates:
+    """Fit raw data of two levels."""
+    if options.cluster is None:
+        raise SpecError(message("a model with two levels needs clusters", do="Name their column in cluster="))
+    rows, only, labels = [], [], []
+    for roles, group in zip(group_roles(table), sample.groups, strict=True):
+        if group.rows is None or group.clusters is None:
+            raise SpecError(message("a model with two levels needs the rows of the data", do="Hand in the data"))
+        place = {name: k for k, name in enumerate(group.names)}
+        rows.append(group.rows[:, [place[name] for name in roles.within]])
+        only.append(group.rows[:, [place[name] for name in roles.cluster_only]])
+        labels.append(group.clusters)
+    found = fit_clustered(table, constraints, rows, only, labels, request_of(options))
+    baseline = found.baseline()
+    if baseline is None:
+        raise FitError(message("the model of independent variables cannot be fitted to both levels"))
+    return _gather(options, constraints, sample, found, baseline[1], "levels")
+
+
+def _gather(
+    options: Options,
+    constraints: Constraints,
+    sample: Sample,
+    found: IncompleteFit | ClusteredFit,
+    baseline: Solution,
+    engine: str,
+) -> StructuralEstimates:
+    """Return the estimates of a fit of raw data."""
     solution = found.solution
-    baseline = found.baseline()[1]
-    scaling = solution.scaling
+    information = solution.information
+    if information.shape[0] != found.x.size:
+        information = model_information(options.information, found.data, found.model, found.x)
     return StructuralEstimates(
         options,
-        table,
+        found.table,
         found.model,
         constraints,
         sample,
         found.x,
         found.vcov,
-        model_information(kind, found.data, found.model, found.x),
+        information,
         solution.implied,
         found.saturated.blocks,
-        ModelTest(solution.statistic, solution.df, None if scaling is None else scaling.factor),
-        ModelTest(baseline.statistic, baseline.df, None if baseline.scaling is None else baseline.scaling.factor),
+        _test(solution, found.request),
+        _test(baseline, found.request),
         found.fmin,
         solution.log_likelihood,
         found.saturated.log_likelihood - found.saturated.outside,
-        None if scaling is None else (scaling.saturated, scaling.model),
-        solution.x.size,
+        None if solution.scaling is None else (solution.scaling.saturated, solution.scaling.model),
+        found.mapping.spent,
         found.found.iterations,
         found.found.converged,
-        "rows",
+        engine,
+        found,
     )
+
+
+def _test(solution: Solution, request: Request) -> ModelTest:
+    factor = None if solution.scaling is None else solution.scaling.factor
+    return ModelTest(solution.statistic, solution.df, float("nan") if request.scaled and factor is None else factor)

@@ -8,18 +8,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from alliancekit.structural.constraints import Constraints
+from alliancekit.structural.continuous.missing.estimate import IncompleteFit
 from alliancekit.structural.likelihood.contract import Block as Moments
 from alliancekit.structural.model import Model
 from alliancekit.structural.options import Options
 from alliancekit.structural.sample import Sample
 from alliancekit.structural.table import ParameterTable
+from alliancekit.structural.twolevel.estimate import ClusteredFit
 
 Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
 class ModelTest:
-    """A test of a model against the saturated one. factor : scaling factor, None for the plain test."""
+    """A test of a model against the saturated one. factor : scaling factor, None for the plain test, NaN without df."""
 
     statistic: float
     df: int
@@ -28,7 +30,7 @@ class ModelTest:
     @property
     def scaled(self) -> float:
         """The scaled statistic; the plain one where there is no factor."""
-        return self.statistic if self.factor is None else self.statistic / self.factor
+        return self.statistic if self.factor is None or self.df == 0 else self.statistic / self.factor
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -44,6 +46,7 @@ class StructuralEstimates:
     fmin : lavaan's criterion. log_likelihood, log_likelihood_saturated. factors : scaling factors of both (saturated,
         model), None unless robust.
     n_parameters : free parameters less equality constraints. iterations, converged : of the search. engine : which.
+    source : the fit of raw data (missing values, levels) with what only it knows; None for fits of moments.
     """
 
     options: Options
@@ -66,3 +69,4 @@ class StructuralEstimates:
     iterations: int
     converged: bool
     engine: str
+    source: IncompleteFit | ClusteredFit | None = None

@@ -9,13 +9,19 @@ from alliancekit.core.errors import SpecError, check_option, message
 from alliancekit.structural.rules import CFA, EQUAL, GROWTH, SEM, Rules
 
 ESTIMATORS = ("ML", "MLR", "MLF")
-MISSING = ("listwise", "fiml")
+MISSING = ("listwise", "fiml", "fiml.x")
 ERRORS = ("standard", "robust.huber.white", "first.order", "none")
 TESTS = ("standard", "yuan.bentler", "yuan.bentler.mplus")
 INFORMATION = ("expected", "observed", "first.order")
 LIKELIHOODS = ("normal", "wishart")
 FUNCTIONS = {"cfa": CFA, "sem": SEM, "growth": GROWTH}
-_SAME = {"ml": "fiml", "direct": "fiml", "robust": "robust.huber.white", "mlr": "robust.huber.white"}
+_SAME = {
+    "ml": "fiml",
+    "direct": "fiml",
+    "ml.x": "fiml.x",
+    "robust": "robust.huber.white",
+    "mlr": "robust.huber.white",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +83,7 @@ def make_options(
     errors = check_option("se", _word(se or defaults[0]), ERRORS)
     tested = check_option("test", _word(test or defaults[1]), TESTS)
     check_option("likelihood", likelihood, LIKELIHOODS)
-    if likelihood == "wishart" and (chosen == "fiml" or robust or cluster):
+    if likelihood == "wishart" and (chosen != "listwise" or robust or cluster):
         raise SpecError(message("the Wishart likelihood is for complete data and estimator='ML'"))
     equal = _words(group_equal)
     for name in equal:
@@ -85,9 +91,9 @@ def make_options(
     if (equal or _words(group_partial)) and group is None:
         raise SpecError(message("group_equal needs groups", do="Name the column in group="))
     coding = ("loadings", "intercepts") if effect_coding is True else _words(effect_coding or ())
-    means = (
-        meanstructure if meanstructure is not None else _needs_means(function, chosen, group, equal, coding, cluster)
-    )
+    means = meanstructure
+    if means is None:
+        means = _needs_means(function, chosen, group, coding, cluster)
     rules = replace(
         FUNCTIONS[function],
         meanstructure=bool(means) or function == "growth",
@@ -104,11 +110,11 @@ def make_options(
 
 
 def _usual(missing: str, cluster: str | None) -> str:
-    return "observed" if missing == "fiml" or cluster else "expected"
+    return "observed" if missing != "listwise" or cluster else "expected"
 
 
 def _needs_means(function: str, missing: str, group: str | None, coding: tuple[str, ...], cluster: str | None) -> bool:
-    return bool(function == "growth" or missing == "fiml" or group or "intercepts" in coding or cluster)
+    return bool(function == "growth" or missing != "listwise" or group or "intercepts" in coding or cluster)
 
 
 def _word(value: str) -> str:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from scipy.linalg import lapack
 
 from alliancekit.core.errors import DesignError, DesignWarning, SpecError, check_columns, message
 from alliancekit.core.sample import SampleAccount
@@ -69,6 +70,7 @@ def read_sample(
     group: str | None = None,
     labels: tuple[str, ...] = ("",),
     missing: str = "listwise",
+    complete: Sequence[str] = (),
     cluster: str | None = None,
     stacklevel: int = 3,
 ) -> Sample:
@@ -77,7 +79,8 @@ def read_sample(
     Parameters
     ----------
     names : per group, its observed variables. missing : "listwise" leaves out rows in which one is missing, and warns
-        with their number; "fiml" keeps all rows that have a value.
+        with their number; "fiml" keeps all rows that have a value in a variable of the model and in all of
+        ``complete``, the covariates whose moments are those of the sample; "fiml.x" all that have any value.
 
     Raises
     ------
@@ -105,6 +108,7 @@ def read_sample(
             do = 'Give missing="fiml" to use all rows, or missing="listwise" with a reason'
             warnings.warn(message(what, do=do), DesignWarning, stacklevel=stacklevel)
     kept = inside & ~lost
+    kept = _without_missing_covariates(values, kept, [place[name] for name in complete], missing, dropped, stacklevel)
     codes = None if group is None else frame[group].map(_text, na_action="ignore").to_numpy()
     groups = []
     for own, label in zip(names, labels, strict=True):
@@ -117,6 +121,26 @@ def read_sample(
     return Sample(tuple(groups), account)
 
 
+def _without_missing_covariates(
+    values: Floats,
+    kept: NDArray[np.bool_],
+    places: Sequence[int],
+    missing: str,
+    dropped: list[tuple[str, int]],
+    stacklevel: int,
+) -> NDArray[np.bool_]:
+    """Leave out rows without a value of a covariate that is held at its sample moments, and warn with their number."""
+    if missing != "fiml" or not places:
+        return kept
+    gone = kept & np.isnan(values[:, places]).any(axis=1)
+    if not gone.any():
+        return kept
+    dropped.append(("missing in a covariate", int(gone.sum())))
+    what = f"{int(gone.sum())} rows have a missing value in a covariate and are left out"
+    warnings.warn(message(what, do='Give missing="fiml.x" to use them'), DesignWarning, stacklevel=stacklevel + 1)
+    return np.asarray(kept & ~gone)
+
+
 def _group(label: str, names: tuple[str, ...], rows: Floats, clusters: NDArray[np.generic] | None) -> GroupSample:
     where = f"group '{label}'" if label else ""
     known = np.isfinite(rows).sum(axis=0)
@@ -127,9 +151,7 @@ def _group(label: str, names: tuple[str, ...], rows: Floats, clusters: NDArray[n
         column = rows[:, j][np.isfinite(rows[:, j])]
         if column.min() == column.max():
             what = f"'{name}' has the same value in every row"
-            raise DesignError(
-                message(what, where=where, do="A variable that does not vary has no covariances: leave it out")
-            )
+            raise DesignError(message(what, where=where, do="What does not vary has no covariances"))
     n, p = rows.shape
     complete = not np.isnan(rows).any()
     if complete and n <= p:
@@ -145,7 +167,11 @@ def _group(label: str, names: tuple[str, ...], rows: Floats, clusters: NDArray[n
 
 def _check_rank(names: tuple[str, ...], cov: Floats, where: str) -> None:
     scale = np.sqrt(np.diag(cov))
-    values, vectors = np.linalg.eigh(cov / np.outer(scale, scale))
+    correlations = cov / np.outer(scale, scale)
+    factor, failed = lapack.dpotrf(correlations, lower=1)
+    if not failed and factor.diagonal().min() > 1e-3:
+        return
+    values, vectors = np.linalg.eigh(correlations)
     if values.size and values[0] < 1e-10:
         taking = [names[i] for i in np.flatnonzero(np.abs(vectors[:, 0]) > 1e-3)]
         what = f"the variables {', '.join(taking)} are linearly dependent: one is a sum or a copy of the others"
@@ -181,8 +207,8 @@ def _named(matrix: Any) -> pd.DataFrame:
         do = "Give a DataFrame with the variables' names as columns and as index"
         raise SpecError(message("sample_cov needs names of its variables", do=do))
     if list(matrix.index) != list(matrix.columns):
-        matrix = matrix.set_axis(matrix.columns, axis=0)
-    return matrix
+        return pd.DataFrame(matrix.to_numpy(), matrix.columns, matrix.columns)
+    return pd.DataFrame(matrix)
 
 
 def _numbers(frame: pd.DataFrame, name: str) -> Floats:

@@ -14,9 +14,12 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy import special
 
-from alliancekit.structural.duplication import triangle
+from alliancekit.structural.continuous.missing.estimate import IncompleteFit
+from alliancekit.structural.continuous.missing.saturated import pairwise_moments
+from alliancekit.structural.duplication import half_vector, triangle
 from alliancekit.structural.estimates import ModelTest, StructuralEstimates
 from alliancekit.structural.likelihood.contract import Block as Moments
+from alliancekit.structural.twolevel.estimate import ClusteredFit
 
 Floats = NDArray[np.float64]
 CLOSE, NOT_CLOSE, LEVEL = 0.05, 0.08, 0.90
@@ -40,15 +43,20 @@ def fit_measures(fit: StructuralEstimates) -> pd.Series:
     out |= _incremental(test.statistic, test.df, base.statistic, base.df, "")
     if scaled:
         out |= _incremental(test.scaled, test.df, base.scaled, base.df, "_scaled")
-        out |= _robust_incremental(test, base)
     out |= _likelihood(fit, n)
     total = n - groups if fit.options.likelihood == "wishart" else n
     out |= _rmsea(test.statistic, test.df, total, groups, "", 1.0)
     if scaled:
-        out |= _rmsea(test.scaled, test.df, total, groups, "_scaled", 1.0)
-        out |= _rmsea(test.scaled, test.df, total, groups, "_robust", float(test.factor or np.nan))
+        out |= _rmsea(test.statistic, test.df * float(test.factor or np.nan), total, groups, "_scaled", 1.0)
+    pair = _robust_pair(fit)
+    if pair is not None:
+        out |= _robust_incremental(*pair)
+        out |= _rmsea(pair[0].scaled, test.df, total, groups, "_robust", float(pair[0].factor or np.nan))
     if fit.table.n_levels == 1:
         out |= _residual_measures(fit)
+    elif isinstance(fit.source, ClusteredFit):
+        within, between = fit.source.srmr()
+        out |= {"srmr": within + between, "srmr_within": within, "srmr_between": between}
     out |= _others(fit, n, groups)
     return pd.Series(out, dtype=float, name="fit")
 
@@ -65,22 +73,43 @@ def _incremental(x: float, df: int, x0: float, df0: int, end: str) -> dict[str, 
     tli = 1.0 - gain / df * df0 / gain0 if df > 0 else 1.0
     worst = max(gain, gain0, 0.0)
     cfi = 1.0 - max(gain, 0.0) / worst if worst > 0 else 1.0
-    nfi = (x0 - x) / x0 if df <= df0 else 1.0
-    rfi = (x0 / df0 - x / df) / (x0 / df0) if df > 0 else 1.0
+    gained = (x0 - x) / x0 if x0 > 0 else float("nan")
+    nfi = gained if 0 < df <= df0 else 1.0 if df == 0 else float("nan")
+    rfi = _relative(x, df, x0, df0)
     return {
         f"cfi{end}": cfi,
         f"tli{end}": tli,
         f"nnfi{end}": tli,
         f"rfi{end}": rfi,
         f"nfi{end}": nfi,
-        f"pnfi{end}": df / df0 * nfi,
+        f"pnfi{end}": df / df0 * gained,
         f"ifi{end}": (x0 - x) / (x0 - df),
         f"rni{end}": 1.0 - gain / gain0 if df > 0 else 1.0,
     }
 
 
+def _relative(x: float, df: int, x0: float, df0: int) -> float:
+    """Return RFI: one less the ratio of chi-square to df of the model over that of independence."""
+    if df == 0:
+        return 1.0
+    if df > df0:
+        return float("nan")
+    gain = x0 / df0 - x / df
+    return 1.0 if gain < 0 else gain / (x0 / df0)
+
+
+def _robust_pair(fit: StructuralEstimates) -> tuple[ModelTest, ModelTest] | None:
+    """Return the tests of model and baseline behind the robust forms; with missing values freed from these."""
+    if isinstance(fit.source, IncompleteFit) and fit.options.missing != "listwise":
+        own, base = (ModelTest(c.statistic, c.df, c.factor if c.df > 0 else 1.0) for c in fit.source.corrected())
+        return own, base
+    return None if fit.test.factor is None else (fit.test, fit.baseline)
+
+
 def _robust_incremental(test: ModelTest, base: ModelTest) -> dict[str, float]:
     c, c0 = float(test.factor or np.nan), float(base.factor or np.nan)
+    if np.isnan(c) or np.isnan(c0):
+        return dict.fromkeys(("cfi_robust", "tli_robust", "nnfi_robust", "rni_robust"), float("nan"))
     gain, gain0 = test.scaled - test.df, base.scaled - base.df
     top, bottom = max(c * gain, 0.0), max(c * gain, c0 * gain0, 0.0)
     cfi = 1.0 - top / bottom if bottom > 0 else 1.0
@@ -105,7 +134,7 @@ def _likelihood(fit: StructuralEstimates, n: int) -> dict[str, float]:
     return out
 
 
-def _rmsea(x: float, df: int, n: int, groups: int, end: str, factor: float) -> dict[str, float]:
+def _rmsea(x: float, df: float, n: int, groups: int, end: str, factor: float) -> dict[str, float]:
     """RMSEA with limits and tests of close and of not close fit; ``factor`` is the scaling of the robust form."""
     names = [f"rmsea{end}", f"rmsea_ci_lower{end}", f"rmsea_ci_upper{end}", f"rmsea_pvalue{end}"]
     names.append(f"rmsea_notclose_pvalue{end}")
@@ -120,11 +149,11 @@ def _rmsea(x: float, df: int, n: int, groups: int, end: str, factor: float) -> d
     return dict(zip(names, [point, np.sqrt(lower * unit), np.sqrt(upper * unit), p_close, p_far], strict=True))
 
 
-def _noncentral(x: float, df: int, delta: float) -> float:
+def _noncentral(x: float, df: float, delta: float) -> float:
     return float(special.chndtr(x, df, delta))
 
 
-def _noncentrality(x: float, df: int, probability: float) -> float:
+def _noncentrality(x: float, df: float, probability: float) -> float:
     """Return the noncentrality for which chi-square is below ``x`` with this probability; 0 where there is none."""
     if special.chdtr(df, x) < probability:
         return 0.0
@@ -154,7 +183,7 @@ def _of_block(sample: Moments, model: Moments, means: bool) -> dict[str, float]:
     mplus[own] = (s**2 - m**2) / s**2
     gap = sample.mu - model.mu if means else np.zeros(0)
     of_mean = {"raw": gap, "bentler": gap / s if means else gap}
-    of_mean["bollen"] = sample.mu / s - model.mu / m if means else gap
+    of_mean["mplus"] = sample.mu / s - model.mu / m if means else gap
     count, extra = p * (p + 1) / 2, p if means else 0
     off = p * (p - 1) / 2
 
@@ -167,8 +196,8 @@ def _of_block(sample: Moments, model: Moments, means: bool) -> dict[str, float]:
         "srmr": root(bentler, of_mean["bentler"], count + extra),
     }
     out |= {"srmr_bentler": out["srmr"], "srmr_bentler_nomean": root(bentler, [], count)}
-    out |= {"crmr": root(bollen, of_mean["bollen"], off + extra), "crmr_nomean": root(bollen, [], off)}
-    out |= {"srmr_mplus": root(mplus, of_mean["bollen"], count + extra), "srmr_mplus_nomean": root(mplus, [], count)}
+    out |= {"crmr": root(bollen, of_mean["bentler"], off + extra), "crmr_nomean": root(bollen, [], off)}
+    out |= {"srmr_mplus": root(mplus, of_mean["mplus"], count + extra), "srmr_mplus_nomean": root(mplus, [], count)}
     return out
 
 
@@ -178,21 +207,23 @@ def _others(fit: StructuralEstimates, n: int, groups: int) -> dict[str, float]:
     out: dict[str, float] = {}
     if df > 0 and fit.table.n_levels == 1:
         for name, alpha in (("cn_05", 0.05), ("cn_01", 0.01)):
-            out[name] = special.chdtri(df, alpha) / (x / n) + 1 if x > 0 else np.inf
+            out[name] = float(special.chdtri(df, alpha)) / (x / n) + 1 if x > 0 else float("inf")
     if fit.table.n_levels == 1:
         gfi = _gfi(fit)
         p = [len(g.names) for g in fit.sample.groups]
         points = sum(k * (k + 1) // 2 + (k if fit.model.means else 0) for k in p)
         out |= {"gfi": gfi, "agfi": 1 - points / df * (1 - gfi) if df > 0 else 1.0, "pgfi": df / points * gfi}
-    out["mfi"] = float(np.exp(-0.5 * (x - df) / n))
-    if groups == 1 and fit.table.n_levels == 1:
+        out["mfi"] = float(np.exp(-0.5 * (x - df) / n))
+    if fit.table.n_levels == 1:
         out["ecvi"] = x / n + 2 * fit.n_parameters / n
     return out
 
 
 def _gfi(fit: StructuralEstimates) -> float:
     """Goodness of fit: the share of the weighted sum of squares of the moments that the model explains."""
-    top = bottom = 0.0
+    if isinstance(fit.source, IncompleteFit):
+        return _gfi_by_information(fit.source)
+    total = 0.0
     for group, sample, model in zip(fit.sample.groups, fit.saturated, fit.implied, strict=True):
         P = np.linalg.inv(model.sigma)
         gap, whole = P @ (sample.sigma - model.sigma), P @ sample.sigma
@@ -201,6 +232,25 @@ def _gfi(fit: StructuralEstimates) -> float:
             d = sample.mu - model.mu
             lost += float(d @ P @ d)
             all_ += float(sample.mu @ P @ sample.mu)
-        top += group.n * lost
-        bottom += group.n * all_
-    return 1.0 - top / bottom if bottom > 0 else 1.0
+        total += group.n * (1.0 - lost / all_)
+    return total / fit.sample.n
+
+
+def _gfi_by_information(source: IncompleteFit) -> float:
+    """Goodness of fit with the expected information of the rows as weights; moments held fixed have none.
+
+    As in lavaan the moments to explain are those of the available pairs, not the saturated ones.
+    """
+    total = 0.0
+    weights = source.data.information("expected", source.solution.implied)
+    for g, weight in enumerate(weights):
+        free = source.saturated.counted[g]
+        model = source.solution.implied[g]
+        saturated, implied = (
+            np.concatenate([mean, half_vector(cov)])[free]
+            for mean, cov in (pairwise_moments(source.data.groups[g]), (model.mu, model.sigma))
+        )
+        own, gap = weight[np.ix_(free, free)], saturated - implied
+        share = 1.0 - float(gap @ own @ gap) / float(saturated @ own @ saturated)
+        total += source.data.units[g] * share
+    return total / source.data.n

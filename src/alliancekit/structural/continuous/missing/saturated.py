@@ -52,6 +52,24 @@ def available_moments(patterns: Patterns) -> tuple[Floats, Floats]:
     return mean, correlation * np.outer(spread, spread)
 
 
+def pairwise_moments(patterns: Patterns) -> tuple[Floats, Floats]:
+    """Return means of the available values and covariances of the rows that have both variables, about their means.
+
+    Divisor as in lavaan: pairs less one, times (n - 1) / n. The matrix need not be positive definite.
+    """
+    there = patterns.observed[patterns.pattern].astype(float)
+    mean = patterns.rows.sum(axis=0) / there.sum(axis=0)
+    centred = np.where(there > 0, patterns.rows - mean, 0.0)
+    pairs = there.T @ there
+    sums = centred.T @ there
+    cross = centred.T @ centred - sums * sums.T / np.maximum(pairs, 1.0)
+    n = patterns.n
+    cov = np.full_like(cross, np.nan)
+    known = pairs > 1
+    cov[known] = cross[known] / (pairs[known] - 1) * ((n - 1) / n)
+    return mean, cov
+
+
 def fit_saturated(patterns: Patterns, *, tolerance: float = 1e-9, max_iterations: int = 500) -> Saturated:
     """Return the saturated moments; the search ends where a step would gain less than ``tolerance`` in -2 log L.
 
