@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
+from scipy.linalg import lapack
 
 from alliancekit.core.errors import DesignError, check_columns, message
 from alliancekit.structural.estimates import StructuralEstimates
@@ -42,7 +43,11 @@ def _identified(fit: StructuralEstimates) -> list[str]:
     if not inner.size or not np.isfinite(inner).all():
         return []
     scale = np.sqrt(np.maximum(np.abs(np.diag(inner)), 1e-300))
-    values, vectors = np.linalg.eigh(inner / np.outer(scale, scale))
+    scaled = inner / np.outer(scale, scale)
+    factor, failed = lapack.dpotrf(scaled, lower=1)
+    if not failed and factor.diagonal().min() > 1e-3:
+        return []
+    values, vectors = np.linalg.eigh(scaled)
     null = vectors[:, values < 1e-9 * max(float(values[-1]), 1e-300)]
     if not null.size:
         return []

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.linalg import lapack
 
 from alliancekit.structural.likelihood.contract import Block as Moments
 from alliancekit.structural.model import Model, Parts, add_gradient, factors_of
@@ -42,13 +43,10 @@ def evaluate(model: Model, samples: Sequence[SampleMoments], x: Floats) -> Point
     """Return the discrepancy at ``x``; None where an implied covariance matrix is not positive definite."""
     total, parts, inverses = 0.0, model.parts(x), []
     for part, sample in zip(parts, samples, strict=True):
-        try:
-            lower = np.linalg.cholesky(part.sigma)
-        except np.linalg.LinAlgError:
+        found = inverse_of(part.sigma)
+        if found is None:
             return None
-        half = np.linalg.inv(lower)
-        inverse = half.T @ half
-        diagonal = lower.diagonal()
+        inverse, diagonal = found
         value = 2.0 * float(np.log(diagonal).sum()) + float((inverse * sample.cov).sum()) - sample.log_det
         if model.means:
             gap = sample.mean - part.mu
@@ -56,6 +54,16 @@ def evaluate(model: Model, samples: Sequence[SampleMoments], x: Floats) -> Point
         total += sample.weight * (value - len(diagonal))
         inverses.append(inverse)
     return Point(x, total, parts, inverses) if np.isfinite(total) else None
+
+
+def inverse_of(matrix: Floats) -> tuple[Floats, Floats] | None:
+    """Return the inverse of a positive definite matrix and the diagonal of its Cholesky factor; None for others."""
+    factor, failed = lapack.dpotrf(matrix, lower=1)
+    if failed:
+        return None
+    inverse, _ = lapack.dpotri(factor, lower=1)
+    lower = np.tril(inverse)
+    return lower + np.tril(inverse, -1).T, factor.diagonal()
 
 
 def gradient(model: Model, samples: Sequence[SampleMoments], point: Point) -> Floats:

@@ -1,4 +1,4 @@
-"""The minimum of the discrepancy by Fisher scoring within the linear constraints."""
+"""The minimum of the discrepancy: Fisher scoring, then quasi-Newton steps, within the linear constraints."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.linalg import lapack
 
 from alliancekit.numerics.optimisers import minimise
 from alliancekit.structural.constraints import Linear
@@ -20,8 +21,9 @@ from alliancekit.structural.continuous.objective import (
 from alliancekit.structural.model import Model
 
 Floats = NDArray[np.float64]
-_TOLERANCE = 1e-14
-_SCORING = 60
+_TOLERANCE = 1e-13
+_SCORING = 100
+_FIRST, _AGAIN = 3, 12  # steps by the expected information, and every so many; others learn from the gradients
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -42,19 +44,44 @@ def search(model: Model, samples: Sequence[SampleMoments], linear: Linear, start
     point = evaluate(model, samples, linear.expand(z))
     if point is None:
         return None
+    slope = _pull(linear, gradient(model, samples, point)) / 2.0
+    curvature = _curvature(model, samples, linear, point)
     for iteration in range(1, _SCORING + 1):
-        slope = _pull(linear, gradient(model, samples, point))
-        information = expected_information(model, samples, point)
-        inner = information if linear.trivial else linear.basis.T @ information @ linear.basis
-        step = _solve(inner, slope / 2.0)
-        decrement = float(slope @ step) / 2.0
+        step = _solve(curvature, slope)
+        decrement = float(slope @ step)
         if decrement < _TOLERANCE + 4e-16 * abs(point.value):
+            information = expected_information(model, samples, point)
             return Optimum(point, gradient(model, samples, point), information, iteration, True, decrement)
         moved = _line_search(model, samples, linear, z, step, point, 2.0 * decrement)
         if moved is None:
             break
+        before, old = z, slope
         z, point = moved
+        slope = _pull(linear, gradient(model, samples, point)) / 2.0
+        if iteration <= _FIRST or iteration % _AGAIN == 0:
+            curvature = _curvature(model, samples, linear, point)
+        else:
+            curvature = _learn(curvature, z - before, slope - old)
     return _finish(model, samples, linear, z, iteration)
+
+
+def _curvature(model: Model, samples: Sequence[SampleMoments], linear: Linear, point: Point) -> Floats:
+    """Return half the expected second derivative of F within the constraints."""
+    information = expected_information(model, samples, point)
+    return information if linear.trivial else np.asarray(linear.basis.T @ information @ linear.basis)
+
+
+def _learn(curvature: Floats, moved: Floats, change: Floats) -> Floats:
+    """Return the curvature after the BFGS update, damped where it would not stay positive definite."""
+    pushed = curvature @ moved
+    own, seen = float(moved @ pushed), float(moved @ change)
+    if own <= 0:
+        return curvature
+    if seen < 0.2 * own:
+        share = 0.8 * own / (own - seen)
+        change = share * change + (1.0 - share) * pushed
+        seen = float(moved @ change)
+    return np.asarray(curvature - np.outer(pushed, pushed) / own + np.outer(change, change) / seen)
 
 
 def _pull(linear: Linear, slope: Floats) -> Floats:
@@ -65,13 +92,9 @@ def _solve(matrix: Floats, right: Floats) -> Floats:
     """Solve for a scoring step; directions without information are left alone."""
     scale = 1.0 / np.sqrt(np.maximum(np.diag(matrix), 1e-300))
     scaled = matrix * scale[:, None] * scale
-    try:
-        lower = np.linalg.cholesky(scaled)
-        if np.diag(lower).min() > 1e-6:
-            half = np.linalg.inv(lower)
-            return np.asarray(scale * (half.T @ (half @ (scale * right))))
-    except np.linalg.LinAlgError:
-        lower = np.zeros((0, 0))
+    factor, solved, failed = lapack.dposv(scaled, scale * right, lower=1)
+    if not failed and factor.diagonal().min() > 1e-6:
+        return np.asarray(scale * solved)
     values, vectors = np.linalg.eigh(scaled)
     kept = values > 1e-10 * max(float(values[-1]), 1e-300)
     inverse = np.where(kept, 1.0 / np.where(kept, values, 1.0), 0.0)
