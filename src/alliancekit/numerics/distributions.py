@@ -47,5 +47,10 @@ def normal_quantile(probability: float) -> float:
     return float(special.ndtri(probability))
 
 
+def normal_upper(statistic: ArrayLike) -> Floats:
+    """Return the upper tail area of the standard normal distribution."""
+    return _floats(special.ndtr(-np.asarray(statistic, float)))
+
+
 def _floats(values: Any) -> Floats:
     return np.asarray(values, dtype=np.float64)

@@ -1,0 +1,186 @@
+"""Residuals: what the model leaves unexplained of covariances and means, their standard errors, and their size.
+
+Standardised residuals: Ogasawara (2001, Psychometrika 66, 421-436), as in lavaan. Size with standard errors and an
+unbiased estimate: Maydeu-Olivares (2017, Psychometrika 82, 533-558).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from alliancekit.numerics.distributions import normal_quantile, normal_upper
+from alliancekit.structural.after.view import GroupView
+from alliancekit.structural.duplication import from_half, half_vector, triangle
+from alliancekit.structural.likelihood.contract import Block as Moments
+
+Floats = NDArray[np.float64]
+KINDS = ("raw", "cor.bentler", "cor.bollen", "normalized", "standardized")
+CLOSE = 0.05
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Residuals:
+    """Residuals of one block: covariances (p, p), means (p,) or None."""
+
+    cov: Floats
+    mean: Floats | None
+
+
+def plain_residuals(sample: Moments, model: Moments, kind: str, means: bool) -> Residuals:
+    """Return residuals that need no standard error.
+
+    kind : "raw"; "cor.bentler", both divided by the sample's standard deviations; "cor.bollen", differences of
+    correlations.
+    """
+    gap = sample.mu - model.mu if means else None
+    if kind == "raw":
+        return Residuals(sample.sigma - model.sigma, gap)
+    sd = np.sqrt(sample.sigma.diagonal())
+    with np.errstate(invalid="ignore"):
+        other = sd if kind == "cor.bentler" else np.sqrt(model.sigma.diagonal())
+        cov = sample.sigma / np.outer(sd, sd) - model.sigma / np.outer(other, other)
+    return Residuals(cov, None if gap is None else gap / sd)
+
+
+def scaled_residuals(sample: Moments, model: Moments, view: GroupView, spread: Floats) -> Residuals:
+    """Return raw residuals over standard errors; residuals at zero stay there. ``spread`` : their covariances (m, m)."""
+    error = split(np.sqrt(np.maximum(spread.diagonal(), 0.0)), len(sample.mu), view.means)
+    raw = plain_residuals(sample, model, "raw", view.means)
+    mean = None if raw.mean is None or error.mean is None else _over(raw.mean, error.mean)
+    return Residuals(_over(raw.cov, error.cov), mean)
+
+
+def _over(values: Floats, errors: Floats, tiny: float = 1e-5) -> Floats:
+    """Return values over errors; values near zero, which have no error where a parameter fits them, are kept."""
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.where(np.abs(values) < tiny, values, values / errors)
+
+
+def split(vector: Floats, p: int, means: bool) -> Residuals:
+    """Return the vector of moments of one block as matrix and means."""
+    if not means:
+        return Residuals(from_half(vector, p), None)
+    return Residuals(from_half(vector[p:], p), vector[:p])
+
+
+def residual_spread(view: GroupView, bread: Floats) -> Floats:
+    """Return the covariance matrix (m, m) of the residuals of a group.
+
+    bread : (size, size) inverse information of all parameters, of the kind that curvature is.
+    """
+    curvature = view.curvature()
+    fitted = view.n * view.jacobian @ bread @ view.jacobian.T
+    left = np.eye(len(fitted)) - fitted @ curvature
+    return np.asarray(left @ view.spread() @ left.T)
+
+
+def rescale_spread(spread: Floats, sample: Moments, kind: str, means: bool) -> Floats:
+    """Return the covariance matrix of residuals of correlations, from that of raw residuals."""
+    if kind == "raw":
+        return spread
+    sd = np.sqrt(sample.sigma.diagonal())
+    rows, columns = triangle(len(sd))
+    if kind == "cor.bentler":
+        change = np.diag(1.0 / (sd[rows] * sd[columns]))
+    else:
+        change = _correlation_slopes(sample.sigma)
+    if means:
+        p = len(sd)
+        whole = np.zeros((p + len(rows), p + len(rows)))
+        whole[:p, :p], whole[p:, p:] = np.diag(1.0 / sd), change
+        change = whole
+    return np.asarray(change @ spread @ change.T)
+
+
+def _correlation_slopes(cov: Floats) -> Floats:
+    """Return the derivatives of correlations (diagonal: zero) by covariances, lower triangles."""
+    variance = cov.diagonal()
+    sd = np.sqrt(variance)
+    rows, columns = triangle(len(sd))
+    place = {(i, j): k for k, (i, j) in enumerate(zip(rows.tolist(), columns.tolist(), strict=True))}
+    out = np.zeros((len(rows), len(rows)))
+    for k, (i, j) in enumerate(zip(rows, columns, strict=True)):
+        if i == j:
+            continue
+        r = cov[i, j] / (sd[i] * sd[j])
+        out[k, k] = 1.0 / (sd[i] * sd[j])
+        out[k, place[i, i]] = -r / (2 * variance[i])
+        out[k, place[j, j]] = -r / (2 * variance[j])
+    return out
+
+
+def z_residuals(residuals: Residuals, spread: Floats, means: bool) -> Residuals:
+    """Return residuals over their standard errors, for correlations; near zero (under 1e-4) they are kept."""
+    p = len(residuals.cov)
+    error = split(np.sqrt(np.maximum(spread.diagonal(), 0.0)), p, means)
+    mean = None
+    if residuals.mean is not None and error.mean is not None:
+        mean = _over(residuals.mean, error.mean, 1e-4)
+    return Residuals(_over(residuals.cov, error.cov, 1e-4), mean)
+
+
+@dataclass(frozen=True, slots=True)
+class ResidualSize:
+    """Root mean square residual with its test of exact fit, and its unbiased form with its test of close fit."""
+
+    size: float
+    std_error: float
+    exact_z: float
+    exact_p: float
+    unbiased: float
+    unbiased_error: float
+    low: float
+    high: float
+    close_z: float
+    close_p: float
+
+
+def residual_sizes(residuals: Residuals, spread: Floats, kind: str, means: bool) -> dict[str, ResidualSize]:
+    """Return the size of the residuals of "cov", "mean" and "total" of one group; kind as in ``plain_residuals``."""
+    p = len(residuals.cov)
+    values = half_vector(residuals.cov)
+    count = len(values) - (p if kind == "cor.bollen" else 0)
+    if not means or residuals.mean is None:
+        return {"cov": _size(values, spread, count)}
+    return {
+        "cov": _size(values, spread[p:, p:], count),
+        "mean": _size(residuals.mean, spread[:p, :p], p),
+        "total": _size(np.concatenate([residuals.mean, values]), spread, count + p),
+    }
+
+
+def _size(values: Floats, spread: Floats, count: int) -> ResidualSize:
+    trace, trace2 = float(np.trace(spread)), float((spread * spread.T).sum())
+    total = float(values @ values)
+    size = float(np.sqrt(total / count))
+    nan = float("nan")
+    if not trace > 0 or not total > 0:
+        return ResidualSize(size, nan, nan, nan, nan, nan, nan, nan, nan, nan)
+    error = _root(trace2 / (trace * 2 * count))
+    expected = np.sqrt(trace / count) * (4 * trace**2 - trace2) / (4 * trace**2)
+    exact = max(size - expected, 0.0) / error
+    around = float(values @ spread @ values)
+    k = 1 - (trace2 + 2 * around) / (4 * total**2)
+    unbiased = np.sqrt(max(total - trace, 0.0) / count) / k
+    unbiased_error = _root((trace2 + 2 * around) / (2 * count * total) / k**2)
+    reach = float(normal_quantile(0.95)) * unbiased_error
+    close = (unbiased - CLOSE) / unbiased_error
+    return ResidualSize(
+        size,
+        error,
+        exact,
+        float(normal_upper(exact)),
+        float(unbiased),
+        unbiased_error,
+        float(unbiased - reach),
+        float(unbiased + reach),
+        float(close),
+        float(normal_upper(close)),
+    )
+
+
+def _root(value: float) -> float:
+    return float(np.sqrt(value)) if np.isfinite(value) and value > np.finfo(float).eps else float("nan")

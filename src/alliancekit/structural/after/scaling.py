@@ -1,0 +1,199 @@
+"""Standardised solutions: latent variables alone (std.lv), all variables (std.all), all but covariates (std.nox).
+
+Each standardised value is the estimate times powers of variances, so that its derivatives, and by the delta method its
+standard error, are exact. Covariances become correlations (of the residuals, where there are residuals), as in lavaan.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from alliancekit.structural.after.whole import Whole, variance_slopes
+from alliancekit.structural.constraints import Constraints
+from alliancekit.structural.model import Model
+from alliancekit.structural.table import CONSTRAINTS, ParameterTable
+
+Floats = NDArray[np.float64]
+Integers = NDArray[np.intp]
+Booleans = NDArray[np.bool_]
+KINDS = ("std_lv", "std_all", "std_nox")
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Scaling:
+    """By what each of R rows of a table is scaled; V variables of all blocks, block after block.
+
+    Attributes
+    ----------
+    variables : (R, 2) variables whose variances multiply the estimate, with powers (R, 2); V where none.
+    sides, residuals : (R, 2) of a covariance, its two variables and the rows of their (residual) variances; V and R
+    where none. latent, covariate : (V + 1,) what the variables are. scales : (R,) whether a row is the scale of a
+    latent response.
+    """
+
+    variables: Integers
+    powers: Floats
+    sides: Integers
+    residuals: Integers
+    latent: Booleans
+    covariate: Booleans
+    scales: Booleans
+
+
+def plan_scaling(table: ParameterTable, model: Model) -> Scaling:
+    """Return by what each row of a table is scaled."""
+    places: list[dict[str, int]] = []
+    kinds: list[bool] = []
+    for block in model.blocks:
+        at = len(kinds)
+        places.append({name: at + i for i, name in enumerate((*block.observed, *block.latent))})
+        kinds += [False] * len(block.observed) + [True] * len(block.latent)
+    R, V = len(table), len(kinds)
+    covariate = np.zeros(V + 1, dtype=bool)
+    variables, sides, residuals = [[V, V]] * R, [[V, V]] * R, [[R, R]] * R
+    powers = [[0.0, 0.0]] * R
+    own: dict[tuple[int, str], int] = {}
+    for i, op in enumerate(table.op):
+        if op == "~~" and table.lhs[i] == table.rhs[i]:
+            own[table.block[i], table.lhs[i]] = i
+    for i, op in enumerate(table.op):
+        if op in CONSTRAINTS:
+            continue
+        b, lhs, rhs = table.block[i], table.lhs[i], table.rhs[i]
+        known = places[b - 1]
+        left = known[lhs]
+        if op == "=~":
+            variables[i], powers[i] = [left, known[rhs]], [0.5, -0.5]
+        elif op in ("~", "<~"):
+            variables[i], powers[i] = [known[rhs], left], [0.5, -0.5]
+        elif op in ("~1", "|"):
+            variables[i], powers[i] = [left, V], [-0.5, 0.0]
+        elif op == "~~" and lhs == rhs:
+            variables[i], powers[i] = [left, V], [-1.0, 0.0]
+            covariate[left] = bool(table.exo[i])
+        elif op == "~~":
+            sides[i] = [left, known[rhs]]
+            residuals[i] = [own.get((b, lhs), R), own.get((b, rhs), R)]
+    latent = np.array([*kinds, False], dtype=bool)
+    scales = np.array([op == "~*~" for op in table.op], dtype=bool)
+    found = (np.array(part, dtype=np.intp) for part in (variables, sides, residuals))
+    of, on, by = found
+    return Scaling(of, np.array(powers), on, by, latent, covariate, scales)
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Standardised:
+    """Standardised values (R,) and, where asked for, their derivatives by the free parameters (R, size)."""
+
+    values: Floats
+    slopes: Floats | None = None
+
+    def errors(self, vcov: Floats) -> Floats:
+        """Return the standard errors (R,) by the delta method."""
+        assert self.slopes is not None
+        variance = np.einsum("ij,ij->i", self.slopes @ vcov, self.slopes)
+        return np.asarray(np.sqrt(np.where(variance > 0, variance, variance * 0)))
+
+
+def standardise(
+    table: ParameterTable,
+    model: Model,
+    wholes: Sequence[Whole],
+    values: Floats,
+    kind: str,
+    constraints: Constraints,
+    *,
+    scaling: Scaling | None = None,
+    by_x: Floats | None = None,
+) -> Standardised:
+    """Return a standardised solution, row by row of the table; NaN for constraints and where a variance is negative.
+
+    Parameters
+    ----------
+    wholes : each block at the estimates. values : (R,) estimates of all rows. kind : "std_lv", "std_all", "std_nox".
+    scaling : from ``plan_scaling``. by_x : (R, size) derivatives of ``values``, where derivatives are asked for.
+    """
+    plan = plan_scaling(table, model) if scaling is None else scaling
+    R, V = len(table), len(plan.latent) - 1
+    unit = _brought_to_one(plan, kind)
+    variances = np.concatenate([*(w.cov.diagonal() for w in wholes), [1.0]])
+    used = unit[plan.variables]
+    used[:, 1] = True  # what is predicted is brought to one even where it is a covariate
+    powers = plan.powers * (used if kind == "std_nox" else unit[plan.variables])
+    divides = unit[plan.sides] & (plan.sides < V)
+    residuals = np.where(divides, plan.residuals, R)
+    missing = (divides & (plan.residuals == R)).any(axis=1)
+    own = np.append(np.abs(values), 1.0)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        log_variances = np.log(np.where(variances > 0, variances, np.nan))
+        factor = np.exp((powers * np.where(powers == 0, 0.0, log_variances[plan.variables])).sum(axis=1))
+        factor = factor / np.sqrt(own[residuals].prod(axis=1))
+    factor[missing] = np.nan
+    out = values * factor
+    if kind != "std_lv":
+        out[plan.scales] = 1.0
+    slopes = None
+    if by_x is not None:
+        pieces = [variance_slopes(b, w, by_x.shape[1]) for b, w in zip(model.blocks, wholes, strict=True)]
+        relative = np.concatenate([*pieces, np.zeros((1, by_x.shape[1]))]) / variances[:, None]
+        slopes = _slopes(plan, powers, residuals, relative, values, by_x, factor, out)
+        if kind != "std_lv":
+            slopes[plan.scales] = 0.0
+    _define(table, constraints, out, slopes)
+    return Standardised(out, slopes)
+
+
+def _brought_to_one(plan: Scaling, kind: str) -> Booleans:
+    """Return which variables are brought to a variance of one."""
+    if kind == "std_lv":
+        return plan.latent
+    return np.ones_like(plan.latent) if kind == "std_all" else ~plan.covariate
+
+
+def _slopes(
+    plan: Scaling,
+    powers: Floats,
+    residuals: Integers,
+    relative: Floats,
+    values: Floats,
+    by_x: Floats,
+    factor: Floats,
+    out: Floats,
+) -> Floats:
+    """Return the derivatives of the standardised values: of the estimate itself, and of the logarithm of its factor."""
+    logs = (powers[:, :, None] * relative[plan.variables]).sum(axis=1)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        own = np.append(by_x / values[:, None], np.zeros((1, by_x.shape[1])), axis=0)
+    for side in (0, 1):
+        rows = np.flatnonzero(residuals[:, side] < len(values))
+        logs[rows] -= own[residuals[rows, side]] / 2
+    return np.asarray(factor[:, None] * by_x + out[:, None] * logs)
+
+
+def _define(table: ParameterTable, constraints: Constraints, out: Floats, slopes: Floats | None) -> None:
+    """Fill in definitions, from the standardised values of what they are made of."""
+    rows = {table.lhs[i]: i for i, op in enumerate(table.op) if op == ":="}
+    for i, op in enumerate(table.op):
+        if op in CONSTRAINTS:
+            out[i] = np.nan
+            if slopes is not None:
+                slopes[i] = np.nan
+    if not rows:
+        return
+    known: dict[str, int] = {}
+    for i in range(len(table)):
+        if table.plabel[i]:
+            known[table.plabel[i]] = i
+            if table.label[i]:
+                known.setdefault(table.label[i], i)
+    values = {name: float(out[i]) for name, i in known.items()}
+    for name, expression in constraints.definitions.items():
+        i = rows[name]
+        out[i] = float(expression.evaluate(values))
+        if slopes is not None:
+            parts = [slope * slopes[known[label]] for label, slope in expression.gradient(values).items()]
+            slopes[i] = np.sum(parts, axis=0) if parts else 0.0
