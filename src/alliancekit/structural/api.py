@@ -9,6 +9,7 @@ from typing import Any
 from alliancekit.core.errors import ConvergenceWarning, SpecError, message
 from alliancekit.formula.model_parse import parse_model
 from alliancekit.structural.automatic import complete
+from alliancekit.structural.auxiliary import add_auxiliary
 from alliancekit.structural.checks import check_solution, check_variables
 from alliancekit.structural.constraints import read_constraints
 from alliancekit.structural.engines import estimate
@@ -34,6 +35,7 @@ def cfa(
     group_equal: Sequence[str] | str = (),
     group_partial: Sequence[str] | str = (),
     cluster: str | None = None,
+    auxiliary: Sequence[str] | str = (),
     std_lv: bool = False,
     orthogonal: bool = False,
     meanstructure: bool | None = None,
@@ -50,12 +52,15 @@ def cfa(
     model : lavaan model syntax, such as ``"bond =~ w1 + w2 + w3"``, or a ``ParameterTable``.
     data : frame or Study, one row per person (or per group member).
     estimator : "ML"; "MLR" (robust standard errors and scaled test); "MLF" (first-order standard errors).
-    missing : "listwise" (default: leaves out incomplete rows and warns), or "fiml" (all rows, by full information).
+    missing : "listwise" (default: leaves out incomplete rows and warns); "fiml" (all rows, by full information; rows
+        without a covariate are left out); "fiml.x" (these too, at the moments that full information gives covariates).
     se, test, information : lavaan's words; None takes what goes with the estimator. likelihood : "normal" or
         "wishart".
     group : column of groups. group_equal : what is equal in all groups, such as ``["loadings", "intercepts"]``.
     group_partial : parameters that are not, such as ``["bond =~ w2"]``.
     cluster : column of clusters: cluster-robust standard errors, or, for a model with ``level:`` blocks, two levels.
+    auxiliary : columns outside the model that predict missing values or the variables with gaps; they are correlated
+        with everything (saturated correlates) and need ``missing="fiml"``.
     std_lv : latent variances are one instead of first loadings. orthogonal : latent variables are uncorrelated.
     meanstructure : whether means are modelled (None: with groups, missing values or when needed). fixed_x : covariates
         keep their sample moments. effect_coding : loadings average one and intercepts zero.
@@ -109,6 +114,7 @@ def cfa(
         group_equal=group_equal,
         group_partial=group_partial,
         cluster=cluster,
+        auxiliary=auxiliary,
         std_lv=std_lv,
         orthogonal=orthogonal,
         meanstructure=meanstructure,
@@ -132,6 +138,7 @@ def sem(
     group_equal: Sequence[str] | str = (),
     group_partial: Sequence[str] | str = (),
     cluster: str | None = None,
+    auxiliary: Sequence[str] | str = (),
     std_lv: bool = False,
     orthogonal: bool = False,
     meanstructure: bool | None = None,
@@ -146,8 +153,8 @@ def sem(
     Parameters
     ----------
     model : lavaan model syntax, such as ``"outcome ~ b*bond + pre"``; indirect effects by ``indirect := a*b``.
-    data, estimator, missing, se, test, information, likelihood, group, group_equal, group_partial, cluster, std_lv,
-    orthogonal, meanstructure, fixed_x, effect_coding, sample_cov, sample_mean, sample_nobs : as in ``ak.cfa``.
+    data, estimator, missing, se, test, information, likelihood, group, group_equal, group_partial, cluster, auxiliary,
+    std_lv, orthogonal, meanstructure, fixed_x, effect_coding, sample_cov, sample_mean, sample_nobs : as in ``ak.cfa``.
 
     Returns
     -------
@@ -193,6 +200,7 @@ def sem(
         group_equal=group_equal,
         group_partial=group_partial,
         cluster=cluster,
+        auxiliary=auxiliary,
         std_lv=std_lv,
         orthogonal=orthogonal,
         meanstructure=meanstructure,
@@ -216,6 +224,7 @@ def growth(
     group_equal: Sequence[str] | str = (),
     group_partial: Sequence[str] | str = (),
     cluster: str | None = None,
+    auxiliary: Sequence[str] | str = (),
     std_lv: bool = False,
     orthogonal: bool = False,
     meanstructure: bool | None = None,
@@ -230,8 +239,8 @@ def growth(
     Parameters
     ----------
     model : lavaan model syntax, such as ``"i =~ 1*y1 + 1*y2 + 1*y3"`` and ``"s =~ 0*y1 + 1*y2 + 2*y3"``.
-    data, estimator, missing, se, test, information, likelihood, group, group_equal, group_partial, cluster, std_lv,
-    orthogonal, meanstructure, fixed_x, effect_coding, sample_cov, sample_mean, sample_nobs : as in ``ak.cfa``.
+    data, estimator, missing, se, test, information, likelihood, group, group_equal, group_partial, cluster, auxiliary,
+    std_lv, orthogonal, meanstructure, fixed_x, effect_coding, sample_cov, sample_mean, sample_nobs : as in ``ak.cfa``.
 
     Returns
     -------
@@ -276,6 +285,7 @@ def growth(
         group_equal=group_equal,
         group_partial=group_partial,
         cluster=cluster,
+        auxiliary=auxiliary,
         std_lv=std_lv,
         orthogonal=orthogonal,
         meanstructure=meanstructure,
@@ -302,7 +312,10 @@ def _fit(model: str | ParameterTable, data: Any, options: Options, moments: tupl
         if isinstance(model, ParameterTable):
             table, text = model, repr(model)
         else:
-            table, text = complete(parse_model(model), options.rules, labels), model
+            statements = parse_model(model)
+            if options.auxiliary:
+                statements = add_auxiliary(statements, options.auxiliary)
+            table, text = complete(statements, options.rules, labels), model
         names = _names(table)
         constraints = read_constraints(table)
         if frame is None:
@@ -310,7 +323,13 @@ def _fit(model: str | ParameterTable, data: Any, options: Options, moments: tupl
         else:
             check_variables(table, frame)
             sample = read_sample(
-                frame, names, group=options.group, labels=labels, missing=options.missing, cluster=options.cluster
+                frame,
+                names,
+                group=options.group,
+                labels=labels,
+                missing=options.missing,
+                complete=_held(table),
+                cluster=options.cluster,
             )
         fitted = estimate(options, table, constraints, sample)
     for warning in caught:
@@ -320,6 +339,12 @@ def _fit(model: str | ParameterTable, data: Any, options: Options, moments: tupl
         warnings.warn(text_, ConvergenceWarning, stacklevel=3)
         notes += (text_,)
     return StructuralFit(text, fitted, notes)
+
+
+def _held(table: ParameterTable) -> tuple[str, ...]:
+    """Return the covariates whose moments are those of the sample."""
+    rows = (i for i, exo in enumerate(table.exo) if exo and table.op[i] == "~~")
+    return tuple(dict.fromkeys(table.lhs[i] for i in rows))
 
 
 def _names(table: ParameterTable) -> list[tuple[str, ...]]:

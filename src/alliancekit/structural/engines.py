@@ -48,7 +48,7 @@ def _by_rows(options: Options, table: ParameterTable, constraints: Constraints, 
         raise SpecError(message(what, do="Hand in the data"))
     labels = [group.clusters for group in sample.groups if group.clusters is not None] if options.cluster else None
     request = request_of(options, clusters=labels is not None)
-    found = fit_incomplete(table, constraints, rows, request, clusters=labels)
+    found = fit_incomplete(table, constraints, rows, request, clusters=labels, auxiliary=options.auxiliary)
     return _gather(options, constraints, sample, found, found.baseline()[1], "rows")
 
 

@@ -32,7 +32,7 @@ class Options:
     ----------
     function : "cfa", "sem" or "growth". estimator : the word asked for. se, test, information, missing, likelihood :
         lavaan's words. missing_given : whether ``missing`` was stated. rules : how the table is completed.
-    group, cluster : columns or None. level : of confidence.
+    group, cluster : columns or None. auxiliary : variables that help with missing values only.
     """
 
     function: str
@@ -46,6 +46,7 @@ class Options:
     rules: Rules
     group: str | None = None
     cluster: str | None = None
+    auxiliary: tuple[str, ...] = ()
 
 
 def make_options(
@@ -61,6 +62,7 @@ def make_options(
     group_equal: Sequence[str] | str = (),
     group_partial: Sequence[str] | str = (),
     cluster: str | None = None,
+    auxiliary: Sequence[str] | str = (),
     std_lv: bool = False,
     orthogonal: bool = False,
     meanstructure: bool | None = None,
@@ -106,7 +108,12 @@ def make_options(
         group_partial=tuple(group_partial) if not isinstance(group_partial, str) else (group_partial,),
         intercepts_latent=FUNCTIONS[function].intercepts_latent or "intercepts" in coding,
     )
-    return Options(function, word, errors, tested, kind, chosen, missing is not None, likelihood, rules, group, cluster)
+    helping = (auxiliary,) if isinstance(auxiliary, str) else tuple(auxiliary)
+    if helping and chosen == "listwise":
+        what = "auxiliary variables help only where incomplete rows are kept"
+        raise SpecError(message(what, do='Give missing="fiml", or leave auxiliary= out'))
+    given = missing is not None
+    return Options(function, word, errors, tested, kind, chosen, given, likelihood, rules, group, cluster, helping)
 
 
 def _usual(missing: str, cluster: str | None) -> str:

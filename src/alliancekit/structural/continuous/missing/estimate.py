@@ -122,7 +122,8 @@ def find_exogenous(table: ParameterTable, names: Sequence[tuple[str, ...]], auxi
     extra = set(auxiliary)
     for b, own in enumerate(names, start=1):
         rows = table.rows(b)
-        roles = find_variables([(table.lhs[i], table.op[i], table.rhs[i], table.user[i] == 1) for i in rows])
+        directed = [i for i in rows if not extra or table.op[i] in ("=~", "~", "<~")]
+        roles = find_variables([(table.lhs[i], table.op[i], table.rhs[i], table.user[i] == 1) for i in directed])
         outside = np.array([name in roles.exogenous for name in own], dtype=bool)
         helping = np.array([name in extra for name in own], dtype=bool)
         joined.append(np.outer(outside, outside) | helping[:, None] | helping[None, :])
