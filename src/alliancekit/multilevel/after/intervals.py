@@ -9,7 +9,8 @@ import pandas as pd
 
 from alliancekit.core.errors import SpecError, check_option, message
 from alliancekit.core.frames import rows
-from alliancekit.multilevel.after.bootstrap import INTERVALS, check_plain
+from alliancekit.multilevel.after.bootstrap import INTERVALS
+from alliancekit.multilevel.after.checks import check_plain
 from alliancekit.multilevel.after.coefficients import check_level
 from alliancekit.multilevel.after.natural import check_parameters, parameter_names
 from alliancekit.multilevel.gaussian.fit import GaussianFit

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from alliancekit.core.errors import check_option
-from alliancekit.multilevel.after.bootstrap import check_plain
+from alliancekit.multilevel.after.checks import check_plain
 from alliancekit.multilevel.after.predict import fitted, row_error_variance
 from alliancekit.multilevel.gaussian.fit import GaussianFit
 

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from alliancekit.core.errors import FitError, message
 from alliancekit.core.executor import run_all
-from alliancekit.multilevel.after.bootstrap import Seed, check_plain, seeds_in_pieces
+from alliancekit.multilevel.after.bootstrap import Seed, seeds_in_pieces
+from alliancekit.multilevel.after.checks import check_plain
 from alliancekit.multilevel.after.simulate import draw
 from alliancekit.multilevel.gaussian.fit import GaussianFit
 from alliancekit.multilevel.gaussian.many import refit_many

@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from alliancekit.multilevel.after import influence as after_influence
-from alliancekit.multilevel.after import predict as after_predict
-from alliancekit.multilevel.after import residuals as after_residuals
+from alliancekit.core.later import Later
 from alliancekit.multilevel.result.base import FitBase
 from alliancekit.study.types import frame_of
+
+if TYPE_CHECKING:
+    from alliancekit.multilevel.after import influence as after_influence
+    from alliancekit.multilevel.after import predict as after_predict
+    from alliancekit.multilevel.after import residuals as after_residuals
+else:
+    after_influence = Later("alliancekit.multilevel.after.influence")
+    after_predict = Later("alliancekit.multilevel.after.predict")
+    after_residuals = Later("alliancekit.multilevel.after.residuals")
+
 
 Floats = NDArray[np.float64]
 
