@@ -13,6 +13,7 @@ from alliancekit.multilevel.after.boundary import lrt_statistic, mixture_p, mixt
 from alliancekit.multilevel.after.simulated_lrt import bootstrap_p
 from alliancekit.multilevel.api import MixedFit, check_fit
 from alliancekit.multilevel.estimates import random_columns
+from alliancekit.multilevel.moments import same_columns
 from alliancekit.numerics.distributions import chi2_upper
 
 
@@ -211,11 +212,20 @@ def _random_nested(smaller: MixedFit, larger: MixedFit) -> bool:
     for group, columns in _grouping(smaller).items():
         if columns not in names:
             return False
+        if any(fit._rows_absent for fit in (smaller, larger)):
+            if not set(_effects(smaller, group)) <= set(_effects(larger, names[columns])):
+                return False
+            continue
         small, large = random_columns(smaller.design, group), random_columns(larger.design, names[columns])
         away = small - large @ np.linalg.lstsq(large, small, rcond=None)[0]
         if np.linalg.norm(away) > 1e-8 * np.linalg.norm(small):
             return False
     return True
+
+
+def _effects(fit: MixedFit, group: str) -> list[str]:
+    """Return the names of what varies over a grouping factor."""
+    return [name for block in fit.design.random if block.group == group for name in block.names]
 
 
 def _grouping(fit: MixedFit) -> dict[str, frozenset[str]]:
@@ -226,7 +236,7 @@ def _grouping(fit: MixedFit) -> dict[str, frozenset[str]]:
 def _check_same_fixed_effects(fits: tuple[MixedFit, ...]) -> None:
     first = fits[0]
     for fit in fits[1:]:
-        same = fit.design.names == first.design.names and np.array_equal(fit.design.X, first.design.X)
+        same = fit.design.names == first.design.names and same_columns(fit.design.X, first.design.X)
         if not same:
             raise SpecError(
                 message(
@@ -247,7 +257,7 @@ def _check_same_rows(fits: tuple[MixedFit, ...]) -> None:
                     do="Fit the largest model first and the others to its rows: ak.mixed(formula, largest.data)",
                 )
             )
-        if not np.array_equal(np.asarray(fit.design.y), np.asarray(first.design.y)):
+        if not same_columns(fit.design.y, first.design.y):
             raise SpecError(
                 message(
                     "the models have different outcomes",

@@ -9,9 +9,10 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from alliancekit.core.later import Later
-from alliancekit.multilevel.estimates import formula_order, random_columns
+from alliancekit.multilevel.estimates import formula_order
 from alliancekit.multilevel.gaussian.fit import GaussianFit
 from alliancekit.multilevel.gaussian.inference import VarianceUncertainty, factor_covariances
+from alliancekit.multilevel.moments import linear_variance, random_products
 from alliancekit.numerics.distributions import normal_quantile
 
 if TYPE_CHECKING:
@@ -148,12 +149,10 @@ def variance_partition(fit: GaussianFit) -> dict[str, float]:
     Source: Nakagawa & Schielzeth (2013), Methods Ecol Evol 4, 133-142, eq. 26 and 30; Johnson (2014), ibid. 5, 944-946.
     """
     design = fit.design
-    linear = design.X @ fit.beta
-    out = {"fixed": float(np.var(linear, ddof=1)) if linear.size > 1 else 0.0}
+    out = {"fixed": linear_variance(design.X, fit.beta)}
     for index in formula_order(fit):
         factor, matrix = fit.factors[index], fit.covariances[index]
-        Z = random_columns(design, factor.group)
-        out[factor.group] = float(np.einsum("ni,ij,nj->", Z, matrix, Z) / max(Z.shape[0], 1))
+        out[factor.group] = float((matrix * random_products(design, factor.group)).sum())
     out["Residual"] = fit.sigma**2 * _mean_variance(fit)
     return out
 

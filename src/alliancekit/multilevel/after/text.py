@@ -20,10 +20,10 @@ def text(
     formula: str,
     coefficients: pd.DataFrame,
     components: pd.DataFrame,
-    residuals: Floats,
+    residuals: Floats | None,
     notes: Sequence[str],
 ) -> str:
-    """Return the printed summary of a fit."""
+    """Return the printed summary of a fit; ``residuals`` is None where no rows were kept."""
     how = "REML" if fit.reml else "maximum likelihood"
     what = "Linear mixed model" if fit.factors else "Generalised least squares"
     lines = [f"{what} fit by {how} [alliancekit]", f"Formula: {formula}"]
@@ -36,9 +36,10 @@ def text(
             f"AIC {fit.optimum.deviance + 2 * k:.1f}   BIC {fit.optimum.deviance + k * np.log(n):.1f}   "
             f"logLik {fit.log_likelihood:.1f}   deviance {fit.optimum.deviance:.1f}"
         )
-    scaled = np.quantile(residuals / fit.sigma, [0, 0.25, 0.5, 0.75, 1])
-    lines += ["", "Scaled residuals:", "    Min      1Q  Median      3Q     Max"]
-    lines.append(" ".join(f"{v:7.3f}" for v in scaled))
+    if residuals is not None:
+        scaled = np.quantile(residuals / fit.sigma, [0, 0.25, 0.5, 0.75, 1])
+        lines += ["", "Scaled residuals:", "    Min      1Q  Median      3Q     Max"]
+        lines.append(" ".join(f"{v:7.3f}" for v in scaled))
     lines += ["", "Random effects:", *components_text(components)]
     groups = "; ".join(f"{name}, {count}" for name, count in fit.design.sample.groups.items())
     lines.append(f"Number of obs: {fit.engine.products.n}" + (f", groups: {groups}" if groups else ""))

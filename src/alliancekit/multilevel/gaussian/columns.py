@@ -36,7 +36,7 @@ def centring_basis(X: Floats) -> Floats:
             continue
         shift = float(column.sum()) / n if constant is not None else 0.0
         spread = np.sqrt(max(float(column @ column) / n - shift**2, 0.0))
-        if constant is not None and spread <= 1e-4 * abs(shift):
+        if constant is not None and spread <= 1e-2 * abs(shift):
             spread = float(np.std(column))
         scale = 1.0 / spread if spread > 0 else 1.0
         basis[j, j] = scale

@@ -125,22 +125,43 @@ class Layout:
 
 def make_layout(factors: tuple[Factor, ...], chain: tuple[ChainLink, ...], border: tuple[int, ...]) -> Layout:
     """Return the layout of factors in elimination order."""
-    starts, m = [], 0
-    for index in border:
-        starts.append(m)
-        m += factors[index].n_levels * factors[index].q
     if not chain:
-        return Layout(None, (), (), tuple(starts), m)
+        return Layout(None, (), (), *_columns(factors, border))
     first = factors[chain[0].factor]
     runs = find_runs(first.codes, first.n_levels)
+    occurring, ats = [], []
+    for index in border:
+        f = factors[index]
+        keys, at = _distinct(first.codes * f.n_levels + f.codes, first.n_levels * f.n_levels)
+        occurring.append(keys)
+        ats.append(at)
+    return lay_out(factors, chain, border, runs, tuple(occurring), tuple(ats))
+
+
+def lay_out(
+    factors: tuple[Factor, ...],
+    chain: tuple[ChainLink, ...],
+    border: tuple[int, ...],
+    runs: Runs | None,
+    occurring: tuple[Ints, ...],
+    ats: tuple[Ints, ...],
+) -> Layout:
+    """Return the layout of factors whose cells are known.
+
+    Parameters
+    ----------
+    runs : rows of the first chain factor, as in ``Layout``.
+    occurring : per border factor, the pairs with the first chain factor that occur, sorted, as keys (level of the
+        first) * (levels of the border factor) + (level of the border factor).
+    ats : per border factor, the key of each row; of no rows where they are not at hand.
+    """
+    starts, m = _columns(factors, border)
     if not border:
         return Layout(runs, (), (), (), 0)
-    keys, ats = [], []
-    for index, start in zip(border, starts, strict=True):
+    keys: list[Ints] = []
+    for index, start, pairs in zip(border, starts, occurring, strict=True):
         f = factors[index]
-        occurring, at = _distinct(first.codes * f.n_levels + f.codes, first.n_levels * f.n_levels)
-        ats.append(at)
-        level, other = np.divmod(occurring, f.n_levels)
+        level, other = np.divmod(pairs, f.n_levels)
         keys += [level * m + start + other * f.q + j for j in range(f.q)]
     order = np.argsort(np.concatenate(keys), kind="stable")
     place = np.empty(order.size, dtype=np.intp)
@@ -155,7 +176,16 @@ def make_layout(factors: tuple[Factor, ...], chain: tuple[ChainLink, ...], borde
             used += keys[effect].size
             effect += 1
         rows.append(CellRows(index, at, tuple(places)))
-    return Layout(runs, _climb(chain, level, column, m), tuple(rows), tuple(starts), m)
+    return Layout(runs, _climb(chain, level, column, m), tuple(rows), starts, m)
+
+
+def _columns(factors: tuple[Factor, ...], border: tuple[int, ...]) -> tuple[tuple[int, ...], int]:
+    """Return the first column of each border factor, and the number of columns."""
+    starts, m = [], 0
+    for index in border:
+        starts.append(m)
+        m += factors[index].n_levels * factors[index].q
+    return tuple(starts), m
 
 
 def _climb(chain: tuple[ChainLink, ...], level: Ints, column: Ints, m: int) -> tuple[Cells, ...]:

@@ -19,6 +19,7 @@ from alliancekit.multilevel.after import ddf as after_ddf
 from alliancekit.multilevel.gaussian.fit import GaussianFit
 from alliancekit.multilevel.gaussian.inference import VarianceUncertainty, variance_uncertainty
 from alliancekit.multilevel.spec import MixedSpec
+from alliancekit.multilevel.streamed.absent import AbsentRows
 
 if TYPE_CHECKING:
     from alliancekit.multilevel.gaussian.kenward_roger import KenwardRoger
@@ -119,6 +120,11 @@ class FitBase:
     def data(self) -> pd.DataFrame:
         """The rows used, all columns of the frame handed in."""
         return self._frame.loc[self.sample.rows_used]
+
+    @property
+    def _rows_absent(self) -> bool:
+        """Whether the fit read a file in chunks and kept no rows."""
+        return isinstance(self._frame, AbsentRows)
 
     @cached_property
     def _uncertainty(self) -> VarianceUncertainty:

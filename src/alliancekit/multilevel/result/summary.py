@@ -280,12 +280,14 @@ class Summary(Replicates):
         if dropped:
             reasons = ", ".join(f"{count} {reason}" for reason, count in self.sample.dropped)
             notes.insert(0, f"{dropped} of {self.sample.n_rows} rows not used: {reasons}.")
+        if self._rows_absent:
+            notes.insert(0, "The file was read in chunks; its rows were not kept.")
         return text.text(
             self._fit,
             self.formula,
             self.tidy(),
             self.variance_components(),
-            after_residuals.residuals(self._fit),
+            None if self._rows_absent else after_residuals.residuals(self._fit),
             [*notes, *self.warnings],
         )
 
