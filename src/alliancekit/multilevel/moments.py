@@ -34,7 +34,7 @@ def linear_variance(X: Floats | AbsentRows, beta: Floats) -> float:
     if isinstance(X, AbsentRows):
         n = X.shape[0]
         covariance = X.products / n - np.outer(X.means, X.means)
-        return float(max(beta @ covariance @ beta, 0.0)) * n / max(n - 1, 1)
+        return max(float(beta @ covariance @ beta), 0.0) * n / max(n - 1, 1)
     linear = X @ beta
     return float(np.asarray(linear).var(ddof=1)) if linear.size > 1 else 0.0
 
