@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from alliancekit.core.errors import SpecError, message
+from alliancekit.multilevel.after.inner_outer import CountedDf, counted_df
 from alliancekit.multilevel.gaussian.fit import GaussianFit
 from alliancekit.multilevel.gaussian.inference import VarianceUncertainty, satterthwaite, satterthwaite_f
 from alliancekit.multilevel.gaussian.kenward_roger import KenwardRoger, kenward_roger, kenward_roger_f
@@ -18,8 +19,13 @@ Floats = NDArray[np.float64]
 DDF_WORDS = {
     "satterthwaite": "Satterthwaite's method",
     "kenward-roger": "Kenward and Roger's method",
+    "inner-outer": "nlme's rule of inner and outer terms",
+    "residual": "rows minus fixed effects",
     "normal": "the normal distribution (infinite df)",
 }
+
+
+Source = VarianceUncertainty | KenwardRoger | CountedDf
 
 
 class FTest(NamedTuple):
@@ -37,17 +43,19 @@ class Precision:
 
     Attributes
     ----------
-    method : "satterthwaite", "kenward-roger" or "normal". vcov : shape (p, p), user's columns; adjusted by Kenward and
-    Roger's method. basis : shape (p, p), engine's columns from the user's. source : what the method needs, or None.
+    method : one of ``DDF_WORDS``. vcov : shape (p, p), user's columns; adjusted by Kenward and Roger's method.
+    basis : shape (p, p), engine's columns from the user's. source : what the method needs, or None.
     """
 
     method: str
     vcov: Floats
     basis: Floats
-    source: VarianceUncertainty | KenwardRoger | None
+    source: Source | None
 
     def df(self, contrasts: Floats) -> Floats:
         """Return the df of each row of ``contrasts``, shape (h, p), in the user's columns."""
+        if isinstance(self.source, CountedDf):
+            return self.source.of(contrasts)
         rows = np.atleast_2d(contrasts) @ self.basis
         if isinstance(self.source, VarianceUncertainty):
             return np.array([satterthwaite(self.source, row) for row in rows])
@@ -65,7 +73,8 @@ class Precision:
         variance = contrasts @ self.vcov @ contrasts.T
         rank = int(np.linalg.matrix_rank(variance, hermitian=True))
         statistic = float(gap @ np.linalg.pinv(variance, hermitian=True) @ gap) / rank
-        return FTest(statistic, rank, float("inf"), 1.0)
+        df = self.source.joint(contrasts) if isinstance(self.source, CountedDf) else float("inf")
+        return FTest(statistic, rank, df, 1.0)
 
 
 def kenward_roger_of(fit: Any) -> KenwardRoger:
@@ -97,7 +106,19 @@ def refuse_other_models(fit: Any, what: str, do: str) -> None:
         raise SpecError(message(f"{what} is for independent residuals, and this model has a residual structure", do=do))
 
 
-def precision(fit: Any, method: str, source: VarianceUncertainty | KenwardRoger | None) -> Precision:
+def counted_df_of(fit: Any, method: str) -> CountedDf:
+    """Return df counted from the design of a Gaussian fit.
+
+    Raises
+    ------
+    SpecError : a fit of another family; grouping factors that the rule does not know.
+    """
+    if not isinstance(fit, GaussianFit):
+        raise SpecError(message(f"ddf={method!r} is for Gaussian outcomes", do='Use ddf="normal", or ak.compare'))
+    return counted_df(fit, method)
+
+
+def precision(fit: Any, method: str, source: Source | None) -> Precision:
     """Return the precision of a fit's fixed effects by one method; without a source df are infinite."""
     if source is None:
         return Precision(method, fit.vcov, np.eye(len(fit.beta)), None)

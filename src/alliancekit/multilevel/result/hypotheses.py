@@ -21,7 +21,8 @@ class Hypotheses(FitBase):
     def test(self, hypothesis: str, ddf: str | None = None) -> pd.DataFrame:
         """Return the joint F test of linear hypotheses, such as ``"x = 0, x:time = 0"`` or ``"a - b = 1"``.
 
-        ``ddf`` is "satterthwaite" (default), "kenward-roger" (fits by REML) or "normal".
+        ``ddf`` is "satterthwaite" (default), "kenward-roger" (fits by REML), "inner-outer", "residual" or "normal"; see
+        ``tidy``.
         """
         return after_coefficients.test(self._fit, self._precision(ddf), hypothesis)
 
@@ -32,7 +33,8 @@ class Hypotheses(FitBase):
         ----------
         type : "III" (default; each term after all others, factors averaged with equal weight over their levels), "II"
             (after all terms that do not contain it) or "I" (after the terms written before it).
-        ddf : "satterthwaite" (default), "kenward-roger" (fits by REML) or "normal" (infinite df).
+        ddf : "satterthwaite" (default), "kenward-roger" (fits by REML), "inner-outer", "residual" or "normal" (infinite
+            df); see ``tidy``.
 
         Returns
         -------

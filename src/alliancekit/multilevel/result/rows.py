@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from alliancekit.multilevel.after import influence as after_influence
 from alliancekit.multilevel.after import predict as after_predict
 from alliancekit.multilevel.after import residuals as after_residuals
+from alliancekit.multilevel.after.unit_covariance import unit_covariance
 from alliancekit.multilevel.result.base import FitBase
 from alliancekit.study.types import frame_of
 
@@ -64,6 +65,39 @@ class Rows(FitBase):
         the fixed part by the marginal ones.
         """
         return after_residuals.residuals(self._fit, kind)
+
+    def marginal_covariance(self, unit: object) -> pd.DataFrame:
+        """Return the covariance matrix of one unit's rows: random effects and residuals together.
+
+        Parameters
+        ----------
+        unit : label of a unit of the residual structure's ``by``, such as a patient's id; without a structure that
+            correlates rows, of the finest grouping factor.
+
+        Returns
+        -------
+        DataFrame, labelled by the rows' index in the data. Rows of a unit may also be correlated with those of other
+        units (patients of one therapist); that is not shown.
+
+        Raises
+        ------
+        SpecError : rows are independent. DesignError : no such unit.
+
+        Examples
+        --------
+        >>> import numpy as np, pandas as pd, alliancekit as ak
+        >>> rng = np.random.default_rng(3)
+        >>> d = pd.DataFrame({"patient": np.repeat(np.arange(20), 3), "visit": np.tile([1, 2, 3], 20)})
+        >>> d["y"] = rng.normal(size=20)[d["patient"]] + rng.normal(size=60)
+        >>> fit = ak.mixed("y ~ factor(visit)", d, residual_structure=ak.unstructured(time="visit", by="patient"))
+        >>> fit.marginal_covariance(7).shape
+        (3, 3)
+
+        Checked against
+        ---------------
+        ``getVarCov(type = "marginal")`` of nlme 3.1-162 (tests/reference/nlme).
+        """
+        return unit_covariance(self._fit, self.data.index, unit)
 
     def hat_values(self) -> Floats:
         """Return the leverage of each row used (variances held), as ``lme4::hatvalues``: d fitted / d outcome."""

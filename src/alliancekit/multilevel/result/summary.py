@@ -41,8 +41,9 @@ class Summary(Replicates):
 
         Parameters
         ----------
-        ddf : "satterthwaite" (default), "kenward-roger" (fits by REML; SE of the adjusted covariance) or "normal"
-            (infinite df).
+        ddf : "satterthwaite" (default), "kenward-roger" (fits by REML; SE of the adjusted covariance), "inner-outer"
+            (nlme's ``lme``: units of the level at which a term varies), "residual" (rows minus fixed effects, nlme's
+            ``gls``) or "normal" (infinite df).
         level : confidence level.
         """
         return after_coefficients.coefficients(self._fit, self._precision(ddf), level)
