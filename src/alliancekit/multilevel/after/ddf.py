@@ -13,6 +13,7 @@ from alliancekit.multilevel.after.inner_outer import CountedDf, counted_df
 from alliancekit.multilevel.gaussian.fit import GaussianFit
 from alliancekit.multilevel.gaussian.inference import VarianceUncertainty, satterthwaite, satterthwaite_f
 from alliancekit.multilevel.gaussian.kenward_roger import KenwardRoger, kenward_roger, kenward_roger_f
+from alliancekit.multilevel.residual.kenward_roger import kenward_roger as with_structure
 
 Floats = NDArray[np.float64]
 
@@ -82,9 +83,9 @@ def kenward_roger_of(fit: Any) -> KenwardRoger:
 
     Raises
     ------
-    SpecError : a fit by maximum likelihood, of another family, or with a residual structure.
+    SpecError : a fit by maximum likelihood, or of another family.
     """
-    refuse_other_models(fit, "Kenward and Roger's method", 'Use ddf="satterthwaite"')
+    refuse_other_families(fit, "Kenward and Roger's method")
     if not fit.reml:
         raise SpecError(
             message(
@@ -92,7 +93,15 @@ def kenward_roger_of(fit: Any) -> KenwardRoger:
                 do='Fit with method="REML", or take fit.with_method("REML")',
             )
         )
+    if fit.residual is not None:
+        return with_structure(fit)
     return kenward_roger(fit.engine, fit.optimum.state, fit.sigma)
+
+
+def refuse_other_families(fit: Any, what: str) -> None:
+    """Raise SpecError where a method for Gaussian models meets a model of another family."""
+    if not isinstance(fit, GaussianFit):
+        raise SpecError(message(f"{what} is for Gaussian outcomes", do='Use ddf="normal", or ak.compare'))
 
 
 def refuse_other_models(fit: Any, what: str, do: str) -> None:
@@ -100,8 +109,7 @@ def refuse_other_models(fit: Any, what: str, do: str) -> None:
 
     ``do`` is what to do instead where the model has a residual structure.
     """
-    if not isinstance(fit, GaussianFit):
-        raise SpecError(message(f"{what} is for Gaussian outcomes", do='Use ddf="normal", or ak.compare'))
+    refuse_other_families(fit, what)
     if getattr(fit, "residual", None) is not None:
         raise SpecError(message(f"{what} is for independent residuals, and this model has a residual structure", do=do))
 
@@ -113,8 +121,7 @@ def counted_df_of(fit: Any, method: str) -> CountedDf:
     ------
     SpecError : a fit of another family; grouping factors that the rule does not know.
     """
-    if not isinstance(fit, GaussianFit):
-        raise SpecError(message(f"ddf={method!r} is for Gaussian outcomes", do='Use ddf="normal", or ak.compare'))
+    refuse_other_families(fit, f"ddf={method!r}")
     return counted_df(fit, method)
 
 

@@ -43,7 +43,7 @@ class Hypotheses(FitBase):
 
         Raises
         ------
-        SpecError : a word that is no type or method; Kenward-Roger for a fit by ML or with a residual structure.
+        SpecError : a word that is no type or method; Kenward-Roger for a fit by ML.
 
         Notes
         -----
@@ -93,7 +93,7 @@ class Hypotheses(FitBase):
 
         Raises
         ------
-        SpecError : a word that is no type, crossed grouping factors, a model with a residual structure.
+        SpecError : a word that is no type, crossed grouping factors, clusters that split correlated rows.
         DesignError : no such column, or missing values in it.
 
         Notes
