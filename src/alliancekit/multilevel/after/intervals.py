@@ -50,8 +50,8 @@ def check_request(
     check_words(method, level, ddf, interval)
     if method == "wald":
         return
-    what = "a profile interval" if method == "profile" else "the bootstrap"
-    check_plain(fit, what, "Use confint(method='wald')")
+    if method == "profile":
+        check_plain(fit, "a profile interval", "Use confint(method='wald')")
     check_parameters([term for _, term in parameter_names(fit)], wanted)
 
 

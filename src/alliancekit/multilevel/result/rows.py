@@ -52,7 +52,8 @@ class Rows(FitBase):
 
         Notes
         -----
-        Standardised: var(y - fitted) = sigma^2 (1 - h) / w (Nobre & Singer 2007, Biom J 49, 863-875). lme4 calls
+        Standardised: var(y - fitted) = sigma^2 (1 - h) / w (Nobre & Singer 2007, Biom J 49, 863-875), and with a
+        residual structure R P R (R covariance of the residuals, P = V^-1 - V^-1 X (X'V^-1 X)^-1 X'V^-1). lme4 calls
         "scaled" ``residuals(scaled = TRUE)``; HLMdiag calls "standardised" studentized conditional residuals.
 
         Checked against
@@ -140,8 +141,9 @@ class Rows(FitBase):
         (beta_hat - beta, b_hat - b) of Henderson's mixed-model equations (Henderson 1975, Biometrics 31, 423-447;
         McLean, Sanders & Stroup 1991, Am Stat 45, 54-64). For the levels that were not fitted the estimate and its
         standard error are those of the average unit; a prediction interval adds z'Gz for them (and, without random
-        effects, for every grouping factor), and the residual variance, over the row's prior weight. Variances are
-        taken as known and limits use the normal distribution.
+        effects, for every grouping factor), and the row's residual variance: that of the residual structure where there
+        is one (its columns are then needed), over the row's prior weight. A new row's residual is taken to be
+        independent of those that were fitted. Variances are taken as known and limits use the normal distribution.
 
         Examples
         --------
@@ -181,7 +183,7 @@ class Rows(FitBase):
         by : grouping factor or column whose units are left out with all their rows ("therapist" takes the therapist's
             patients along); None leaves out single rows.
         method : "exact" fits the model again without each unit. "one-step" moves the variances by one Newton step: for
-            thousands of units, at a hundredth of the time in nested designs.
+            thousands of units, at a hundredth of the time in nested designs; for independent residuals only.
 
         Returns
         -------
