@@ -107,7 +107,6 @@ def test_what_is_not_there_says_so() -> None:
     fit = ak.mixed("y ~ session + (1 | patient)", sessions(), residual_structure=ak.heteroscedastic(by="arm"))
     for call in (
         lambda: fit.influence(by="patient", method="one-step"),
-        lambda: fit.confint(method="profile"),
         lambda: fit.ranova(),
     ):
         with pytest.raises(ak.SpecError, match=r"structure|independent residuals"):

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from alliancekit.multilevel.after import bootstrap as after_bootstrap
 from alliancekit.multilevel.after import profile as after_profile
 from alliancekit.multilevel.after import simulate as after_simulate
-from alliancekit.multilevel.after.bootstrap import Bootstrap, Refits, check_plain
+from alliancekit.multilevel.after.bootstrap import Bootstrap, Refits
 from alliancekit.multilevel.after.profile import Profile
 from alliancekit.multilevel.result.base import FitBase
 
@@ -115,5 +115,4 @@ class Replicates(FitBase):
         -----
         See ``confint``. zeta is the signed square root of the rise of the ML deviance.
         """
-        check_plain(self._fit, "a profile", "Use confint(method='wald')")
         return after_profile.profile(self._fit, level, parameters)
