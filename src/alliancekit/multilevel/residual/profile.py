@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 from copy import copy
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +21,7 @@ from alliancekit.core.errors import SpecError, message
 from alliancekit.multilevel.estimates import formula_order
 from alliancekit.multilevel.gaussian.fit import GaussianFit
 from alliancekit.multilevel.gaussian.objective import deviance, eliminate, gradient
-from alliancekit.multilevel.gaussian.profile import SMALLEST_SIGMA, Held, _correlation, _sd
+from alliancekit.multilevel.gaussian.profile import SMALLEST_SIGMA, Held, _at_zero, _correlation, _sd
 from alliancekit.multilevel.residual.components import structure_names, structure_values
 from alliancekit.multilevel.residual.design import ResidualDesign
 from alliancekit.multilevel.residual.objective import criterion, phi_gradient
@@ -43,28 +44,30 @@ def parameters(fit: GaussianFit, names: Collection[str]) -> list[Held]:
     part = _checked(fit)
     out = [_fixed_effect(fit, part, j) for j, name in enumerate(fit.design.names) if name in names]
     for index in formula_order(fit):
-        factor = fit.factors[index]
-        out += [
-            _of_random_effect(fit, part, lambda at, index=index, i=i: _sd(at, index, i))  # type: ignore[misc]
-            for i in range(factor.q)
-            if f"sd_{factor.names[i]}|{factor.group}" in names
-        ]
-        for j in range(factor.q):
-            for i in range(j + 1, factor.q):
-                same = factor.term[i] == factor.term[j]
-                if same and f"cor_{factor.names[i]}.{factor.names[j]}|{factor.group}" in names:
-                    out.append(
-                        _of_random_effect(
-                            fit,
-                            part,
-                            lambda at, index=index, j=j, i=i: _correlation(at, index, j, i, np.inf),  # type: ignore[misc]
-                        )
-                    )
+        out += _of_factor(fit, part, index, names)
     if "sigma" in names:
         out.append(_residual(fit, part))
     for k, name in enumerate(structure_names(part)):
         if name in names:
             out.append(_of_structure(fit, part, k, name))
+    return out
+
+
+def _of_factor(fit: GaussianFit, part: ResidualPart, index: int, names: Collection[str]) -> list[Held]:
+    """Return the named SDs and correlations of one grouping factor."""
+    factor = fit.factors[index]
+    sds = [_of_random_effect(fit, part, partial(_sd, index=index, i=i)) for i in range(factor.q)]
+    out = [held for held in sds if held.name in names]
+    lowest: dict[int, float] = {}
+    for j in range(factor.q):
+        for i in range(j + 1, factor.q):
+            name = f"cor_{factor.names[i]}.{factor.names[j]}|{factor.group}"
+            if factor.term[i] != factor.term[j] or name not in names:
+                continue
+            for k in (j, i):
+                lowest[k] = lowest[k] if k in lowest else _at_zero(fit, sds[k])
+            make = partial(_correlation, index=index, j=j, i=i, ceiling=min(lowest[j], lowest[i]))
+            out.append(_of_random_effect(fit, part, make))
     return out
 
 
