@@ -7,9 +7,11 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
 
 import alliancekit as ak
+from alliancekit.simulation.recovery import binomial_range
 
 from .structures import Truth, coverage, equal, gaps, scaled
 
@@ -109,3 +111,22 @@ def test_estimates_and_intervals_are_right(name: str) -> None:
     assert biased.empty, biased.to_string()
     wrong = found[(found["coverage"] < found["coverage_low"]) | (found["coverage"] > found["coverage_high"])]
     assert wrong.empty, wrong.to_string()
+
+
+@pytest.mark.slow
+@pytest.mark.option("MixedFit.test.ddf", "kenward-roger: Type I error of a small MMRM")
+def test_type_one_error_of_a_small_mmrm() -> None:
+    """20 patients, four visits, a tenth missed, no effect of the arm at any visit: Kenward and Roger's F with 4 df."""
+    rng = np.random.default_rng(SEED + 100)
+    patient, visit = np.repeat(np.arange(20), 4), np.tile(np.arange(4), 20)
+    root = np.linalg.cholesky(0.7 ** np.abs(np.subtract.outer(range(4), range(4)))) * np.array([[1], [1.2], [1.5], [2]])
+    frame = pd.DataFrame({"patient": patient, "visit": visit, "arm": np.where(patient % 2, "b", "a")})
+    null = "armb = 0, factor(visit)1:armb = 0, factor(visit)2:armb = 0, factor(visit)3:armb = 0"
+    rejected = []
+    for _ in range(REPLICATES):
+        data = frame.assign(y=(rng.normal(size=(20, 4)) @ root.T).ravel())[rng.uniform(size=80) > 0.1]
+        structure = ak.unstructured(time="visit", by="patient")
+        fit = ak.mixed("y ~ factor(visit) * arm", data, residual_structure=structure)
+        rejected.append(float(fit.test(null, ddf="kenward-roger")["p_value"].iloc[0]) < 0.05)
+    low, high = binomial_range(0.05, REPLICATES)
+    assert low <= np.mean(rejected) <= high

@@ -82,7 +82,7 @@ def structure_values(part: ResidualPart, phi: Floats) -> Floats:
     """Return the parameters of B fits in natural units, shape (B, parameters), from ``phi`` (B, n_phi)."""
     n, out = part.rows.n_correlation, []
     for row in phi:
-        known = bool(np.isfinite(row).all())
+        known = not np.isnan(row).any()  # a boundary may lie at infinity
         own = [] if part.correlation is None else [part.correlation.natural(row[:n]) if known else row[:n]]
         out.append(np.concatenate([*own, *([] if part.variance is None else [part.variance.natural(row[n:])])]))
     return np.array(out).reshape(len(phi), -1)

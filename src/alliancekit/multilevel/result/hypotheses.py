@@ -80,8 +80,8 @@ class Hypotheses(FitBase):
 
         Parameters
         ----------
-        cluster : a grouping factor, or a column in whose levels every grouping factor is nested; default: the grouping
-            factor with the fewest levels.
+        cluster : a grouping factor, or a column in whose levels every grouping factor (and every unit of correlated
+            residuals) is nested; default: the one with the fewest levels.
         type : "CR2" (default; corrected so that it is unbiased where the model is right), "CR1" (CR0 times
             J / (J - 1), J clusters) or "CR0" (no correction).
         level : confidence level.
@@ -99,7 +99,8 @@ class Hypotheses(FitBase):
         Notes
         -----
         Bell & McCaffrey (2002, Surv Methodol 28, 169-181); Pustejovsky & Tipton (2018, J Bus Econ Stat 36, 672-683),
-        with the fitted covariance as working model. With prior weights rows are scaled by their root first.
+        with the fitted covariance as working model. With prior weights rows are scaled by their root first, but not in
+        models with a residual structure, whose weights are part of the working model.
 
         Examples
         --------
@@ -112,7 +113,7 @@ class Hypotheses(FitBase):
 
         Checked against
         ---------------
-        clubSandwich 0.5.8 (tests/reference/mlm and mlm_tests).
+        clubSandwich 0.5.8 (tests/reference/mlm and mlm_tests, and on fits of nlme: tests/reference/nlme).
 
         When not to use
         ---------------
