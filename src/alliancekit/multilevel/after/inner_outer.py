@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
 from alliancekit.core.errors import SpecError, message
+from alliancekit.multilevel.gaussian.design import Factor
 from alliancekit.multilevel.gaussian.fit import GaussianFit
 
 Floats = NDArray[np.float64]
@@ -52,10 +54,10 @@ def counted_df(fit: GaussianFit, method: str) -> CountedDf:
     if not fit.factors:
         what = "inner and outer terms are those of a grouping factor, and the model has no random term"
         raise SpecError(message(what, where=fit.design.formula.text, do='Use ddf="residual" or ddf="satterthwaite"'))
-    if fit.engine.border:
+    nested = sorted(fit.factors, key=lambda factor: factor.n_levels)  # coarsest first
+    if not all(_nested(fine, coarse) for coarse, fine in pairwise(nested)):
         what = "the rule of inner and outer terms is for nested grouping factors, and these are crossed"
         raise SpecError(message(what, where=fit.design.formula.text, do='Use ddf="satterthwaite"'))
-    nested = [fit.factors[link.factor] for link in reversed(fit.engine.chain)]  # coarsest first
     constant = np.array([bool((column == column[0]).all()) for column in X.T], dtype=bool)
     level = np.zeros(p, dtype=int)
     for place, factor in enumerate(nested):
@@ -71,6 +73,13 @@ def counted_df(fit: GaussianFit, method: str) -> CountedDf:
         left[1:] += 1
     df = np.where(constant, left.max(), left[level]).astype(float)
     return CountedDf(np.where(df > 0, df, np.nan))
+
+
+def _nested(fine: Factor, coarse: Factor) -> bool:
+    """Return whether all rows of a level of the one factor lie in a single level of the other."""
+    owner = np.zeros(fine.n_levels, dtype=np.intp)
+    owner[fine.codes] = coarse.codes
+    return bool(np.array_equal(owner[fine.codes], coarse.codes))
 
 
 def _named(row: Floats) -> NDArray[np.bool_]:

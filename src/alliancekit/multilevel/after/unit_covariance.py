@@ -44,5 +44,5 @@ def _units(fit: GaussianFit) -> tuple[str, tuple[str, ...], Ints]:
         raise SpecError(
             message("the rows of this model are independent", do="A unit needs a random term or correlated residuals")
         )
-    finest = fit.factors[fit.engine.chain[0].factor]
+    finest = max(fit.factors, key=lambda factor: factor.n_levels)
     return finest.group, finest.labels.all(), finest.codes
