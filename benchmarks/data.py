@@ -51,6 +51,11 @@ def crossed(raters: int, patients: int, rows: int, seed: int = 3) -> pd.DataFram
     return pd.DataFrame({"rater": rater, "patient": patient, "x": x, "y": y})
 
 
+def uneven(patients: int) -> pd.DataFrame:
+    """The growth data with a fifth of the sessions missing at random, and the rows in no order."""
+    return growth(patients).sample(frac=0.8, random_state=4).reset_index(drop=True)
+
+
 CASES = {
     "3-level growth, 200 x 12": (
         lambda: growth(200),
@@ -62,6 +67,10 @@ CASES = {
     ),
     "3-level growth, 20,000 x 12": (
         lambda: growth(20_000),
+        "symptoms ~ time + alliance_within + alliance_between + (1 + time | patient) + (1 | therapist)",
+    ),
+    "3-level growth, 20,000 x 12, a fifth missing at random, rows shuffled": (
+        lambda: uneven(20_000),
         "symptoms ~ time + alliance_within + alliance_between + (1 + time | patient) + (1 | therapist)",
     ),
     "2-level growth, 200 x 12": (lambda: growth(200), "symptoms ~ time + alliance_within + (1 + time | patient)"),

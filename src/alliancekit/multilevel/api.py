@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import warnings
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from alliancekit.core.errors import SpecError, check_columns, message
+from alliancekit.core.later import Later
 from alliancekit.formula.design import build_design
 from alliancekit.multilevel.gaussian import fit as gaussian
-from alliancekit.multilevel.generalised import fit as generalised
 from alliancekit.multilevel.notices import column_labels, generalised_notices, pooled_notices, search_notices
-from alliancekit.multilevel.residual import fit as residual
-from alliancekit.multilevel.residual.terms import ResidualStructure
 from alliancekit.multilevel.result.again import Again
 from alliancekit.multilevel.result.generalised import GeneralisedMethods
 from alliancekit.multilevel.result.hypotheses import Hypotheses
@@ -20,6 +18,14 @@ from alliancekit.multilevel.result.rows import Rows
 from alliancekit.multilevel.result.summary import Summary
 from alliancekit.multilevel.spec import make_spec
 from alliancekit.study.types import frame_of
+
+if TYPE_CHECKING:
+    from alliancekit.multilevel.generalised import fit as generalised
+    from alliancekit.multilevel.residual import fit as residual
+    from alliancekit.multilevel.residual.terms import ResidualStructure
+else:
+    generalised = Later("alliancekit.multilevel.generalised.fit")
+    residual = Later("alliancekit.multilevel.residual.fit")
 
 
 def mixed(

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import warnings
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
 from alliancekit.core.errors import BoundaryWarning, ConvergenceWarning, DesignWarning, message
 from alliancekit.formula.design import Design
 from alliancekit.multilevel.estimates import Estimates
-from alliancekit.multilevel.generalised.fit import GeneralisedFit
 from alliancekit.multilevel.pooled import pooled_predictors, pooled_text
 from alliancekit.study.types import Study
+
+if TYPE_CHECKING:
+    from alliancekit.multilevel.generalised.fit import GeneralisedFit
 
 
 def column_labels(data: Any, columns: tuple[str, ...]) -> dict[str, str]:

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from alliancekit.core.errors import DesignError, FitError, SpecError, check_option, message
+from alliancekit.core.errors import DesignError, FitError, check_option, message
 from alliancekit.core.executor import run_all
 from alliancekit.core.seeds import spawn
 from alliancekit.multilevel.after.coefficients import check_level
@@ -24,7 +24,7 @@ from alliancekit.multilevel.residual.many import refit_many as with_structure
 Floats = NDArray[np.float64]
 Seed = int | np.random.SeedSequence
 INTERVALS = ("percentile", "basic")
-TOGETHER, NUMBERS = 100, 10**7  # at most so many replicates and outcomes are fitted in one piece
+TOGETHER, NUMBERS = 250, 10**7  # at most so many replicates and outcomes are fitted in one piece
 FEWEST = 20
 
 
@@ -226,9 +226,3 @@ def interval_of(
     if interval == "basic":
         low, high = 2 * estimate - high, 2 * estimate - low
     return float(np.clip(low, lower, upper)), float(np.clip(high, lower, upper))
-
-
-def check_plain(fit: GaussianFit, what: str, instead: str) -> None:
-    """Raise SpecError where the residuals have a structure, for which ``what`` does not exist."""
-    if fit.residual is not None:
-        raise SpecError(message(f"{what} is there for independent residuals only", do=instead))

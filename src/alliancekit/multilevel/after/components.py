@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from alliancekit.core.later import Later
 from alliancekit.multilevel.estimates import formula_order, random_columns
 from alliancekit.multilevel.gaussian.fit import GaussianFit
 from alliancekit.multilevel.gaussian.inference import VarianceUncertainty, factor_covariances
-from alliancekit.multilevel.residual.components import GROUP, parameter_rows
 from alliancekit.numerics.distributions import normal_quantile
+
+if TYPE_CHECKING:
+    from alliancekit.multilevel.residual import components as structure
+else:
+    structure = Later("alliancekit.multilevel.residual.components")
+
 
 Floats = NDArray[np.float64]
 
@@ -40,8 +48,8 @@ def variance_components(fit: GaussianFit, uncertainty: VarianceUncertainty, leve
         )
         out.append((group, one, two, cov, values[i], low, high))
     if fit.residual is not None:
-        found = parameter_rows(fit.residual, uncertainty, level)
-        out += [(GROUP, name, None, np.nan, value, low, high) for name, value, low, high in found]
+        found = structure.parameter_rows(fit.residual, uncertainty, level)
+        out += [(structure.GROUP, name, None, np.nan, value, low, high) for name, value, low, high in found]
     columns = ["group", "term_1", "term_2", "variance_or_covariance", "sd_or_correlation", "conf_low", "conf_high"]
     frame = pd.DataFrame(out, columns=columns)
     frame.attrs.update(interval="wald", level=level)

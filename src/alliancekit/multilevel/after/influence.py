@@ -9,7 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from alliancekit.core.errors import DesignError, check_columns, check_option, message
-from alliancekit.multilevel.after.bootstrap import check_plain
+from alliancekit.multilevel.after.checks import check_plain
 from alliancekit.multilevel.estimates import formula_order
 from alliancekit.multilevel.gaussian.deletion import Remaining, refit_without
 from alliancekit.multilevel.gaussian.deletion_batch import Units, one_step

@@ -256,7 +256,8 @@ class Joined(ResidualStructure):
     def __str__(self) -> str:
         return f"{self.first} + {self.second}"
 
-    __repr__ = __str__
+    def __repr__(self) -> str:
+        return str(self)
 
 
 def join(one: ResidualStructure, two: object) -> ResidualStructure:

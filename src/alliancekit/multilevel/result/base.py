@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from alliancekit.core.later import Later
 from alliancekit.core.sample import SampleAccount
 from alliancekit.formula.design import Design
 from alliancekit.multilevel.after import coefficients as after_coefficients
@@ -16,9 +18,14 @@ from alliancekit.multilevel.after import components as after_components
 from alliancekit.multilevel.after import ddf as after_ddf
 from alliancekit.multilevel.gaussian.fit import GaussianFit
 from alliancekit.multilevel.gaussian.inference import VarianceUncertainty, variance_uncertainty
-from alliancekit.multilevel.gaussian.kenward_roger import KenwardRoger
-from alliancekit.multilevel.residual.inference import variance_uncertainty as with_structure
 from alliancekit.multilevel.spec import MixedSpec
+
+if TYPE_CHECKING:
+    from alliancekit.multilevel.gaussian.kenward_roger import KenwardRoger
+    from alliancekit.multilevel.residual import inference as residual_inference
+else:
+    residual_inference = Later("alliancekit.multilevel.residual.inference")
+
 
 Floats = NDArray[np.float64]
 
@@ -117,7 +124,9 @@ class FitBase:
     def _uncertainty(self) -> VarianceUncertainty:
         fit = self._fit
         if fit.residual is not None:
-            return with_structure(fit.residual, fit.engine, fit.optimum.state, fit.sigma, fit.reml)
+            return residual_inference.variance_uncertainty(
+                fit.residual, fit.engine, fit.optimum.state, fit.sigma, fit.reml
+            )
         return variance_uncertainty(fit.engine, fit.optimum.state, fit.sigma, fit.reml)
 
     @cached_property

@@ -3,16 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 import pandas as pd
 from numpy.typing import ArrayLike
 
-from alliancekit.multilevel.after import anova as after_anova
+from alliancekit.core.later import Later
 from alliancekit.multilevel.after import coefficients as after_coefficients
-from alliancekit.multilevel.after import likelihood as after_likelihood
-from alliancekit.multilevel.after import ranova as after_ranova
-from alliancekit.multilevel.after import robust as after_robust
 from alliancekit.multilevel.result.base import FitBase
+
+if TYPE_CHECKING:
+    from alliancekit.multilevel.after import anova as after_anova
+    from alliancekit.multilevel.after import likelihood as after_likelihood
+    from alliancekit.multilevel.after import ranova as after_ranova
+    from alliancekit.multilevel.after import robust as after_robust
+else:
+    after_anova = Later("alliancekit.multilevel.after.anova")
+    after_likelihood = Later("alliancekit.multilevel.after.likelihood")
+    after_ranova = Later("alliancekit.multilevel.after.ranova")
+    after_robust = Later("alliancekit.multilevel.after.robust")
 
 
 class Hypotheses(FitBase):

@@ -3,16 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from alliancekit.multilevel.after import bootstrap as after_bootstrap
-from alliancekit.multilevel.after import profile as after_profile
-from alliancekit.multilevel.after import simulate as after_simulate
-from alliancekit.multilevel.after.bootstrap import Bootstrap, Refits
-from alliancekit.multilevel.after.profile import Profile
+from alliancekit.core.later import Later
 from alliancekit.multilevel.result.base import FitBase
+
+if TYPE_CHECKING:
+    from alliancekit.multilevel.after import bootstrap as after_bootstrap
+    from alliancekit.multilevel.after import profile as after_profile
+    from alliancekit.multilevel.after import simulate as after_simulate
+    from alliancekit.multilevel.after.bootstrap import Bootstrap, Refits
+    from alliancekit.multilevel.after.profile import Profile
+else:
+    after_bootstrap = Later("alliancekit.multilevel.after.bootstrap")
+    after_profile = Later("alliancekit.multilevel.after.profile")
+    after_simulate = Later("alliancekit.multilevel.after.simulate")
+
 
 Floats = NDArray[np.float64]
 

@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from alliancekit.multilevel.after import influence as after_influence
-from alliancekit.multilevel.after import predict as after_predict
-from alliancekit.multilevel.after import residuals as after_residuals
-from alliancekit.multilevel.after.unit_covariance import unit_covariance
+from alliancekit.core.later import Later
 from alliancekit.multilevel.result.base import FitBase
 from alliancekit.study.types import frame_of
+
+if TYPE_CHECKING:
+    from alliancekit.multilevel.after import influence as after_influence
+    from alliancekit.multilevel.after import predict as after_predict
+    from alliancekit.multilevel.after import residuals as after_residuals
+    from alliancekit.multilevel.after import unit_covariance as after_unit_covariance
+else:
+    after_influence = Later("alliancekit.multilevel.after.influence")
+    after_predict = Later("alliancekit.multilevel.after.predict")
+    after_residuals = Later("alliancekit.multilevel.after.residuals")
+    after_unit_covariance = Later("alliancekit.multilevel.after.unit_covariance")
+
 
 Floats = NDArray[np.float64]
 
@@ -98,7 +107,7 @@ class Rows(FitBase):
         ---------------
         ``getVarCov(type = "marginal")`` of nlme 3.1-162 (tests/reference/nlme).
         """
-        return unit_covariance(self._fit, self.data.index, unit)
+        return after_unit_covariance.unit_covariance(self._fit, self.data.index, unit)
 
     def hat_values(self) -> Floats:
         """Return the leverage of each row used (variances held), as ``lme4::hatvalues``: d fitted / d outcome."""

@@ -4,23 +4,34 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from html import escape
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
 from alliancekit.core.errors import check_option
+from alliancekit.core.later import Later
 from alliancekit.multilevel.after import coefficients as after_coefficients
 from alliancekit.multilevel.after import components as after_components
-from alliancekit.multilevel.after import intervals as after_intervals
-from alliancekit.multilevel.after import partition as after_partition
-from alliancekit.multilevel.after import profile as after_profile
-from alliancekit.multilevel.after import rcall, text
 from alliancekit.multilevel.after import residuals as after_residuals
-from alliancekit.multilevel.after import shares as after_shares
+from alliancekit.multilevel.after import text
 from alliancekit.multilevel.estimates import formula_order
-from alliancekit.multilevel.residual.rcall import as_nlme
 from alliancekit.multilevel.result.replicates import Replicates
+
+if TYPE_CHECKING:
+    from alliancekit.multilevel.after import intervals as after_intervals
+    from alliancekit.multilevel.after import partition as after_partition
+    from alliancekit.multilevel.after import profile as after_profile
+    from alliancekit.multilevel.after import rcall as after_rcall
+    from alliancekit.multilevel.after import shares as after_shares
+    from alliancekit.multilevel.residual import rcall as residual_rcall
+else:
+    after_intervals = Later("alliancekit.multilevel.after.intervals")
+    after_partition = Later("alliancekit.multilevel.after.partition")
+    after_profile = Later("alliancekit.multilevel.after.profile")
+    after_rcall = Later("alliancekit.multilevel.after.rcall")
+    after_shares = Later("alliancekit.multilevel.after.shares")
+    residual_rcall = Later("alliancekit.multilevel.residual.rcall")
 
 
 class Summary(Replicates):
@@ -104,7 +115,8 @@ class Summary(Replicates):
         SpecError : a word or number that is none.
         """
         after_coefficients.check_level(level)
-        check_option("interval", interval, after_intervals.METHODS)
+        if interval != "wald":
+            check_option("interval", interval, after_intervals.METHODS)
         table = after_components.variance_components(self._fit, self._uncertainty, level)
         if interval == "wald":
             return table
@@ -279,12 +291,12 @@ class Summary(Replicates):
     def as_r(self) -> str:
         """Return R code that fits the same model."""
         if self._spec.residual is not None:
-            return as_nlme(self.design, self.formula, self._fit.reml, self._spec.residual)
-        return rcall.as_r(self.formula, self.method, self._spec.weights)
+            return residual_rcall.as_nlme(self.design, self.formula, self._fit.reml, self._spec.residual)
+        return after_rcall.as_r(self.formula, self.method, self._spec.weights)
 
     def as_python(self) -> str:
         """Return the call that made this fit."""
-        return rcall.as_python(self.formula, self.method, self._spec.weights, self._spec.residual)
+        return after_rcall.as_python(self.formula, self.method, self._spec.weights, self._spec.residual)
 
     def __repr__(self) -> str:
         notes = [f"df: Satterthwaite. {len(self.warnings)} warning(s):"] if self.warnings else ["df: Satterthwaite."]
