@@ -1,5 +1,5 @@
 """Tail areas and quantiles. ``scipy.stats`` takes most of a second to import, ``scipy.special`` a tenth: neither is
-loaded for a table with t or normal statistics.
+loaded for a table with t or normal statistics. Where df are missing, so is the answer.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def f_upper(statistic: ArrayLike, df1: ArrayLike, df2: ArrayLike) -> Floats:
     """Return the upper tail area of the F distribution; infinite df2 is chi-square / df1."""
     x, k1, k2 = np.broadcast_arrays(*(np.asarray(a, float) for a in (statistic, df1, df2)))
     limit = special.chdtrc(k1, np.maximum(x * k1, 0.0))
-    finite = np.where(np.isfinite(k2), k2, 1.0)
+    finite = np.where(np.isinf(k2), 1.0, k2)
     area = special.fdtrc(k1, finite, np.maximum(x, 0.0))
     return _floats(np.where(np.isinf(k2), limit, area), x.shape)
 

@@ -39,7 +39,7 @@ def variance_shares(
     estimate = shares(fit, fit.optimum.theta[None], np.array([fit.sigma]))[0]
     if replicates is not None:
         many = replicates.refits.many
-        draws = shares(fit, many.theta, many.sigma)
+        draws = shares(fit, many.theta, many.sigma, getattr(many, "phi", None))
         ends = [
             interval_of(column[np.isfinite(column)], value, level, "percentile")
             for column, value in zip(draws.T, estimate.tolist(), strict=True)

@@ -10,11 +10,9 @@ from numpy.typing import NDArray
 
 from alliancekit.core.errors import FitError, message
 from alliancekit.core.executor import run_all
-from alliancekit.multilevel.after.bootstrap import Seed, seeds_in_pieces
-from alliancekit.multilevel.after.checks import check_plain
+from alliancekit.multilevel.after.bootstrap import Seed, fit_many, seeds_in_pieces
 from alliancekit.multilevel.after.simulate import draw
 from alliancekit.multilevel.gaussian.fit import GaussianFit
-from alliancekit.multilevel.gaussian.many import refit_many
 
 Floats = NDArray[np.float64]
 
@@ -29,8 +27,6 @@ def bootstrap_p(
 
     Source: Halekoh & Hojsgaard (2014), J Stat Softw 59(9), section 5; Davison & Hinkley (1997), eq. 4.11.
     """
-    for fit in (smaller, larger):
-        check_plain(fit, "the bootstrap", "Use method='standard'")
     observed = max(2.0 * (larger.log_likelihood - smaller.log_likelihood), 0.0)
     pieces = seeds_in_pieces(smaller, n, seed)
     task = partial(_statistics, smaller, larger)
@@ -46,4 +42,4 @@ def bootstrap_p(
 def _statistics(smaller: GaussianFit, larger: GaussianFit, seeds: Sequence[np.random.SeedSequence]) -> Floats:
     """Return the likelihood-ratio statistic of each simulated outcome; nan where a model could not be fitted."""
     Y = draw(smaller, seeds)
-    return 2.0 * (refit_many(larger, Y).log_likelihood - refit_many(smaller, Y).log_likelihood)
+    return 2.0 * (fit_many(larger, Y).log_likelihood - fit_many(smaller, Y).log_likelihood)

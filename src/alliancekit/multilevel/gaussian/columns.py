@@ -46,8 +46,11 @@ def centring_basis(X: Floats) -> Floats:
 
 
 def apply_basis(columns: Floats, basis: Floats) -> Floats:
-    """Return ``columns @ basis`` in Fortran order; centring is done before scaling, to keep all digits."""
+    """Return ``columns @ basis`` in Fortran order, not to be written to; centring is done before scaling, to keep all
+    digits."""
     n, p = columns.shape
+    if np.array_equal(basis, np.eye(p)):
+        return np.asfortranarray(columns)
     out = np.empty((n, p), order="F")
     for j in range(p):
         others = [i for i in range(p) if i != j and basis[i, j] != 0.0]

@@ -63,7 +63,7 @@ def take_responses(built: GaussianDesign, design: Design, Y: Floats) -> Response
         columns[index] = Z if root is None else Z * root[:, None]
     X = apply_basis(design.X, built.fixed_basis)
     if root is not None:
-        X *= root[:, None]
+        X = X * root[:, None]
     R, layout = shifted.shape[0], built.products.layout
     links: list[Floats] = []
     climb: list[tuple[Ints, int]] = []

@@ -143,5 +143,7 @@ class FitBase:
         """Covariance and df of the fixed effects by one method; Satterthwaite's where none is named."""
         word = after_coefficients.check_ddf(ddf)
         source = {"satterthwaite": "_uncertainty", "kenward-roger": "_kenward_roger"}.get(word)
-        found = None if source is None else getattr(self, source)
-        return after_ddf.precision(self._fit, word, found)
+        if source is not None:
+            return after_ddf.precision(self._fit, word, getattr(self, source))
+        counted = None if word == "normal" else after_ddf.counted_df_of(self._fit, word)
+        return after_ddf.precision(self._fit, word, counted)

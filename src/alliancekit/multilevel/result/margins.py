@@ -57,7 +57,7 @@ class Margins(FitBase):
             "mean ± sd", "quartiles" and "range" (over the rows used). What is not named stands at its mean or is
             averaged over its levels. A covariate with just two values counts as a factor, as in emmeans.
         by : variables that make groups; means stand apart for each, and contrasts stay within.
-        ddf : "satterthwaite" (default), "kenward-roger" (fits by REML; the default of emmeans) or "normal".
+        ddf : as in ``tidy``; "satterthwaite" is the default of a Gaussian outcome.
         level : confidence level.
         scale : "response", or "link" for the scale of the linear predictor. Averages are made on the link's scale.
         weights : "equal" weight for each level averaged over, or "proportional" to the rows that have it. Rows, not

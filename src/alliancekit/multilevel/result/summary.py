@@ -52,9 +52,30 @@ class Summary(Replicates):
 
         Parameters
         ----------
-        ddf : "satterthwaite" (default), "kenward-roger" (fits by REML; SE of the adjusted covariance) or "normal"
-            (infinite df).
+        ddf : "satterthwaite" (default), "kenward-roger" (fits by REML; SE of the adjusted covariance), "inner-outer"
+            (nlme's ``lme``: units of the level at which a term varies), "residual" (rows minus fixed effects, nlme's
+            ``gls``) or "normal" (infinite df).
         level : confidence level.
+
+        Raises
+        ------
+        SpecError : a word that is none; "kenward-roger" for a fit by ML; "inner-outer" without random effects or with
+        crossed ones.
+
+        Notes
+        -----
+        Kuznetsova, Brockhoff & Christensen (2017, J Stat Softw 82(13)); Kenward & Roger (1997, Biometrics 53, 983-997),
+        with second derivatives where the covariance of a residual structure is not linear in its parameters; Pinheiro
+        & Bates (2000, Mixed-Effects Models in S and S-PLUS, section 2.4.2) for "inner-outer".
+
+        Checked against
+        ---------------
+        lmerTest 3.1-3 and pbkrtest 0.5.2 (tests/reference/mlm); nlme 3.1-162 (tests/reference/nlme); with residual
+        structures Kenward and Roger's method on whole matrices (tests/unit/multilevel).
+
+        When not to use
+        ---------------
+        "inner-outer" and "residual" count rows, not what they tell about a contrast: use them to repeat an analysis.
         """
         return after_coefficients.coefficients(self._fit, self._precision(ddf), level)
 
@@ -138,11 +159,13 @@ class Summary(Replicates):
 
         Returns
         -------
-        DataFrame, with method and level in ``attrs``. Terms are lme4's: ``x``, ``sd_x|g``, ``cor_y.x|g``, ``sigma``.
+        DataFrame, with method and level in ``attrs``. Terms are lme4's: ``x``, ``sd_x|g``, ``cor_y.x|g``, ``sigma``;
+        those of a residual structure are named as in ``variance_components``, such as ``Phi``.
 
         Raises
         ------
-        SpecError : a word, name or number that is none; ``ddf`` with another method than "wald".
+        SpecError : a word, name or number that is none; ``ddf`` with another method than "wald"; a profile where
+        residual variances follow the fitted values or a residual correlation is at its boundary.
 
         Notes
         -----
@@ -166,8 +189,9 @@ class Summary(Replicates):
 
         Checked against
         ---------------
-        ``confint(method = "profile")`` of lme4 1.1-31 on ten data sets (tests/reference/mlm); coverage in
-        tests/recovery/test_intervals.py.
+        ``confint(method = "profile")`` of lme4 1.1-31 on ten data sets (tests/reference/mlm); ``intervals`` of nlme
+        3.1-162 (tests/reference/nlme); profiles with residual structures by whole matrices (tests/unit/multilevel);
+        coverage in tests/recovery.
 
         When not to use
         ---------------
