@@ -24,6 +24,7 @@ for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ[name] = "1"
 
 sys.path.insert(0, str(Path(__file__).parent))
+from cases_families import family_sections  # noqa: E402
 from data import CASES, growth  # noqa: E402
 from fresh import fresh_lines  # noqa: E402
 
@@ -227,6 +228,7 @@ def main() -> None:
     for more in (bootstrap_lines(), fresh_lines()):
         lines += more
         print("\n".join(more), flush=True)
+    lines += family_sections()
     lines += [*sorted(notes), ""]
     (HERE / "RESULTS.md").write_text("\n".join(lines))
 

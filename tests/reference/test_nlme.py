@@ -26,7 +26,7 @@ import pytest
 
 import alliancekit as ak
 from alliancekit.numerics.distributions import f_upper, t_quantile, t_two_sided
-from tests.reference.comparison import TOLERANCES, assert_close, load_case
+from tests.reference.comparison import TOLERANCES, assert_close, assert_within, load_case, note_gain
 from tests.reference.leaves import excuse, excuses
 from tests.reference.nlme_cases import CASES, FAMILY, fit, frame
 
@@ -100,6 +100,7 @@ def compare_sigma(case: str, f: Any, e: float) -> None:
 
 
 def compare_log_likelihood(case: str, f: Any, e: float) -> None:
+    note_gain(f.log_likelihood, e)
     assert f.log_likelihood >= e - 1e-6 * abs(e)
     assert_close(f.log_likelihood, e, "log_likelihood", "log-likelihood")
 
@@ -280,7 +281,8 @@ def compare_lrt(case: str, f: Any, e: Any) -> None:
     table = ak.compare(base, f, criterion=f.method, names=["base", "structure"]).tidy()
     row = table.set_index("model").loc["structure"]
     # a difference of two log-likelihoods, each known to the tolerance of a log-likelihood
-    assert abs(row["chisq"] - e["LR"]) <= 4e-6 * abs(f.log_likelihood)
+    gap, limit = abs(row["chisq"] - e["LR"]), TOLERANCES["chi_square_nlme"]["rel"] * abs(f.log_likelihood)
+    assert_within(gap, limit, "chi_square_nlme", "likelihood ratio", f"{gap} from R's")
     assert row["df"] == e["df"]
     if e["LR"] > 0.01:
         assert_close(row["p_value"], e["p"], "p_value", "p of the likelihood ratio")
