@@ -11,7 +11,13 @@ from alliancekit.core.errors import SpecError, check_columns, message
 from alliancekit.core.later import Later
 from alliancekit.formula.design import build_design
 from alliancekit.multilevel.gaussian import fit as gaussian
-from alliancekit.multilevel.notices import column_labels, generalised_notices, pooled_notices, search_notices
+from alliancekit.multilevel.notices import (
+    column_labels,
+    generalised_notices,
+    identification_notices,
+    pooled_notices,
+    search_notices,
+)
 from alliancekit.multilevel.result.again import Again
 from alliancekit.multilevel.result.generalised import GeneralisedMethods
 from alliancekit.multilevel.result.hypotheses import Hypotheses
@@ -159,7 +165,8 @@ def mixed(
         fitted = gaussian.fit(design, spec.reml)
     else:
         fitted = residual.fit(design, spec.reml, spec.residual, frame)
-    notes = said + search_notices(fitted, spec.formula.text, stacklevel=3)
+    notes = said + identification_notices(fitted, stacklevel=3)
+    notes += search_notices(fitted, spec.formula.text, stacklevel=3)
     return MixedFit(spec, fitted, frame, notes, labels)
 
 
@@ -176,7 +183,8 @@ def _from_file(spec: MixedSpec, path: str | PathLike[str]) -> MixedFit:
     said = tuple(str(w.message) for w in caught)
     if made.sample is not None:
         said += pooled_notices(made.sample, None, {}, stacklevel=4)
-    notes = said + search_notices(made.fit, spec.formula.text, stacklevel=4)
+    notes = said + identification_notices(made.fit, stacklevel=4)
+    notes += search_notices(made.fit, spec.formula.text, stacklevel=4)
     return MixedFit(spec, made.fit, cast("pd.DataFrame", made.rows), notes, {})
 
 
