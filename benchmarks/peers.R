@@ -1,4 +1,4 @@
-# Rscript peers.R data.csv formula repeats df kenward-roger -> JSON lines: engine, seconds, log-likelihood
+# Rscript peers.R data.csv formula repeats df kenward-roger replicates -> JSON lines: engine, seconds, log-likelihood
 arguments <- commandArgs(trailingOnly = TRUE)
 suppressPackageStartupMessages(library(lme4))
 d <- read.csv(arguments[1])
@@ -24,5 +24,11 @@ if (arguments[5] == "yes" && requireNamespace("pbkrtest", quietly = TRUE)) {
     df <- sapply(seq_along(fixef(fit)), function(i) pbkrtest::Lb_ddf(diag(length(fixef(fit)))[i, ], vcov(fit), adjusted))
   })[["elapsed"]]
   cat(sprintf('{"engine": "pbkrtest %s, fit and Kenward-Roger table", "seconds": %.6f, "log_likelihood": %.8f}\n', packageVersion("pbkrtest"), t, as.numeric(logLik(fit))))
+}
+replicates <- as.integer(arguments[6])
+if (replicates > 0) {
+  values <- function(fit) c(fixef(fit), getME(fit, "theta"), sigma(fit))
+  t <- system.time(suppressMessages(suppressWarnings(bootMer(fit, values, nsim = replicates, seed = 1))))[["elapsed"]]
+  cat(sprintf('{"engine": "lme4 %s, bootMer", "seconds": %.6f, "log_likelihood": %.8f}\n', packageVersion("lme4"), t, as.numeric(logLik(fit))))
 }
 cat(sprintf('{"engine": "note", "text": "%s, BLAS %s"}\n', R.version.string, basename(extSoftVersion()[["BLAS"]])))

@@ -10,7 +10,7 @@ import re
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, fields, is_dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
@@ -66,9 +66,23 @@ def words(annotation: object) -> list[str]:
     return re.findall(r"[A-Za-z_][A-Za-z_0-9.]*", shown(annotation))
 
 
+@cache
+def namespace(module: str) -> dict[str, object]:
+    """Return the names of a module, those among them that are imported for the type checker alone."""
+    space = dict(vars(importlib.import_module(module)))
+    for node in ast.parse(inspect.getsource(sys.modules[module])).body:
+        if isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING":
+            for line in node.body:
+                if isinstance(line, ast.ImportFrom) and line.module and line.module.startswith("alliancekit."):
+                    source = importlib.import_module(line.module)
+                    known = [a for a in line.names if hasattr(source, a.name)]
+                    space |= {a.asname or a.name: getattr(source, a.name) for a in known}
+    return space
+
+
 def classes_of(annotation: object, module: str) -> list[type]:
     """Return the classes of alliancekit that an annotation names, looked up in the module that wrote it."""
-    space = vars(importlib.import_module(module))
+    space = namespace(module)
     found = [space.get(word) for word in words(annotation)]
     return [c for c in found if isinstance(c, type) and c.__module__.startswith("alliancekit.")]
 

@@ -12,6 +12,7 @@ import pytest
 
 import alliancekit as ak
 from tests.architecture.support import ROOT, docs_script
+from tests.reference import results
 
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 WITH_CODE = [p for p in PAGES if p.name != "api.md" and "```python" in p.read_text(encoding="utf-8")]
@@ -52,6 +53,16 @@ def test_every_public_function_names_its_types() -> None:
 def test_the_list_of_options_is_current() -> None:
     script = docs_script("make_coverage")
     compare("coverage.md", script.render(script.marks(), script.public_options()), "make_coverage.py")
+
+
+def test_the_page_of_reference_results_has_every_family() -> None:
+    text = results.PAGE.read_text(encoding="utf-8")
+    assert set(results.counts_on_page(text)) == {p.stem.removeprefix("test_") for p in results.HERE.glob("test_*.py")}
+    kinds = re.findall(r"^\| \w+ \| ([a-z]\w*) \| [\d,]+ \| (.*?) \| (\S+) \|", text, flags=re.MULTILINE)
+    assert len(kinds) > 40
+    for kind, tolerance, worst in kinds:
+        assert tolerance == results.tolerance_text(kind)
+        assert float(worst) <= 1.0
 
 
 def known_options() -> set[str]:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import alliancekit as ak
-from tests.reference.comparison import TOLERANCES
+from tests.reference.comparison import TOLERANCES, assert_close, assert_within, note_gain
 from tests.reference.glmm_values import BUILDERS, FAMILY, fit, load, log_likelihood
 from tests.reference.leaves import cases, excuse, excuses, quantities
 from tests.reference.leaves import load as load_expected
@@ -88,7 +88,7 @@ def test_quantity(case: str, label: str, quantity: str, record_property: Callabl
             limit = tolerance["rel"] * errors[path[0]] * errors[path[1]]
         elif kind == "glmm_limit":
             limit += Z * TOLERANCES["glmm_std_error"]["rel"] * errors[path[0]]
-        assert abs(mine - value) <= limit, f"{'/'.join(path)}: {mine!r} where R has {value!r}"
+        assert_within(abs(mine - value), limit, kind, "/".join(path), f"{mine!r} where R has {value!r}")
 
 
 @pytest.mark.parametrize(
@@ -96,6 +96,7 @@ def test_quantity(case: str, label: str, quantity: str, record_property: Callabl
 )
 def test_likelihood_is_not_worse_than_theirs(case: str, label: str) -> None:
     theirs = load(case)[1]["models"][label]["logLik"]
+    note_gain(log_likelihood(case, label), theirs, f"{case}, {label}")
     assert log_likelihood(case, label) >= theirs - 1e-6 * abs(theirs)
 
 
@@ -121,12 +122,12 @@ def test_likelihood_ratio_tests(case: str) -> None:
         assert list(ours.index) == labels
         for row in table:
             mine = ours.loc[row["model"]]
-            assert mine["npar"] == row["npar"]
-            assert mine["log_likelihood"] == pytest.approx(row["logLik"], rel=1e-6)
+            assert_close(mine["npar"], row["npar"], "count", "npar")
+            assert_close(mine["log_likelihood"], row["logLik"], "log_likelihood", "log-likelihood")
             if row["chisq"] is not None:
-                assert mine["df"] == row["df"]
-                assert mine["chisq"] == pytest.approx(row["chisq"], abs=2e-5 + 1e-5 * row["chisq"])
-                assert mine["p_value"] == pytest.approx(row["p"], rel=2e-3, abs=1e-8)
+                assert_close(mine["df"], row["df"], "count", "df")
+                assert_close(mine["chisq"], row["chisq"], "glmm_chi_square", "chi-square")
+                assert_close(mine["p_value"], row["p"], "p_value", "p")
 
 
 EXPECTED_CURVATURE = [

@@ -13,12 +13,12 @@ import pytest
 
 import alliancekit as ak
 from alliancekit.measurement.one_factor import fit_one_factor, minres_loadings
+from tests.reference.comparison import assert_close
 from tests.reference.leaves import all_quantities, excuse, excuses
 
 FAMILY = Path(__file__).parent / "psych"
 QUANTITIES = all_quantities(FAMILY)
 EXCUSES = excuses(FAMILY)
-CLOSED_FORM = 1e-8
 Values = dict[tuple[str, ...], float]
 
 
@@ -130,13 +130,11 @@ def _one_factor(data: pd.DataFrame) -> Values:
     return values
 
 
-def tolerance(case: str, path: tuple[str, ...]) -> tuple[float, float]:
-    """Return (relative, absolute): closed forms 1e-8; lavaan's criterion 1e-6, estimates 1e-4; psych's search 1e-5."""
+def kind_of(case: str, path: tuple[str, ...]) -> str:
+    """Return the kind of number: closed forms; lavaan's criterion and estimates; psych's search."""
     if case == "hs_one_factor" and path[-2:] != ("compRelSEM_alpha", "g"):
-        return (1e-6, 1e-10) if path[0] == "fit" and path[1] != "srmr" else (1e-4, 1e-5)
-    if "omega" in path[1] if len(path) > 1 else False:
-        return (1e-5, 1e-6)
-    return (CLOSED_FORM, CLOSED_FORM)
+        return "lavaan_criterion" if path[0] == "fit" and path[1] != "srmr" else "estimate"
+    return "psych_search" if len(path) > 1 and "omega" in path[1] else "closed_form"
 
 
 @pytest.mark.parametrize(("case", "path", "expected"), QUANTITIES, ids=["/".join((c, *p)) for c, p, _ in QUANTITIES])
@@ -148,8 +146,7 @@ def test_quantity(
         assert reason, "not compared, and not_compared.toml gives no reason"
         record_property("excused", True)
         return
-    relative, absolute = tolerance(case, path)
-    assert float(ours(case)[path]) == pytest.approx(expected, rel=relative, abs=absolute)
+    assert_close(ours(case)[path], expected, kind_of(case, path), "/".join(path))
 
 
 def test_every_excuse_is_used() -> None:

@@ -73,8 +73,8 @@ def build_blocks(
             factors[term.group] = _factor_used(builder, term.group)
         factor = factors[term.group]
         groups[term.group_name] = factor.labels.size
-        for part, display in _parts(term, builder):
-            _check_groups(term.group_name, factor.labels.size, len(part.names), n, display, has_residual)
+        for part, display in block_parts(term, builder):
+            check_groups(term.group_name, factor.labels.size, len(part.names), n, display, has_residual)
             Z = part.matrix(builder.values, n)
             blocks.append(
                 RandomBlock(
@@ -90,7 +90,8 @@ def _factor_used(builder: Builder, names: tuple[str, ...]) -> Factor:
     return factor if builder.rows is None else Factor(factor.codes[builder.rows], factor.labels).used()
 
 
-def _parts(term: RandomTerm, builder: Builder) -> list[tuple[Part, str]]:
+def block_parts(term: RandomTerm, builder: Builder) -> list[tuple[Part, str]]:
+    """Return the columns of each block that a random term makes, and the block as printed."""
     if term.correlated:
         return [(builder.part(term.terms, intercept=term.intercept, fixed=False), term.display)]
     parts: list[tuple[Part, str]] = []
@@ -102,7 +103,8 @@ def _parts(term: RandomTerm, builder: Builder) -> list[tuple[Part, str]]:
     return parts
 
 
-def _check_groups(group: str, size: int, effects: int, n: int, display: str, has_residual: bool) -> None:
+def check_groups(group: str, size: int, effects: int, n: int, display: str, has_residual: bool) -> None:
+    """Raise DesignError where a grouping factor has one level, or too many for the rows."""
     if size < 2:
         what = f"grouping factor '{group}' has one level in the rows used"
         raise DesignError(message(what, where=display, do="Leave this random term out of the formula"))

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from alliancekit.core.errors import DesignError, DesignWarning, SpecError, check_option, message
+from alliancekit.core.errors import DesignError, DesignWarning, SpecError, check_columns, check_option, message
 from alliancekit.core.sample import SampleAccount
 from alliancekit.formula.blocks import RandomBlock, build_blocks
 from alliancekit.formula.columns import Columns, name_rows
@@ -146,6 +146,7 @@ def build_design(
     beside = dict(side or {})
     aside = [name for formula in beside.values() for name in formula.columns]
     used = dict.fromkeys([*parsed.columns, *aside, *([weights] if weights else []), *also])
+    check_columns(frame.columns, [weights] if weights else [], where="weights")
     columns = Columns(frame, used, where="the formula")
     evaluator = Evaluator(columns.numbers, {}, learning=True)
     check_outcome(parsed, columns, outcome)

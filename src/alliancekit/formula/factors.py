@@ -160,6 +160,8 @@ def code_numbers(values: NDArray[Any]) -> tuple[Codes, NDArray[Any]]:
 
 
 def _code_heads(heads: NDArray[Any]) -> tuple[Codes, NDArray[Any]]:
+    if heads[0] < heads[-1] and bool((heads[1:] > heads[:-1]).all()):  # in order, each once: a sorted column
+        return np.arange(len(heads)), heads
     if heads.dtype.kind in "iu":
         low, high = int(heads.min()), int(heads.max())
         if high - low < 4 * len(heads) + 1000:
@@ -197,8 +199,7 @@ def _from_arrow(column: pd.Series[Any]) -> Factor:
     starts: NDArray[Any] | None = None
     heads = array
     if array.null_count == 0 and len(array) > 1:
-        changed = pc.not_equal(array[1:], array[:-1]).to_numpy(zero_copy_only=False)
-        starts = np.flatnonzero(changed) + 1
+        starts = pc.indices_nonzero(pc.not_equal(array[1:], array[:-1])).to_numpy().astype(np.intp) + 1
         if len(starts) + 1 <= _RUNS_PAY * len(array):
             heads = array.take(pa.array(np.concatenate(([0], starts))))
         else:

@@ -138,7 +138,12 @@ def rows_where(bad: NDArray[np.bool_], builder: Builder) -> str:
     return name_rows(builder.columns.frame.index, mask)
 
 
+def constant_outcome(name: str) -> str:
+    """Return the message about a response that does not vary."""
+    do = "There is nothing to explain; check the column and the rows that were dropped"
+    return message(f"the response '{name}' has the same value in every row", do=do)
+
+
 def _check_varies(values: Array, name: str) -> None:
     if not len(values) or values.min() == values.max():
-        do = "There is nothing to explain; check the column and the rows that were dropped"
-        raise DesignError(message(f"the response '{name}' has the same value in every row", do=do))
+        raise DesignError(constant_outcome(name))

@@ -13,6 +13,7 @@ TOLERANCE = 1e-7
 """A column is a combination of earlier ones when less than this share of its length is new (R's ``qr``)."""
 
 _SAFE_PIVOT = 1e-8  # squared share; above it rounding in the cross-products cannot hide a deficiency
+_SOME_ROWS = 2048  # rows that are looked at first
 _SHOWN = 6
 
 
@@ -66,15 +67,32 @@ def _clearly_full(X: NDArray[np.float64]) -> bool:
     n, p = X.shape
     if n < p:
         return False
+    step = n // max(_SOME_ROWS, 8 * p)
+    if step > 1:
+        lengths = np.array([X[:, j] @ X[:, j] for j in range(p)])
+        if _pivots_exceed(X[::step], lengths):
+            return True
+    return _pivots_exceed(X, None)
+
+
+def _pivots_exceed(X: NDArray[np.float64], lengths: NDArray[np.float64] | None) -> bool:
+    """Return whether each column's part orthogonal to earlier ones is clearly longer than the limit.
+
+    ``lengths`` are squared lengths to judge by, those of more rows: what is new over some rows is new over all.
+    """
     products = X.T @ X
-    size = np.sqrt(np.diag(products))
-    if not np.all(size > 0) or not np.all(np.isfinite(size)):
+    own = np.diag(products)
+    if not np.all(own > 0) or not np.all(np.isfinite(own)):
         return False
+    size = np.sqrt(own)
     try:
         factor = np.linalg.cholesky(products / np.outer(size, size))
     except np.linalg.LinAlgError:
         return False
-    return bool(np.min(np.diag(factor)) ** 2 > _SAFE_PIVOT)
+    share = np.diag(factor) ** 2
+    if np.min(share) <= _SAFE_PIVOT:
+        return False
+    return lengths is None or bool(np.all(share * own > _SAFE_PIVOT * lengths))
 
 
 def _orthogonalise(X: NDArray[np.float64]) -> tuple[Dependence, ...]:

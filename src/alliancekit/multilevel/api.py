@@ -3,23 +3,41 @@
 from __future__ import annotations
 
 import warnings
-from typing import Any
+from os import PathLike
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
 
 from alliancekit.core.errors import SpecError, check_columns, message
+from alliancekit.core.later import Later
 from alliancekit.formula.design import build_design
 from alliancekit.multilevel.gaussian import fit as gaussian
-from alliancekit.multilevel.generalised import fit as generalised
-from alliancekit.multilevel.notices import column_labels, generalised_notices, pooled_notices, search_notices
-from alliancekit.multilevel.residual import fit as residual
-from alliancekit.multilevel.residual.terms import ResidualStructure
+from alliancekit.multilevel.notices import (
+    column_labels,
+    generalised_notices,
+    identification_notices,
+    pooled_notices,
+    search_notices,
+)
 from alliancekit.multilevel.result.again import Again
 from alliancekit.multilevel.result.generalised import GeneralisedMethods
 from alliancekit.multilevel.result.hypotheses import Hypotheses
 from alliancekit.multilevel.result.margins import Margins
 from alliancekit.multilevel.result.rows import Rows
 from alliancekit.multilevel.result.summary import Summary
-from alliancekit.multilevel.spec import make_spec
+from alliancekit.multilevel.spec import MixedSpec, make_spec
 from alliancekit.study.types import frame_of
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from alliancekit.multilevel.generalised import fit as generalised
+    from alliancekit.multilevel.residual import fit as residual
+    from alliancekit.multilevel.residual.terms import ResidualStructure
+    from alliancekit.multilevel.streamed import fit as streamed
+else:
+    generalised = Later("alliancekit.multilevel.generalised.fit")
+    residual = Later("alliancekit.multilevel.residual.fit")
+    streamed = Later("alliancekit.multilevel.streamed.fit")
 
 
 def mixed(
@@ -42,7 +60,9 @@ def mixed(
     ----------
     formula : lme4 syntax, such as ``"y ~ x*time + (1 + time | patient) + (1 | therapist)"``.
     data : frame or Study, one row per observation. Rows with a missing value in any variable of the formula are left
-        out and counted in ``fit.sample``.
+        out and counted in ``fit.sample``. Or the path of a parquet file (or of a folder of them), which may be larger
+        than memory: it is read in chunks and none of its rows is kept, so that what needs rows (residuals,
+        predictions, marginal means, influence) raises FitError. Gaussian outcomes with independent residuals only.
     method : "REML" (default) or "ML"; generalised models are always fitted by "ML".
     weights : column of prior weights. Gaussian: the residual variance of row i is sigma^2 / w_i. Otherwise a row counts
         w_i times; for an outcome that is a proportion w_i is its number of trials.
@@ -117,6 +137,8 @@ def mixed(
         zero_inflation=zero_inflation,
         dispersion=dispersion,
     )
+    if isinstance(data, str | PathLike):
+        return _from_file(spec, data)
     frame = frame_of(data)
     needed = spec.residual.columns if spec.residual is not None else ()
     check_columns(frame.columns, needed, where="residual_structure")
@@ -143,8 +165,27 @@ def mixed(
         fitted = gaussian.fit(design, spec.reml)
     else:
         fitted = residual.fit(design, spec.reml, spec.residual, frame)
-    notes = said + search_notices(fitted, spec.formula.text, stacklevel=3)
+    notes = said + identification_notices(fitted, stacklevel=3)
+    notes += search_notices(fitted, spec.formula.text, stacklevel=3)
     return MixedFit(spec, fitted, frame, notes, labels)
+
+
+def _from_file(spec: MixedSpec, path: str | PathLike[str]) -> MixedFit:
+    """Fit a linear model to a parquet file, read in chunks."""
+    if spec.words is not None or spec.residual is not None:
+        what = "only linear models with independent residuals are fitted to a file read in chunks"
+        raise SpecError(message(what, do="Hand over the rows: ak.mixed(formula, pd.read_parquet(path), ...)"))
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        made = streamed.fit(Path(path), spec.formula, spec.weights, spec.reml)
+    for warning in caught:
+        warnings.warn(warning.message, warning.category, stacklevel=3)
+    said = tuple(str(w.message) for w in caught)
+    if made.sample is not None:
+        said += pooled_notices(made.sample, None, {}, stacklevel=4)
+    notes = said + identification_notices(made.fit, stacklevel=4)
+    notes += search_notices(made.fit, spec.formula.text, stacklevel=4)
+    return MixedFit(spec, made.fit, cast("pd.DataFrame", made.rows), notes, {})
 
 
 class MixedFit(Summary, Hypotheses, Margins, Rows, Again):

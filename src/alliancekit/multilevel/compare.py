@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,9 +11,18 @@ import pandas as pd
 
 from alliancekit.core.errors import SpecError, check_option, message
 from alliancekit.multilevel.after.boundary import lrt_statistic, mixture_p, mixture_text
+from alliancekit.multilevel.after.nesting import (
+    RANDOM,
+    boundary_note,
+    check_same_approximation,
+    distributions_nested,
+    limits_added,
+    shape_words,
+)
 from alliancekit.multilevel.after.simulated_lrt import bootstrap_p
 from alliancekit.multilevel.api import MixedFit, check_fit
 from alliancekit.multilevel.estimates import random_columns
+from alliancekit.multilevel.moments import same_columns
 from alliancekit.numerics.distributions import chi2_upper
 
 
@@ -67,7 +77,8 @@ def compare(
     ----------
     *fits : two or more fits of ``ak.mixed`` on the same rows. They are put in order of their number of parameters.
     method : "standard" (chi-square distribution) or "bootstrap" (distribution simulated from the smaller model).
-    names : a label per fit, in the order handed in; default: the formulas.
+    names : a label per fit, in the order handed in; default: the formulas, with the distribution where a formula stands
+        twice.
     criterion : "ML" (default) fits models by REML again by ML, and ``notes`` says so; "REML" compares restricted
         likelihoods, which needs equal fixed effects.
     n, seed, executor, workers : replicates of each test, root seed, "serial" or "joblib" and its processes; for
@@ -76,18 +87,23 @@ def compare(
     Returns
     -------
     Comparison. ``p_value`` is that of the chi-square distribution. Where the larger model has one more random effect,
-    ``p_mixture`` is the p value to read; with two or more it is missing, because the mixture is not known.
+    or a dispersion (negative binomial against Poisson, beta-binomial against binomial), or extra zeros,
+    ``p_mixture`` is the p value to read; with two or more of these it is missing, because the mixture is not known.
+    Where the distributions are not nested (another link, "linear" against "quadratic") there is no p value.
 
     Raises
     ------
-    SpecError : fewer than two fits, different rows or outcomes, "REML" with different fixed effects.
+    SpecError : fewer than two fits, different rows or outcomes, "REML" with different fixed effects, different numbers
+        of quadrature nodes.
 
     Notes
     -----
     chi-square = twice the difference of log-likelihoods. A variance of zero lies on the boundary, so that the plain p
     value of its test is up to twice too large. With one more random effect, and its covariances with those that were
     there, the null distribution is an equal mixture of chi-squares with df - 1 and df degrees of freedom (Self & Liang
-    1987, J Am Stat Assoc 82, 605-610; Stram & Lee 1994, Biometrics 50, 1171-1177).
+    1987, J Am Stat Assoc 82, 605-610; Stram & Lee 1994, Biometrics 50, 1171-1177). So it is with one dispersion or one
+    probability of extra zeros, of which the smaller model has none: Lawless (1987, Can J Stat 15, 209-225, section 3)
+    for the negative binomial, Self & Liang's case 5 for all three.
     The bootstrap's p value, (1 + replicates that reach the statistic) / (1 + n), is right there, and with few clusters,
     too (Halekoh & Hojsgaard 2014, J Stat Softw 59(9), section 5); no mixture is then given.
 
@@ -117,10 +133,11 @@ def compare(
         raise SpecError(message("a comparison needs at least two fits", do="Call ak.compare(fit0, fit1)"))
     for fit in fits:
         check_fit(fit)
-    labels = list(names) if names is not None else [f.formula for f in fits]
+    labels = list(names) if names is not None else default_labels(fits)
     if len(labels) != len(fits):
         raise SpecError(message(f"{len(labels)} names for {len(fits)} fits", do="Give one name per fit"))
     _check_same_rows(fits)
+    check_same_approximation([f._fit for f in fits], [f.formula for f in fits])
     if criterion == "REML":
         _check_same_fixed_effects(fits)
     used = tuple(f.with_method(criterion) for f in fits)
@@ -132,13 +149,26 @@ def compare(
         if position:
             j = order[position - 1]
             row.update(_test(used[j], used[i]))
-            if method == "bootstrap" and row["df"]:
+            if method == "bootstrap" and np.isfinite(row["p_value"]):
                 p, count = bootstrap_p(used[j]._fit, used[i]._fit, n, seed, executor, workers)
                 row.update(p_value=p, p_mixture=np.nan)
                 notes.append(f"'{labels[i]}': p value by a parametric bootstrap of {count} outcomes.")
             notes += _test_notes(used[j], used[i], labels[j], labels[i], row, simulated=method == "bootstrap")
         rows.append(row)
     return Comparison(pd.DataFrame(rows), tuple(used[i] for i in order), tuple(notes))
+
+
+def default_labels(fits: Sequence[MixedFit]) -> list[str]:
+    """Return the formulas; where one stands twice, with its distribution, and where that does not help, a number."""
+    labels = [fit.formula for fit in fits]
+    for more in (lambda fit: fit.family, lambda fit: shape_words(fit._fit)):
+        twice = {label for label in labels if labels.count(label) > 1}
+        added = [more(fit) for fit in fits]
+        labels = [
+            f"{label}, {text}" if label in twice and text else label for label, text in zip(labels, added, strict=True)
+        ]
+    twice = {label for label in labels if labels.count(label) > 1}
+    return [f"{label} [{i}]" if label in twice else label for i, label in enumerate(labels, start=1)]
 
 
 def _refit_notes(fits: tuple[MixedFit, ...], criterion: str) -> list[str]:
@@ -171,7 +201,9 @@ def _test(smaller: MixedFit, larger: MixedFit) -> dict[str, float]:
     """Return chi-square, df and both p values of two neighbours; the mixture only where a random effect is added."""
     df = larger.n_parameters - smaller.n_parameters
     chisq = lrt_statistic(larger.log_likelihood, smaller.log_likelihood)
-    added = _random_effects(larger) - _random_effects(smaller)
+    if not distributions_nested(smaller._fit, larger._fit):
+        return dict.fromkeys(("chisq", "df", "p_value", "p_mixture"), float("nan"))
+    added = len(_limits(smaller, larger))
     mixture = mixture_p(chisq, df, added) if added > 0 and _random_nested(smaller, larger) else float("nan")
     p = float(chi2_upper(chisq, df)) if df else float("nan")
     return {"chisq": chisq, "df": float(df), "p_value": p, "p_mixture": mixture}
@@ -181,21 +213,19 @@ def _test_notes(
     smaller: MixedFit, larger: MixedFit, before: str, after: str, row: dict[str, Any], simulated: bool
 ) -> list[str]:
     """Return which p value of a test to read, and why."""
+    if not distributions_nested(smaller._fit, larger._fit):
+        return [f"'{before}' is not nested in '{after}', whose distribution is another: read AIC; there is no test."]
     nested = set(smaller.design.names) <= set(larger.design.names) and _random_nested(smaller, larger)
     if not nested:
         return [f"'{before}' is not nested in '{after}': read AIC, not the test."]
-    added = 0 if simulated else _random_effects(larger) - _random_effects(smaller)
-    if added == 1:
-        return [
-            f"'{after}' adds a random effect, whose variance of zero lies on the boundary: read p_mixture, from "
-            f"{mixture_text(int(row['df']))}."
-        ]
-    if added > 1:
-        return [
-            f"'{after}' adds {added} random effects at once: their variances of zero lie on the boundary, the mixture "
-            "is not known, and the p value is too large. Adding them one at a time gives p_mixture."
-        ]
-    return []
+    limits = [] if simulated else _limits(smaller, larger)
+    return [boundary_note(after, limits, mixture_text(int(row["df"])))] if limits else []
+
+
+def _limits(smaller: MixedFit, larger: MixedFit) -> list[str]:
+    """Return what the larger model has more whose null value lies on the boundary, one word for each."""
+    random = _random_effects(larger) - _random_effects(smaller)
+    return [RANDOM] * random + limits_added(smaller._fit, larger._fit)
 
 
 def _random_effects(fit: MixedFit) -> int:
@@ -211,11 +241,20 @@ def _random_nested(smaller: MixedFit, larger: MixedFit) -> bool:
     for group, columns in _grouping(smaller).items():
         if columns not in names:
             return False
+        if any(fit._rows_absent for fit in (smaller, larger)):
+            if not set(_effects(smaller, group)) <= set(_effects(larger, names[columns])):
+                return False
+            continue
         small, large = random_columns(smaller.design, group), random_columns(larger.design, names[columns])
         away = small - large @ np.linalg.lstsq(large, small, rcond=None)[0]
         if np.linalg.norm(away) > 1e-8 * np.linalg.norm(small):
             return False
     return True
+
+
+def _effects(fit: MixedFit, group: str) -> list[str]:
+    """Return the names of what varies over a grouping factor."""
+    return [name for block in fit.design.random if block.group == group for name in block.names]
 
 
 def _grouping(fit: MixedFit) -> dict[str, frozenset[str]]:
@@ -226,7 +265,7 @@ def _grouping(fit: MixedFit) -> dict[str, frozenset[str]]:
 def _check_same_fixed_effects(fits: tuple[MixedFit, ...]) -> None:
     first = fits[0]
     for fit in fits[1:]:
-        same = fit.design.names == first.design.names and np.array_equal(fit.design.X, first.design.X)
+        same = fit.design.names == first.design.names and same_columns(fit.design.X, first.design.X)
         if not same:
             raise SpecError(
                 message(
@@ -247,7 +286,7 @@ def _check_same_rows(fits: tuple[MixedFit, ...]) -> None:
                     do="Fit the largest model first and the others to its rows: ak.mixed(formula, largest.data)",
                 )
             )
-        if not np.array_equal(np.asarray(fit.design.y), np.asarray(first.design.y)):
+        if not same_columns(fit.design.y, first.design.y):
             raise SpecError(
                 message(
                     "the models have different outcomes",

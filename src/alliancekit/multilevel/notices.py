@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import warnings
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
 from alliancekit.core.errors import BoundaryWarning, ConvergenceWarning, DesignWarning, message
 from alliancekit.formula.design import Design
 from alliancekit.multilevel.estimates import Estimates
-from alliancekit.multilevel.generalised.fit import GeneralisedFit
+from alliancekit.multilevel.gaussian.identification import unidentified
 from alliancekit.multilevel.pooled import pooled_predictors, pooled_text
 from alliancekit.study.types import Study
+
+if TYPE_CHECKING:
+    from alliancekit.multilevel.gaussian.fit import GaussianFit
+    from alliancekit.multilevel.generalised.fit import GeneralisedFit
 
 
 def column_labels(data: Any, columns: tuple[str, ...]) -> dict[str, str]:
@@ -58,6 +62,29 @@ def boundary_text(group: str, names: tuple[str, ...]) -> str:
             "the same data",
         )
     return message(what, do=do)
+
+
+def identification_notices(fit: GaussianFit, stacklevel: int) -> tuple[str, ...]:
+    """Warn of random effects whose variances the data cannot tell; return the texts."""
+    notes = []
+    for found in unidentified(fit.engine):
+        named = ", ".join(found.effects)
+        if found.kind == "fixed":
+            what = f"the fixed part explains every unit of '{found.group}': {named} by {found.group} adds nothing"
+            do = f"Leave out the random term, or the fixed effects that tell the units of '{found.group}' apart"
+        elif found.kind == "correlation":
+            what = f"no unit of '{found.group}' shows {named} together, so that their correlation is arbitrary"
+            parts = " + ".join(f"(0 + {name} | {found.group})" for name in found.effects)
+            do = f"Let them vary independently: one column for each, and {parts}"
+        else:
+            what = (
+                f"the variances of {named} by {found.group} cannot be told apart: the columns do not vary within its "
+                "units independently of each other"
+            )
+            do = "A predictor that is constant within a unit has no slope that varies over these units: take it out"
+        notes.append(message(what, do=do))
+        warnings.warn(notes[-1], DesignWarning, stacklevel=stacklevel)
+    return tuple(notes)
 
 
 def search_notices(fit: Estimates, formula: str, stacklevel: int) -> tuple[str, ...]:

@@ -15,6 +15,8 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 ValueAndGradient = Callable[[Floats], tuple[float, Floats]]
+_CLOSE = 0.1  # fall of the criterion over which its curvature does not change its sign
+_REFINED = 1e-18  # decrement at which parameters are right to a billionth of their standard error
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,19 +41,27 @@ def difference_hessian(
     ``step`` is relative to max(|x_i|, 0.1): parameters are expected on a scale where 1 is ordinary. Differences are
     central; where the gradient ``here`` is handed in they are one-sided, at half the cost.
     """
+
+    def each(points: Floats) -> Floats:
+        return np.stack([gradient(point) for point in points])
+
+    return difference_hessian_at_once(each, x, step, here)
+
+
+def difference_hessian_at_once(
+    gradients: Callable[[Floats], Floats], x: Floats, step: float = 1e-4, here: Floats | None = None
+) -> Floats:
+    """Return the same from a function that takes all points at once, (B, k), and returns their gradients."""
     k = x.size
-    out = np.empty((k, k))
-    for i in range(k):
-        h = step * max(abs(x[i]), 0.1)
-        up = x.copy()
-        up[i] += h
-        if here is not None:
-            out[i] = (gradient(up) - here) / h
-            continue
-        down = x.copy()
-        down[i] -= h
-        out[i] = (gradient(up) - gradient(down)) / (2 * h)
-    return (out + out.T) / 2
+    if not k:
+        return np.zeros((0, 0))
+    h = step * np.maximum(np.abs(x), 0.1)
+    if here is not None:
+        out = (gradients(x + np.diag(h)) - here) / h[:, None]
+    else:
+        both = gradients(np.concatenate([x + np.diag(h), x - np.diag(h)]))
+        out = (both[:k] - both[k:]) / (2 * h[:, None])
+    return np.asarray((out + out.T) / 2)
 
 
 def positive_definite(matrix: Floats, floor: float = 1e-8) -> Floats:
@@ -67,17 +77,19 @@ def minimise(
     function: ValueAndGradient,
     start: Floats,
     *,
+    gradients: Callable[[Floats], Floats] | None = None,
     tolerance: float = 1e-10,
     max_iterations: int = 200,
     max_step: float = 2.0,
     hessian: Floats | None = None,
 ) -> Minimum:
-    """Minimise a smooth function by BFGS, then confirm the answer with the true curvature.
+    """Minimise a smooth function by BFGS from its true curvature, then confirm and refine the answer.
 
     Parameters
     ----------
     function : returns value and gradient.
     start : starting values, shape (k,).
+    gradients : several gradients at once, (B, k) for points (B, k), where that is cheaper; used for the Hessian.
     tolerance : stop when the Newton decrement is below it (in units of the criterion; rounding is added).
     max_iterations : over both phases.
     max_step : longest step, in parameter units, or relative to a parameter that is larger than one.
@@ -86,15 +98,21 @@ def minimise(
     Notes
     -----
     At a stationary point the Hessian is taken by differences. Where it has a direction of negative curvature (a
-    saddle, as at a variance of zero reached by symmetry), the search goes on along it.
+    saddle, as at a variance of zero reached by symmetry), the search goes on along it. It is not taken again where the
+    search began so close that the curvature of the start, clearly positive, is that of the end. The last steps are
+    taken on the gradient alone: it is known to more digits than differences of the value.
     """
-    counter = _Counter(function)
+    counter = _Counter(function, gradients)
     x = np.array(start, dtype=float)
     value, gradient = counter(x)
     if x.size == 0:
         return Minimum(x, value, gradient, np.zeros((0, 0)), 1, 0, True, 0.0)
+    known_from = np.inf
     if hessian is None:
-        hessian = positive_definite(difference_hessian(counter.gradient, x, 1e-4, gradient), 1e-3)
+        curvature = counter.hessian(x, gradient)
+        hessian = positive_definite(curvature, 1e-3)
+        if np.allclose(hessian, curvature, rtol=1e-9, atol=0.0):
+            known_from = value
     done, decrement = False, np.inf
     iteration = 0
     while iteration < max_iterations:
@@ -111,32 +129,59 @@ def minimise(
             x, value, gradient = found
             done = False
             continue
-        if done:
+        if done or (decrement < 1e-6 and known_from - value <= _CLOSE):
             break
-        curvature = difference_hessian(counter.gradient, x, 1e-4, gradient)
+        curvature = counter.hessian(x, gradient)
         escape = _leave_saddle(counter, x, value, curvature)
+        known_from = np.inf
         if escape is not None:
             x, value, gradient = escape
-            hessian = positive_definite(difference_hessian(counter.gradient, x, 1e-4, gradient), 1e-3)
+            hessian = positive_definite(counter.hessian(x, gradient), 1e-3)
             continue
         hessian = positive_definite(curvature, 1e-8)
         done = True
+    if decrement < 1e-6:
+        x, value, gradient, decrement = _refine(counter, x, value, gradient, hessian)
     return Minimum(x, value, gradient, hessian, counter.count, iteration, decrement < 1e-6, decrement)
+
+
+def _refine(
+    function: ValueAndGradient, x: Floats, value: float, gradient: Floats, hessian: Floats, steps: int = 3
+) -> tuple[Floats, float, Floats, float]:
+    """Take the last steps, below what the value can show, as long as the gradient shrinks; add the decrement."""
+    step = np.asarray(-np.linalg.solve(hessian, gradient), dtype=np.float64)
+    decrement = float(-gradient @ step / 2)
+    for _ in range(steps):
+        if decrement < _REFINED:
+            break
+        trial = x + step
+        new_value, new_gradient = function(trial)
+        hessian = _bfgs(hessian, step, new_gradient - gradient)
+        new_step = np.asarray(-np.linalg.solve(hessian, new_gradient), dtype=np.float64)
+        new_decrement = float(-new_gradient @ new_step / 2)
+        if not new_decrement < decrement / 4:
+            break
+        x, value, gradient, step, decrement = trial, new_value, new_gradient, new_step, new_decrement
+    return x, value, gradient, decrement
 
 
 class _Counter:
     """A function of value and gradient that counts its calls."""
 
-    def __init__(self, function: ValueAndGradient) -> None:
-        self.function = function
+    def __init__(self, function: ValueAndGradient, gradients: Callable[[Floats], Floats] | None) -> None:
+        self.function, self.gradients = function, gradients
         self.count = 0
 
     def __call__(self, x: Floats) -> tuple[float, Floats]:
         self.count += 1
         return self.function(x)
 
-    def gradient(self, x: Floats) -> Floats:
-        return self(x)[1]
+    def hessian(self, x: Floats, gradient: Floats) -> Floats:
+        """Return the Hessian by one-sided differences."""
+        if self.gradients is None:
+            return difference_hessian(lambda point: self(point)[1], x, 1e-4, gradient)
+        self.count += x.size
+        return difference_hessian_at_once(self.gradients, x, 1e-4, gradient)
 
 
 def _leave_saddle(

@@ -20,16 +20,22 @@ class Spread:
     ----------
     icc : ICC(1), the share of variance between groups by the analysis of variance; may be below zero.
     icc2 : ICC(2) = 1 - MSW / MSB, the reliability of the group means at the average group size.
-    p_value : of the F test that all groups have one mean.
+    ratio : MSB / MSW, the F statistic of the hypothesis that all groups have one mean.
     size : mean group size, corrected for inequality.
-    groups : number of groups.
+    groups : number of groups. n : number of values.
     """
 
     icc: float
     icc2: float
-    p_value: float
+    ratio: float
     size: float
     groups: int
+    n: int
+
+    @property
+    def p_value(self) -> float:
+        """Of the F test that all groups have one mean."""
+        return float(f_upper(self.ratio, self.groups - 1, self.n - self.groups))
 
 
 def spread_between(values: Array, codes: NDArray[np.intp]) -> Spread | None:
@@ -52,10 +58,10 @@ def spread_between(values: Array, codes: NDArray[np.intp]) -> Spread | None:
     msb, msw = between / (groups - 1), within / (n - groups)
     size = float((n - (sizes**2).sum() / n) / (groups - 1))
     if msw <= 1e-12 * msb:
-        return Spread(1.0, 1.0, 0.0, size, groups)
+        return Spread(1.0, 1.0, np.inf, size, groups, n)
     icc = (msb - msw) / (msb + (size - 1) * msw)
     icc2 = 1 - msw / msb if msb > 0 else -np.inf
-    return Spread(icc, icc2, float(f_upper(msb / msw, groups - 1, n - groups)), size, groups)
+    return Spread(icc, icc2, msb / msw, size, groups, n)
 
 
 def collapse(values: Array, codes: NDArray[np.intp], finest: NDArray[np.intp]) -> tuple[Array, NDArray[np.intp]]:

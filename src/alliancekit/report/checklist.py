@@ -82,6 +82,13 @@ def _result(*names: str) -> Rule:
     return _where(lambda p: any(type(s).__name__ in names for s in p.sources))
 
 
+def _side_by_side(evidence: Evidence, question: str) -> list[str]:
+    """Tables that show several fitted models, which test each against the one before."""
+    return _where(lambda p: isinstance(p.item, Table) and sum("Fit" in type(s).__name__ for s in p.sources) > 1)(
+        evidence, question
+    )
+
+
 def _heading(pattern: str) -> Rule:
     """Sections whose heading says so."""
     said = re.compile(pattern, re.IGNORECASE)
@@ -213,7 +220,7 @@ POINTS: tuple[Point, ...] = (
         _any(_columns(("variance_or_covariance", "sd_or_correlation")), _words(r"random effect|variance component")),
     ),
     Point(LEVEL, "Intraclass correlation", _any(_columns(("icc",)), _words(r"\bICC\b|intraclass"))),
-    Point(LEVEL, "Comparison of models", _result("Comparison")),
+    Point(LEVEL, "Comparison of models", _any(_result("Comparison"), _side_by_side)),
     Point(LEVEL, "Explained variance", _words(r"R²")),
     Point(LEVEL, "Convergence of the estimation", _audit_of(r"converge|singular|boundary")),
     Point(LEVEL, "Distribution of residuals and random effects", _audit_of(r"residual|normal|random effect|varian")),

@@ -8,12 +8,14 @@ from functools import cache
 from importlib import resources
 from typing import Any
 
-from alliancekit.report.assembly import Document, PlacedFigure, PlacedTable
+from alliancekit.report.assembly import Document, PlacedFigure, PlacedSection, PlacedTable
 from alliancekit.report.figures_io import inline_svg
 from alliancekit.report.formatting import is_symbol, italic_runs, keep_together
 from alliancekit.report.grid import Grid
 
 _WIDE_CHARACTERS = 92
+_TIGHT_CHARACTERS = 126
+_TIGHTEST_CHARACTERS = 170
 _SHORT_ROWS = 24
 _WORDY = 20
 
@@ -48,7 +50,9 @@ def _environment() -> Any:
     )
     environment.filters.update(statistics=_statistics, symbol=_symbol)
     environment.globals.update(block_kind=_kind, picture=_picture)
-    environment.globals.update(is_wide=is_wide, is_short=is_short, columns_of_words=columns_of_words)
+    environment.globals.update(
+        width_class=width_class, is_turned=is_turned, is_short=is_short, columns_of_words=columns_of_words
+    )
     return environment
 
 
@@ -95,9 +99,22 @@ def columns_of_words(grid: Grid) -> set[int]:
     return {i for i in columns if any(not r.heading and len(r.cells[i].text) > _WORDY for r in grid.rows)}
 
 
-def is_wide(placed: PlacedTable) -> bool:
-    """Return True where a table needs more than the width of the text."""
-    return width_in_characters(placed.grid) > _WIDE_CHARACTERS
+def width_class(placed: PlacedTable) -> str:
+    """Return the style classes of a table that needs more than the width of the text, with a space before; else "".
+
+    ``wide`` may leave the column of the text, ``tight`` is set in smaller type, ``tightest`` in smaller type still and
+    printed on a page turned round.
+    """
+    width = width_in_characters(placed.grid)
+    steps = (("wide", _WIDE_CHARACTERS), ("tight", _TIGHT_CHARACTERS), ("tightest", _TIGHTEST_CHARACTERS))
+    return "".join(f" {name}" for name, limit in steps if width > limit)
+
+
+def is_turned(section: PlacedSection) -> bool:
+    """Return True where a section holds nothing but tables that are printed on pages turned round."""
+    return bool(section.blocks) and all(
+        isinstance(block, PlacedTable) and "tightest" in width_class(block) for block in section.blocks
+    )
 
 
 def is_short(placed: PlacedTable) -> bool:

@@ -23,7 +23,7 @@ from alliancekit.report.multilevel_intervals import interval_sentence, interval_
 from alliancekit.report.multilevel_models import models_table
 from alliancekit.report.multilevel_partition import partition_sentence, partition_table
 from alliancekit.report.multilevel_tests import coefficient_text
-from alliancekit.report.multilevel_words import component_name, outcome_label, plural, sample_note, term_label
+from alliancekit.report.multilevel_words import component_name, outcome_label, sample_note, term_label, units_text
 from alliancekit.report.parts import Equation, Sentence, Table
 
 __all__ = ["coefficient_text", "make_equation", "make_figure", "make_sentence", "make_table"]
@@ -112,17 +112,17 @@ def _fit_sentence(fit: MixedFit) -> Sentence:
     table = fit.tidy()
     outcome = outcome_label(fit)
     clauses = [_clause(fit, row) for row in rows(table) if row.term != "(Intercept)"]
-    groups = " in ".join(f"{count} {plural(name)}" for name, count in fit.sample.groups.items())
-    of = f" of {groups}" if groups else ""
+    units = units_text(fit)
+    of = f" of {units}" if units else ""
     how = "restricted maximum likelihood" if fit.method == "REML" else "maximum likelihood"
+    kind = "A linear mixed model" if units else "A linear model with correlated residuals (generalised least squares)"
     lead = (
-        f"A linear mixed model of {outcome} was fitted by {how} to {fit.nobs:,} observations{of} "
+        f"{kind} of {outcome} was fitted by {how} to {fit.nobs:,} observations{of} "
         "(degrees of freedom by Satterthwaite's method)."
     )
     r2 = fit.r2()
-    tail = (
-        f"Fixed effects explained {format_fixed(100 * r2['marginal'], 1)}% of the variance, fixed and random effects "
-        f"together {format_fixed(100 * r2['conditional'], 1)}%."
+    tail = f"Fixed effects explained {format_fixed(100 * r2['marginal'], 1)}% of the variance" + (
+        f", fixed and random effects together {format_fixed(100 * r2['conditional'], 1)}%." if units else "."
     )
     body = " ".join(clauses)
     return Sentence(text=" ".join(p for p in (lead, body, tail) if p), source=fit)

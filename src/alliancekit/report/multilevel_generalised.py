@@ -10,7 +10,7 @@ import pandas as pd
 from alliancekit.core.frames import rows
 from alliancekit.multilevel.api import GeneralisedMixedFit
 from alliancekit.report.formatting import ci_text, format_fixed, p_text, test_text
-from alliancekit.report.multilevel_words import component_name, outcome_label, plural, sample_note, term_label
+from alliancekit.report.multilevel_words import component_name, outcome_label, sample_note, term_label, units_text
 from alliancekit.report.parts import Sentence, Table
 
 FAMILY = {
@@ -83,7 +83,7 @@ def generalised_sentence(fit: GeneralisedMixedFit, terms: tuple[str, ...] | None
     clauses = [_clause(fit, table.loc[term]) for term in chosen]
     if terms is not None:
         return Sentence(text=" ".join(clauses), source=fit)
-    groups = " in ".join(f"{count} {plural(name)}" for name, count in fit.sample.groups.items())
+    groups = units_text(fit)
     kind = FAMILY[fit.family]
     lead = (
         f"A {kind} mixed model of {outcome_label(fit)} ({fit.link} link) was fitted by maximum likelihood to "

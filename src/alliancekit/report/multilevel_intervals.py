@@ -34,7 +34,7 @@ def interval_table(result: Profile | Bootstrap) -> Table:
         data = data.drop(columns="replicates")
         notes = [_bootstrap_note(result)]
         title = "Parametric Bootstrap of the Mixed Model"
-    labels = {"term": "", "bias": "Bias"}
+    labels = {"term": ""} | ({"bias": "Bias"} if "bias" in data else {})
     return Table(
         title,
         data,

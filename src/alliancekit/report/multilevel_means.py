@@ -82,8 +82,8 @@ def means_table(result: MarginalMeans) -> Table:
     data, group = _cells(setting, frame, data)
     labels = {n: setting.label(n) for n in setting.factors} | {
         "estimate": _MEAN_HEADS[result.scale.mean_name],
-        "term": "",
     }
+    labels |= {} if setting.factors else {"term": ""}
     scale = (
         "Averages and intervals were made on the scale of the link and taken back." if result.scale.transforms else ""
     )
@@ -108,7 +108,8 @@ def slopes_table(result: Slopes) -> Table:
         data["term"] = "Overall"
     columns = ["estimate", "std_error", "conf_low", "conf_high", "statistic", "df", "p_value"]
     data[columns] = frame[columns]
-    labels = {n: setting.label(n) for n in setting.factors} | {"estimate": "Slope", "term": ""}
+    labels = {n: setting.label(n) for n in setting.factors} | {"estimate": "Slope"}
+    labels |= {} if setting.factors else {"term": ""}
     return Table(
         title=f"Slopes of {setting.label(setting.response)} on {setting.label(result.variable)}",
         data=data,

@@ -150,6 +150,10 @@ def coefficient_text(row: Any) -> str:
 
 def _comparison_sentence(result: Comparison) -> Sentence:
     last = result.tidy().iloc[-1]
+    if pd.isna(last["p_value"]):
+        return Sentence(
+            text=" ".join(["The last two models cannot be tested.", *_for_people(result.notes)]), source=result
+        )
     p = last["p_value"] if pd.isna(last["p_mixture"]) else last["p_mixture"]
     better = "fitted better than" if p < 0.05 else "did not fit reliably better than"
     text = (

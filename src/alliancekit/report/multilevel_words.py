@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from alliancekit.multilevel.after.generalised_components import DISPERSION
@@ -31,6 +32,22 @@ def sample_note(fit: MixedFit) -> str:
     left_out = f"; {dropped} of {fit.sample.n_rows} rows not used" if dropped else ""
     of = f" of {groups}" if groups else ""
     return f"{fit.nobs:,} observations{of}{left_out}."
+
+
+def units_text(fit: MixedFit) -> str:
+    """Return the units of a fit: "120 patients in 15 therapists, crossed with 6 rooms"; "" where there are none."""
+    codes = {block.group: (block.codes, block.n_groups) for block in fit.design.random}
+    names = sorted(fit.sample.groups, key=lambda name: -fit.sample.groups[name])
+    counted = {name: f"{fit.sample.groups[name]} {plural(name)}" for name in names}
+    if not names or set(names) - set(codes):
+        return " in ".join(counted.values())
+    chain, crossed = [names[0]], list[str]()
+    for name in names[1:]:
+        inner, outer = codes[chain[-1]], codes[name]
+        pairs = np.unique(inner[0].astype(np.int64) * outer[1] + outer[0]).size
+        (chain if pairs == np.unique(inner[0]).size else crossed).append(name)
+    text = " in ".join(counted[name] for name in chain)
+    return text + (f", crossed with {' and '.join(counted[name] for name in crossed)}" if crossed else "")
 
 
 def plural(name: str) -> str:

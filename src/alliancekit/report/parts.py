@@ -57,6 +57,18 @@ class Table:
     suppress: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     missing: str = "\u2013"
 
+    def __repr__(self) -> str:
+        """Return the table as text, as a console shows it."""
+        from alliancekit.report.text import table_text
+
+        return table_text(self)
+
+    def _repr_html_(self) -> str:
+        """Return the table as a notebook shows it."""
+        from alliancekit.report.text import table_html
+
+        return table_html(self)
+
 
 @dataclass(frozen=True)
 class Figure:
@@ -78,6 +90,16 @@ class Figure:
     data: pd.DataFrame | None = None
     source: Any = None
 
+    def __repr__(self) -> str:
+        """Return what the figure is; a report or a notebook draws it."""
+        return "\n".join(part for part in (f"Figure: {self.title}", self.caption, self.alt) if part)
+
+    def _repr_png_(self) -> bytes:
+        """Return the drawing for a notebook."""
+        from alliancekit.report.figures_io import draw
+
+        return draw(self).png
+
 
 @dataclass(frozen=True)
 class Sentence:
@@ -93,6 +115,10 @@ class Sentence:
     text: str
     headline: bool = False
     source: Any = None
+
+    def __repr__(self) -> str:
+        """Return the text."""
+        return self.text
 
 
 @dataclass(frozen=True)

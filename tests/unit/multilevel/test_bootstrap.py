@@ -213,22 +213,6 @@ def test_bootstrap_test_against_pbkrtest() -> None:
     assert abs(p - theirs) < 4 * np.sqrt(theirs * (1 - theirs) / draws)
 
 
-def test_residual_structures_are_refused() -> None:
-    fit = ak.mixed("y ~ time + (1 | patient)", growth(), residual_structure=ak.ar1(time="time", by="patient"))
-    calls = (
-        lambda: fit.simulate(1, seed=1),
-        lambda: fit.refit_many(np.zeros((1, 240))),
-        lambda: fit.bootstrap(20),
-        lambda: fit.confint(method="bootstrap", n=20),
-    )
-    for call in calls:
-        with pytest.raises(ak.SpecError, match="independent residuals only"):
-            call()
-    smaller = quiet("y ~ 1 + (1 | patient)", growth(), residual_structure=ak.ar1(time="time", by="patient"))
-    with pytest.raises(ak.SpecError, match="Use method='standard'"):
-        ak.compare(smaller, fit, method="bootstrap", n=20)
-
-
 # --- shares ---
 
 

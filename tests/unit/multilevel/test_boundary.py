@@ -45,6 +45,7 @@ def test_the_size_of_the_test_of_a_slope() -> None:
     assert plain < mixture
 
 
+@pytest.mark.filterwarnings("ignore:no unit of 't' shows arma, armb together")
 def test_each_term_is_reduced_by_one_effect() -> None:
     d = crossed_and_nested().assign(arm=lambda f: np.where(f["p"] % 2, "b", "a"))
     cases = {

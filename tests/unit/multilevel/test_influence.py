@@ -11,7 +11,7 @@ import pytest
 
 import alliancekit as ak
 from alliancekit.multilevel.gaussian.deletion import Deletion, engine_rows
-from alliancekit.multilevel.gaussian.deletion_batch import Units, _gone, _without
+from alliancekit.multilevel.gaussian.deletion_batch import Units, _first_block, _gone, _without
 from alliancekit.multilevel.gaussian.objective import deviance, eliminate
 
 DESIGNS = {
@@ -122,7 +122,7 @@ def test_a_path_up_the_chain_is_the_whole_elimination(frame: pd.DataFrame, unit:
         units = Units(0, engine.factors[engine.chain[0].factor].codes, np.arange(count))
     else:
         units = Units("ab".index(unit), np.arange(count), None)
-    found = _without(engine, theta, reml, units, rows, _gone(engine, units, rows))
+    found = _without(engine, theta, reml, units, rows, _first_block(engine, rows), _gone(engine, units, rows))
     deletion = Deletion(fit.design, engine)
     for d in range(0, count, 1 + count // 40):
         with deletion.without(np.flatnonzero(codes == d)) as reduced:
@@ -133,7 +133,9 @@ def test_a_path_up_the_chain_is_the_whole_elimination(frame: pd.DataFrame, unit:
             np.testing.assert_allclose(found.beta[d], state.beta, rtol=1e-8)
             dof = reduced.products.n - (reduced.products.p if reml else 0)
             np.testing.assert_allclose(found.vcov[d], state.r2 / dof * state.fixed_inverse, rtol=1e-7)
-    np.testing.assert_array_equal(deletion._products.rows, engine.products.rows)
+    for put_back, before in zip(deletion._products.links, engine.products.links, strict=True):
+        for name in ("square", "free", "cells"):
+            np.testing.assert_array_equal(getattr(put_back, name), getattr(before, name))
 
 
 def test_an_outlying_therapist_stands_first(frame: pd.DataFrame) -> None:

@@ -151,7 +151,8 @@ def test_dependent_rows_of_a_hypothesis_count_once() -> None:
 def test_a_variance_without_information_is_left_out() -> None:
     """Fixed effects of every therapist leave nothing to learn about the variance between therapists."""
     d = growth().assign(who=lambda f: "t" + f["therapist"].astype(str))
-    with_level = fit_quietly("y ~ time + who + (1 | patient) + (1 | therapist)", d)
+    with pytest.warns(ak.DesignWarning, match="fixed part explains every unit of 'therapist'"):
+        with_level = fit_quietly("y ~ time + who + (1 | patient) + (1 | therapist)", d)
     without = ak.mixed("y ~ time + who + (1 | patient)", d)
     a, b = (f.tidy(ddf="kenward-roger").set_index("term").loc["time"] for f in (with_level, without))
     assert a["df"] == pytest.approx(b["df"], rel=1e-4) and a["std_error"] == pytest.approx(b["std_error"], rel=1e-4)
@@ -168,9 +169,6 @@ def test_refusals_say_what_to_do() -> None:
     with pytest.raises(ak.SpecError, match="Did you mean method='kenward-roger'"):
         by_ml.vcov(method="kenward-rogers")
     structured = ak.mixed("y ~ time + (1 | patient)", growth(), residual_structure=ak.ar1(time="time", by="patient"))
-    for refused in (structured.tidy, structured.anova):
-        with pytest.raises(ak.SpecError, match=r"residual structure.*satterthwaite"):
-            refused(ddf="kenward-roger")
     assert structured.anova().tidy()["df"].iloc[0] == pytest.approx(structured.tidy()["df"].iloc[1])
     with pytest.raises(ak.SpecError, match="for Gaussian outcomes"):
         kenward_roger_of(SimpleNamespace(reml=False))

@@ -312,7 +312,3 @@ def test_words_and_names_that_are_none() -> None:
         fit.confint(parameters=["nonsense"])
     with pytest.raises(ak.SpecError, match="ddf has no meaning for method='profile'"):
         fit.confint(method="profile", ddf="normal")
-    structured = ak.mixed("y ~ time + (1 | patient)", growth(), residual_structure=ak.ar1(time="time", by="patient"))
-    for ask in (structured.profile, lambda: structured.confint(method="profile")):
-        with pytest.raises(ak.SpecError, match=r"independent residuals only. Use confint\(method='wald'\)"):
-            ask()

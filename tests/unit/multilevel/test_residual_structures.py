@@ -106,12 +106,8 @@ def test_bad_input(structure: Any, error: type[Exception], text: str) -> None:
 def test_what_is_not_there_says_so() -> None:
     fit = ak.mixed("y ~ session + (1 | patient)", sessions(), residual_structure=ak.heteroscedastic(by="arm"))
     for call in (
-        lambda: fit.influence(by="patient"),
-        lambda: fit.confint(method="profile"),
-        lambda: fit.tidy(ddf="kenward-roger"),
-        lambda: fit.predict(interval="prediction"),
-        lambda: fit.residuals("standardised"),
-        lambda: fit.simulate(1, seed=1),
+        lambda: fit.influence(by="patient", method="one-step"),
+        lambda: fit.ranova(),
     ):
         with pytest.raises(ak.SpecError, match=r"structure|independent residuals"):
             call()

@@ -101,5 +101,8 @@ def test_wrong_requests_are_told() -> None:
     with pytest.raises(ak.SpecError, match="more than one cluster"):
         crossed.robust()
     structured = ak.mixed("y ~ time + (1 | patient)", d, residual_structure=ak.ar1(time="time", by="patient"))
-    with pytest.raises(ak.SpecError, match=r"residual structure.*Leave the structure out"):
-        structured.robust()
+    with pytest.raises(ak.SpecError, match="more than one cluster"):
+        structured.robust(cluster="time")
+    alone = ak.mixed("y ~ time", d, residual_structure=ak.power_of("fitted"))
+    with pytest.raises(ak.SpecError, match="Name in cluster="):
+        alone.robust()

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from alliancekit.numerics.distributions import chi2_upper, f_upper, t_quantile, t_two_sided
+from alliancekit.numerics.many import minimise_many
 from alliancekit.numerics.optimisers import difference_hessian, minimise, positive_definite
 
 
@@ -68,3 +69,32 @@ def test_tail_areas_against_scipy_stats() -> None:
     assert chi2_upper(0.0, 0) == 1.0
     assert f_upper(2.3, 2, 17.5) == pytest.approx(stats.f.sf(2.3, 2, 17.5))
     assert f_upper(2.3, 2, np.inf) == pytest.approx(stats.chi2.sf(4.6, 2))
+
+
+def test_many_searches_at_once() -> None:
+    """Quartic valleys with their own minima; each equals the single search."""
+    rng = np.random.default_rng(3)
+    centres = rng.normal(size=(40, 2))
+
+    def function(points: np.ndarray, which: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        gap = points - centres[which]
+        value = (gap**2).sum(axis=1) + 3 * gap[:, 0] ** 4 + gap[:, 0] * gap[:, 1]
+        slope = 2 * gap + np.stack([12 * gap[:, 0] ** 3 + gap[:, 1], gap[:, 0]], axis=1)
+        return value, slope
+
+    found = minimise_many(function, np.zeros((40, 2)), np.eye(2))
+    assert found.converged.all()
+    np.testing.assert_allclose(found.x, centres, atol=1e-8)
+    assert not minimise_many(function, np.zeros((40, 2)), np.eye(2), max_iterations=1).converged.all()
+
+
+def test_gradients_at_once_for_the_hessian() -> None:
+    calls = []
+
+    def gradients(points: np.ndarray) -> np.ndarray:
+        calls.append(len(points))
+        return np.stack([rosenbrock(point)[1] for point in points])
+
+    found = minimise(rosenbrock, np.array([-1.2, 1.0]), gradients=gradients)
+    assert set(calls) == {2} and found.converged
+    np.testing.assert_allclose(found.x, [1, 1], atol=1e-8)

@@ -166,3 +166,28 @@ def test_a_notebook_shows_the_page_apart(page: str) -> None:
     shown = demo.report()._repr_html_()
     assert shown.startswith("<iframe srcdoc=")
     assert "<script" not in shown
+
+
+def _models(count: int) -> Table:
+    """Return a model-building table of as many models."""
+    columns: dict[str, list[object]] = {"term": ["(Intercept)", "session:wai_sr_task_between"]}
+    spans = {}
+    for number in range(1, count + 1):
+        spans[f"Model {number}"] = (f"estimate_{number}", f"std_error_{number}")
+        columns |= {f"estimate_{number}": [8643.25, -3.631], f"std_error_{number}": [13.731, 0.842]}
+    kinds = {name: "estimate" for pair in spans.values() for name in pair}
+    labels = {name: "SE" if name.startswith("std") else "Estimate" for name in kinds}
+    return Table("Models", pd.DataFrame(columns), stub=("term",), kinds=kinds, labels=labels, spans=spans)
+
+
+@pytest.mark.parametrize(
+    ("models", "classes"),
+    [(2, "table"), (4, "table wide"), (6, "table wide tight"), (8, "table wide tight tightest")],
+)
+def test_the_more_models_stand_side_by_side_the_smaller_the_type(models: int, classes: str) -> None:
+    report = ak.Report("Models")
+    report.section("Side by side", _models(models))
+    page = report.html()
+    found = [a["class"] for t, a in Tree(page).tags if t == "figure" and a.get("id") == "table-1"]
+    assert found == [f"{classes} short"]
+    assert ('id="section-1" class=turned' in page) == ("tightest" in classes)

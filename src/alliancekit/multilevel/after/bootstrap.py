@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, fields
 from functools import partial
 
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from alliancekit.core.errors import DesignError, FitError, SpecError, check_option, message
+from alliancekit.core.errors import DesignError, FitError, check_option, message
 from alliancekit.core.executor import run_all
 from alliancekit.core.seeds import spawn
 from alliancekit.multilevel.after.coefficients import check_level
@@ -18,11 +18,13 @@ from alliancekit.multilevel.after.natural import own_values, parameter_names, pa
 from alliancekit.multilevel.after.simulate import check_count, draw
 from alliancekit.multilevel.gaussian.fit import GaussianFit
 from alliancekit.multilevel.gaussian.many import Many, refit_many
+from alliancekit.multilevel.residual.components import structure_names, structure_space
+from alliancekit.multilevel.residual.many import refit_many as with_structure
 
 Floats = NDArray[np.float64]
 Seed = int | np.random.SeedSequence
 INTERVALS = ("percentile", "basic")
-TOGETHER, NUMBERS = 100, 10**7  # at most so many replicates and outcomes are fitted in one piece
+TOGETHER, NUMBERS = 250, 10**7  # at most so many replicates and outcomes are fitted in one piece
 FEWEST = 20
 
 
@@ -99,12 +101,14 @@ class Bootstrap:
     Attributes
     ----------
     estimates : the fit's own, by (component, term). refits : the replicates. seed : root seed. method : "REML" or "ML".
+    spaces : ends of the space of each parameter of a residual structure.
     """
 
     estimates: dict[tuple[str, str], float]
     refits: Refits
     seed: Seed
     method: str
+    spaces: dict[str, tuple[float, float]] = field(default_factory=dict)
 
     def tidy(self, level: float = 0.95, interval: str = "percentile") -> pd.DataFrame:
         """Return one row per parameter: component, term, estimate, bias, std_error, conf_low, conf_high, replicates.
@@ -117,7 +121,8 @@ class Bootstrap:
         for position, ((component, term), estimate) in enumerate(self.estimates.items()):
             draws = self.refits.values[:, position]
             known = draws[np.isfinite(draws)]
-            low, high = interval_of(known, estimate, level, interval, *_space(component, term))
+            space = self.spaces.get(term, _space(component, term))
+            low, high = interval_of(known, estimate, level, interval, *space)
             bias = float(known.mean()) - estimate if known.size else np.nan
             error = float(known.std(ddof=1)) if known.size > 1 else np.nan
             rows.append((component, term, estimate, bias, error, low, high, known.size))
@@ -152,7 +157,7 @@ def refits(fit: GaussianFit, Y: ArrayLike, executor: str = "serial", workers: in
     size = piece_size(fit)
     chunks = [values[i : i + size] for i in range(0, len(values), size)]
     return _collect(
-        fit, run_all(partial(refit_many, fit), chunks, executor=executor, workers=workers, description="refits")
+        fit, run_all(partial(fit_many, fit), chunks, executor=executor, workers=workers, description="refits")
     )
 
 
@@ -164,7 +169,9 @@ def bootstrap(fit: GaussianFit, n: int, seed: Seed, executor: str = "serial", wo
     if not np.isfinite(collected.log_likelihood).any():
         raise FitError(message("no replicate of the bootstrap could be fitted", do="Use method='profile'"))
     own = dict(zip(collected.names, own_values(fit).tolist(), strict=True))
-    return Bootstrap(own, collected, seed, "REML" if fit.reml else "ML")
+    part = fit.residual
+    spaces = {} if part is None else {name: structure_space(part, name) for name in structure_names(part)}
+    return Bootstrap(own, collected, seed, "REML" if fit.reml else "ML", spaces)
 
 
 def piece_size(fit: GaussianFit) -> int:
@@ -179,16 +186,19 @@ def seeds_in_pieces(fit: GaussianFit, n: int, seed: Seed) -> list[list[np.random
 
 
 def _replicates(fit: GaussianFit, seeds: Sequence[np.random.SeedSequence]) -> Many:
-    return refit_many(fit, draw(fit, seeds))
+    return fit_many(fit, draw(fit, seeds))
+
+
+def fit_many(fit: GaussianFit, Y: Floats) -> Many:
+    """Return the model fitted to each row of Y, shape (B, n), with its residual structure where it has one."""
+    return refit_many(fit, Y) if fit.residual is None else with_structure(fit, Y)
 
 
 def _collect(fit: GaussianFit, parts: Sequence[Many]) -> Refits:
-    joined = {
-        name: np.concatenate([getattr(part, name) for part in parts])
-        for name in ("theta", "sigma", "beta", "log_likelihood", "converged", "singular")
-    }
-    many = Many(**joined)
-    return Refits(tuple(parameter_names(fit)), parameter_values(fit, many.beta, many.theta, many.sigma), many)
+    joined = {f.name: np.concatenate([getattr(part, f.name) for part in parts]) for f in fields(parts[0])}
+    many = type(parts[0])(**joined)
+    phi = getattr(many, "phi", None)
+    return Refits(tuple(parameter_names(fit)), parameter_values(fit, many.beta, many.theta, many.sigma, phi), many)
 
 
 def _space(component: str, term: str) -> tuple[float, float]:
@@ -216,9 +226,3 @@ def interval_of(
     if interval == "basic":
         low, high = 2 * estimate - high, 2 * estimate - low
     return float(np.clip(low, lower, upper)), float(np.clip(high, lower, upper))
-
-
-def check_plain(fit: GaussianFit, what: str, instead: str) -> None:
-    """Raise SpecError where the residuals have a structure, for which ``what`` does not exist."""
-    if fit.residual is not None:
-        raise SpecError(message(f"{what} is there for independent residuals only", do=instead))

@@ -1,4 +1,4 @@
-"""The p value of a likelihood-ratio test whose null hypothesis puts a variance at zero."""
+"""The p value of a likelihood-ratio test whose null hypothesis puts a variance at zero, or its like."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ def mixture_p(chisq: float, df: int, variances: int) -> float:
     Parameters
     ----------
     chisq : twice the difference of the log-likelihoods. df : difference of the numbers of parameters.
-    variances : how many random effects the larger model has more.
+    variances : how many random effects the larger model has more, and other parameters with one null value at the end
+        of their range (a dispersion, a probability of extra zeros).
 
     Notes
     -----

@@ -12,7 +12,7 @@ from alliancekit.multilevel.after.ddf import Precision
 from alliancekit.multilevel.estimates import Estimates
 from alliancekit.numerics.distributions import f_upper, t_quantile, t_two_sided
 
-DDF = ("satterthwaite", "kenward-roger", "normal")
+DDF = ("satterthwaite", "kenward-roger", "inner-outer", "residual", "normal")
 
 
 def check_ddf(ddf: str | None) -> str:

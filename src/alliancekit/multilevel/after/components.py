@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from alliancekit.multilevel.estimates import formula_order, random_columns
+from alliancekit.core.later import Later
+from alliancekit.multilevel.estimates import formula_order
 from alliancekit.multilevel.gaussian.fit import GaussianFit
 from alliancekit.multilevel.gaussian.inference import VarianceUncertainty, factor_covariances
-from alliancekit.multilevel.residual.components import GROUP, parameter_rows
+from alliancekit.multilevel.moments import linear_variance, random_products
 from alliancekit.numerics.distributions import normal_quantile
+
+if TYPE_CHECKING:
+    from alliancekit.multilevel.residual import components as structure
+else:
+    structure = Later("alliancekit.multilevel.residual.components")
+
 
 Floats = NDArray[np.float64]
 
@@ -40,8 +49,8 @@ def variance_components(fit: GaussianFit, uncertainty: VarianceUncertainty, leve
         )
         out.append((group, one, two, cov, values[i], low, high))
     if fit.residual is not None:
-        found = parameter_rows(fit.residual, uncertainty, level)
-        out += [(GROUP, name, None, np.nan, value, low, high) for name, value, low, high in found]
+        found = structure.parameter_rows(fit.residual, uncertainty, level)
+        out += [(structure.GROUP, name, None, np.nan, value, low, high) for name, value, low, high in found]
     columns = ["group", "term_1", "term_2", "variance_or_covariance", "sd_or_correlation", "conf_low", "conf_high"]
     frame = pd.DataFrame(out, columns=columns)
     frame.attrs.update(interval="wald", level=level)
@@ -140,12 +149,10 @@ def variance_partition(fit: GaussianFit) -> dict[str, float]:
     Source: Nakagawa & Schielzeth (2013), Methods Ecol Evol 4, 133-142, eq. 26 and 30; Johnson (2014), ibid. 5, 944-946.
     """
     design = fit.design
-    linear = design.X @ fit.beta
-    out = {"fixed": float(np.var(linear, ddof=1)) if linear.size > 1 else 0.0}
+    out = {"fixed": linear_variance(design.X, fit.beta)}
     for index in formula_order(fit):
         factor, matrix = fit.factors[index], fit.covariances[index]
-        Z = random_columns(design, factor.group)
-        out[factor.group] = float(np.einsum("ni,ij,nj->", Z, matrix, Z) / max(Z.shape[0], 1))
+        out[factor.group] = float((matrix * random_products(design, factor.group)).sum())
     out["Residual"] = fit.sigma**2 * _mean_variance(fit)
     return out
 

@@ -27,7 +27,7 @@ class RowInference:
     ----------
     beta : shape (p,). vcov : shape (p, p), of beta; adjusted where the method adjusts it.
     df : function from rows L, shape (m, p), to degrees of freedom, shape (m,).
-    method : "satterthwaite", "kenward-roger" or "normal".
+    method : a word of ``after/ddf.py``.
     """
 
     beta: Floats

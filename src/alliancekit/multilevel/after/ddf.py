@@ -9,17 +9,24 @@ import numpy as np
 from numpy.typing import NDArray
 
 from alliancekit.core.errors import SpecError, message
+from alliancekit.multilevel.after.inner_outer import CountedDf, counted_df
 from alliancekit.multilevel.gaussian.fit import GaussianFit
 from alliancekit.multilevel.gaussian.inference import VarianceUncertainty, satterthwaite, satterthwaite_f
 from alliancekit.multilevel.gaussian.kenward_roger import KenwardRoger, kenward_roger, kenward_roger_f
+from alliancekit.multilevel.residual.kenward_roger import kenward_roger as with_structure
 
 Floats = NDArray[np.float64]
 
 DDF_WORDS = {
     "satterthwaite": "Satterthwaite's method",
     "kenward-roger": "Kenward and Roger's method",
+    "inner-outer": "nlme's rule of inner and outer terms",
+    "residual": "rows minus fixed effects",
     "normal": "the normal distribution (infinite df)",
 }
+
+
+Source = VarianceUncertainty | KenwardRoger | CountedDf
 
 
 class FTest(NamedTuple):
@@ -37,17 +44,19 @@ class Precision:
 
     Attributes
     ----------
-    method : "satterthwaite", "kenward-roger" or "normal". vcov : shape (p, p), user's columns; adjusted by Kenward and
-    Roger's method. basis : shape (p, p), engine's columns from the user's. source : what the method needs, or None.
+    method : one of ``DDF_WORDS``. vcov : shape (p, p), user's columns; adjusted by Kenward and Roger's method.
+    basis : shape (p, p), engine's columns from the user's. source : what the method needs, or None.
     """
 
     method: str
     vcov: Floats
     basis: Floats
-    source: VarianceUncertainty | KenwardRoger | None
+    source: Source | None
 
     def df(self, contrasts: Floats) -> Floats:
         """Return the df of each row of ``contrasts``, shape (h, p), in the user's columns."""
+        if isinstance(self.source, CountedDf):
+            return self.source.of(contrasts)
         rows = np.atleast_2d(contrasts) @ self.basis
         if isinstance(self.source, VarianceUncertainty):
             return np.array([satterthwaite(self.source, row) for row in rows])
@@ -65,7 +74,8 @@ class Precision:
         variance = contrasts @ self.vcov @ contrasts.T
         rank = int(np.linalg.matrix_rank(variance, hermitian=True))
         statistic = float(gap @ np.linalg.pinv(variance, hermitian=True) @ gap) / rank
-        return FTest(statistic, rank, float("inf"), 1.0)
+        df = self.source.joint(contrasts) if isinstance(self.source, CountedDf) else float("inf")
+        return FTest(statistic, rank, df, 1.0)
 
 
 def kenward_roger_of(fit: Any) -> KenwardRoger:
@@ -73,9 +83,9 @@ def kenward_roger_of(fit: Any) -> KenwardRoger:
 
     Raises
     ------
-    SpecError : a fit by maximum likelihood, of another family, or with a residual structure.
+    SpecError : a fit by maximum likelihood, or of another family.
     """
-    refuse_other_models(fit, "Kenward and Roger's method", 'Use ddf="satterthwaite"')
+    refuse_other_families(fit, "Kenward and Roger's method")
     if not fit.reml:
         raise SpecError(
             message(
@@ -83,7 +93,15 @@ def kenward_roger_of(fit: Any) -> KenwardRoger:
                 do='Fit with method="REML", or take fit.with_method("REML")',
             )
         )
+    if fit.residual is not None:
+        return with_structure(fit)
     return kenward_roger(fit.engine, fit.optimum.state, fit.sigma)
+
+
+def refuse_other_families(fit: Any, what: str) -> None:
+    """Raise SpecError where a method for Gaussian models meets a model of another family."""
+    if not isinstance(fit, GaussianFit):
+        raise SpecError(message(f"{what} is for Gaussian outcomes", do='Use ddf="normal", or ak.compare'))
 
 
 def refuse_other_models(fit: Any, what: str, do: str) -> None:
@@ -91,13 +109,23 @@ def refuse_other_models(fit: Any, what: str, do: str) -> None:
 
     ``do`` is what to do instead where the model has a residual structure.
     """
-    if not isinstance(fit, GaussianFit):
-        raise SpecError(message(f"{what} is for Gaussian outcomes", do='Use ddf="normal", or ak.compare'))
+    refuse_other_families(fit, what)
     if getattr(fit, "residual", None) is not None:
         raise SpecError(message(f"{what} is for independent residuals, and this model has a residual structure", do=do))
 
 
-def precision(fit: Any, method: str, source: VarianceUncertainty | KenwardRoger | None) -> Precision:
+def counted_df_of(fit: Any, method: str) -> CountedDf:
+    """Return df counted from the design of a Gaussian fit.
+
+    Raises
+    ------
+    SpecError : a fit of another family; grouping factors that the rule does not know.
+    """
+    refuse_other_families(fit, f"ddf={method!r}")
+    return counted_df(fit, method)
+
+
+def precision(fit: Any, method: str, source: Source | None) -> Precision:
     """Return the precision of a fit's fixed effects by one method; without a source df are infinite."""
     if source is None:
         return Precision(method, fit.vcov, np.eye(len(fit.beta)), None)

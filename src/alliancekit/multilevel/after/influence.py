@@ -9,11 +9,14 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from alliancekit.core.errors import DesignError, check_columns, check_option, message
-from alliancekit.multilevel.after.bootstrap import check_plain
+from alliancekit.multilevel.after.checks import check_plain
 from alliancekit.multilevel.estimates import formula_order
 from alliancekit.multilevel.gaussian.deletion import Remaining, refit_without
 from alliancekit.multilevel.gaussian.deletion_batch import Units, one_step
 from alliancekit.multilevel.gaussian.fit import GaussianFit
+from alliancekit.multilevel.residual.components import GROUP, structure_names, structure_values
+from alliancekit.multilevel.residual.deletion import RemainingStructure
+from alliancekit.multilevel.residual.deletion import refit_without as with_structure
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.intp]
@@ -28,7 +31,7 @@ class Influence:
     ----------
     by : what was left out in turn: the name of the units, or "row". method : "exact" or "one-step".
     units : label of each of the D units. rows : rows of each, (D,). terms : names of the p fixed effects.
-    components : (group, term) of each of the k variances, the residual last.
+    components : (group, term) of each of the k variances, the residual last; then parameters of a residual structure.
     estimates, std_errors : (p,), of all rows. variances : (k,), of all rows.
     estimates_without, std_errors_without : (D, p); nan where a fixed effect cannot be estimated without the unit.
     variances_without : (D, k).
@@ -156,7 +159,8 @@ class Influence:
 def influence(fit: GaussianFit, data: pd.DataFrame, by: str | None, method: str, outcome: str) -> Influence:
     """Return the influence of each unit of ``by``, a column of the rows used (``data``) or a grouping factor."""
     check_option("method", method, METHODS)
-    check_plain(fit, "influence", "Refit by hand without the units in question")
+    if method == "one-step":
+        check_plain(fit, "one-step deletion", 'Use method="exact"')
     codes, labels = _units(fit, data, by)
     sizes = np.bincount(codes[codes >= 0], minlength=len(labels))
     if len(labels) < 2:
@@ -166,16 +170,7 @@ def influence(fit: GaussianFit, data: pd.DataFrame, by: str | None, method: str,
     remaining = _batch(fit, by) if method == "one-step" else None
     if remaining is None:
         order = np.argsort(codes, kind="stable")[int((codes < 0).sum()) :]
-        units = np.split(order, np.cumsum(sizes)[:-1])
-        remaining = refit_without(
-            fit.design,
-            fit.engine,
-            fit.optimum.theta,
-            fit.reml,
-            units,
-            exact=method == "exact",
-            singular=any(fit.singular),
-        )
+        remaining = _refit(fit, data, np.split(order, np.cumsum(sizes)[:-1]), method)
     components, variances, without = _variances(fit, remaining)
     cooks, mdffits, covratio, covtrace = measures(fit.beta, fit.vcov, remaining.beta, remaining.vcov)
     return Influence(
@@ -199,6 +194,13 @@ def influence(fit: GaussianFit, data: pd.DataFrame, by: str | None, method: str,
         formula=fit.design.formula.text,
         outcome=outcome,
     )
+
+
+def _refit(fit: GaussianFit, data: pd.DataFrame, units: list[Ints], method: str) -> Remaining:
+    if fit.residual is not None:
+        return with_structure(fit, data, units)
+    exact, singular = method == "exact", any(fit.singular)
+    return refit_without(fit.design, fit.engine, fit.optimum.theta, fit.reml, units, exact=exact, singular=singular)
 
 
 def measures(beta: Floats, vcov: Floats, without: Floats, vcov_without: Floats) -> tuple[Floats, ...]:
@@ -267,6 +269,10 @@ def _variances(fit: GaussianFit, remaining: Remaining) -> tuple[tuple[tuple[str,
     names.append(("Residual", ""))
     values.append(fit.sigma**2)
     columns.append(remaining.sigma**2)
+    if fit.residual is not None and isinstance(remaining, RemainingStructure):
+        names += [(GROUP, name) for name in structure_names(fit.residual)]
+        values += structure_values(fit.residual, fit.residual.phi[None])[0].tolist()
+        columns += list(remaining.structure.T)
     return tuple(names), np.array(values), np.stack(columns, axis=1)
 
 

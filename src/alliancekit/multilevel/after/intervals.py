@@ -9,7 +9,7 @@ import pandas as pd
 
 from alliancekit.core.errors import SpecError, check_option, message
 from alliancekit.core.frames import rows
-from alliancekit.multilevel.after.bootstrap import INTERVALS, check_plain
+from alliancekit.multilevel.after.bootstrap import INTERVALS
 from alliancekit.multilevel.after.coefficients import check_level
 from alliancekit.multilevel.after.natural import check_parameters, parameter_names
 from alliancekit.multilevel.gaussian.fit import GaussianFit
@@ -50,8 +50,6 @@ def check_request(
     check_words(method, level, ddf, interval)
     if method == "wald":
         return
-    what = "a profile interval" if method == "profile" else "the bootstrap"
-    check_plain(fit, what, "Use confint(method='wald')")
     check_parameters([term for _, term in parameter_names(fit)], wanted)
 
 

@@ -11,19 +11,23 @@ from alliancekit.core.errors import SpecError, message, nearest
 from alliancekit.multilevel.estimates import formula_order
 from alliancekit.multilevel.gaussian.design import Factor
 from alliancekit.multilevel.gaussian.fit import GaussianFit
+from alliancekit.multilevel.residual.components import structure_names, structure_values
 
 Floats = NDArray[np.float64]
 Name = tuple[str, str]  # component ("fixed" or "random"), term
 
 
 def parameter_names(fit: GaussianFit) -> list[Name]:
-    """Return (component, term): fixed effects, then per grouping factor SDs and correlations, then sigma."""
+    """Return (component, term): fixed effects, then per grouping factor SDs and correlations, then sigma, then
+    the parameters of a residual structure.
+    """
     out = [("fixed", name) for name in fit.design.names]
     for index in formula_order(fit):
         factor = fit.factors[index]
         out += [("random", f"sd_{name}|{factor.group}") for name in factor.names]
         out += [("random", f"cor_{factor.names[i]}.{factor.names[j]}|{factor.group}") for j, i in _pairs(factor)]
-    return [*out, ("random", "sigma")]
+    structure = [] if fit.residual is None else structure_names(fit.residual)
+    return [*out, ("random", "sigma"), *(("random", name) for name in structure)]
 
 
 def check_parameters(known: Sequence[str], wanted: Sequence[str] | None) -> list[str]:
@@ -41,12 +45,13 @@ def check_parameters(known: Sequence[str], wanted: Sequence[str] | None) -> list
     return [name for name in known if name in asked]
 
 
-def parameter_values(fit: GaussianFit, beta: Floats, theta: Floats, sigma: Floats) -> Floats:
+def parameter_values(fit: GaussianFit, beta: Floats, theta: Floats, sigma: Floats, phi: Floats | None = None) -> Floats:
     """Return the values of ``parameter_names`` over B fits, shape (B, parameters).
 
     Parameters
     ----------
     fit : the model. beta : shape (B, p), in the user's columns. theta : shape (B, k), engine basis. sigma : shape (B,).
+    phi : shape (B, n_phi), parameters of a residual structure, where there is one.
 
     Notes
     -----
@@ -62,7 +67,10 @@ def parameter_values(fit: GaussianFit, beta: Floats, theta: Floats, sigma: Float
             both = sd[:, i] * sd[:, j]
             cor = np.divide(stack[:, i, j], both, out=np.full(both.shape, np.nan), where=both > 0)
             columns.append(np.clip(cor, -1.0, 1.0)[:, None])
-    return np.concatenate([*columns, sigma[:, None]], axis=1)
+    columns.append(sigma[:, None])
+    if fit.residual is not None and phi is not None:
+        columns.append(structure_values(fit.residual, phi))
+    return np.concatenate(columns, axis=1)
 
 
 def covariance_stacks(fit: GaussianFit, theta: Floats, sigma: Floats) -> list[Floats]:
@@ -79,7 +87,8 @@ def covariance_stacks(fit: GaussianFit, theta: Floats, sigma: Floats) -> list[Fl
 
 def own_values(fit: GaussianFit) -> Floats:
     """Return the fit's own estimates in the order of ``parameter_names``."""
-    return parameter_values(fit, fit.beta[None], fit.optimum.theta[None], np.array([fit.sigma])).ravel()
+    phi = None if fit.residual is None else fit.residual.phi[None]
+    return parameter_values(fit, fit.beta[None], fit.optimum.theta[None], np.array([fit.sigma]), phi).ravel()
 
 
 def _pairs(factor: Factor) -> list[tuple[int, int]]:

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from alliancekit.core.errors import DesignError, SpecError, check_option, message
+from alliancekit.core.errors import DesignError, check_option, message
 from alliancekit.formula.columns import Columns, name_rows
 from alliancekit.formula.recipe import NewDesign
 from alliancekit.multilevel.after.coefficients import check_level
@@ -16,6 +16,7 @@ from alliancekit.multilevel.estimates import formula_order, random_columns
 from alliancekit.multilevel.gaussian.combinations import Loading, error_variance
 from alliancekit.multilevel.gaussian.fit import GaussianFit
 from alliancekit.multilevel.gaussian.inference import random_effects as modes_of
+from alliancekit.multilevel.residual.prediction import variance_ratios
 from alliancekit.numerics.distributions import normal_quantile
 
 Floats = NDArray[np.float64]
@@ -98,7 +99,7 @@ def predict(
     variance = _error_variance(fit, X, loadings)
     spread = variance.copy()
     if wide:
-        spread += _residual_variance(fit, new, weights)
+        spread += _residual_variance(fit, new, weights, estimate, ~gone)
         for index, (codes, Z) in loadings.items():
             spread += np.where(codes < 0, np.einsum("ni,ij,nj->n", Z, fit.covariances[index], Z), 0.0)
     reach = normal_quantile(1 - (1 - level) / 2) * np.sqrt(spread)
@@ -134,16 +135,18 @@ def _error_variance(fit: GaussianFit, X: Floats, loadings: Mapping[int, tuple[ND
     return np.asarray(fit.sigma**2 * total, dtype=np.float64)
 
 
-def _residual_variance(fit: GaussianFit, new: pd.DataFrame, weights: str | None) -> Floats:
-    """Return the residual variance of each new row: sigma^2, over its prior weight where the fit has weights."""
-    if fit.residual is not None and fit.residual.variance is not None:
-        what = "a prediction interval needs the residual variance of each new row, and here it depends on the structure"
-        raise SpecError(message(what, do='Use interval="confidence"'))
+def _residual_variance(
+    fit: GaussianFit, new: pd.DataFrame, weights: str | None, mean: Floats, needed: NDArray[np.bool_]
+) -> Floats:
+    """Return the residual variance of each new row: sigma^2 times the structure's ratio, over its prior weight."""
+    variance = np.full(len(new), fit.sigma**2)
+    if fit.residual is not None:
+        variance = variance * variance_ratios(fit.residual, new, mean, needed)
     if weights is None:
-        return np.full(len(new), fit.sigma**2)
+        return variance
     values = Columns(new, [weights], where="new data").numbers(weights)
     bad = values <= 0
     if bad.any():
         what = f"weights in '{weights}' are not positive"
         raise DesignError(message(what, where=name_rows(new.index, bad), do="Correct them in the new data"))
-    return np.asarray(fit.sigma**2 / values, dtype=np.float64)
+    return np.asarray(variance / values, dtype=np.float64)

@@ -15,6 +15,7 @@ from alliancekit.multilevel.after.coefficients import check_level
 from alliancekit.multilevel.after.natural import check_parameters, own_values, parameter_names
 from alliancekit.multilevel.gaussian.fit import GaussianFit, change_criterion
 from alliancekit.multilevel.gaussian.profile import Held, parameters
+from alliancekit.multilevel.residual.profile import parameters as with_structure
 from alliancekit.numerics.distributions import normal_quantile
 from alliancekit.numerics.profiles import Point, curve, limit
 
@@ -65,7 +66,7 @@ def profile_intervals(fit: GaussianFit, level: float, wanted: Sequence[str] | No
     check_level(level)
     names = check_parameters([term for _, term in parameter_names(fit)], wanted)
     by_ml = change_criterion(fit, False) if fit.reml else fit
-    return _intervals(fit, by_ml, parameters(by_ml, names), level)
+    return _intervals(fit, by_ml, _held(by_ml, names), level)
 
 
 def profile(fit: GaussianFit, level: float, wanted: Sequence[str] | None) -> Profile:
@@ -73,7 +74,7 @@ def profile(fit: GaussianFit, level: float, wanted: Sequence[str] | None) -> Pro
     check_level(level)
     names = check_parameters([term for _, term in parameter_names(fit)], wanted)
     by_ml = change_criterion(fit, False) if fit.reml else fit
-    held = parameters(by_ml, names)
+    held = _held(by_ml, names)
     intervals = _intervals(fit, by_ml, held, level)
     highest = normal_quantile(1 - (1 - level) / 4)
     rows = []
@@ -85,6 +86,10 @@ def profile(fit: GaussianFit, level: float, wanted: Sequence[str] | None) -> Pro
             rows.append((parameter.component, parameter.name, value, zeta, point.criterion))
     frame = pd.DataFrame(rows, columns=["component", "term", "value", "zeta", "deviance"])
     return Profile(intervals, frame, level, by_ml.deviance, fit.engine.products.n, notes_of(fit))
+
+
+def _held(by_ml: GaussianFit, names: Sequence[str]) -> list[Held]:
+    return parameters(by_ml, names) if by_ml.residual is None else with_structure(by_ml, names)
 
 
 def notes_of(fit: GaussianFit) -> tuple[str, ...]:

@@ -6,9 +6,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from alliancekit.core.errors import check_option
-from alliancekit.multilevel.after.bootstrap import check_plain
 from alliancekit.multilevel.after.predict import fitted, row_error_variance
 from alliancekit.multilevel.gaussian.fit import GaussianFit
+from alliancekit.multilevel.residual.leverage import error_shares
+from alliancekit.multilevel.residual.leverage import hat_values as with_structure
 
 Floats = NDArray[np.float64]
 KINDS = ("response", "pearson", "scaled", "marginal", "standardised", "normalized")
@@ -35,7 +36,7 @@ def residuals(fit: GaussianFit, kind: str = "response") -> Floats:
     scaled = pearson / fit.sigma
     if kind in ("scaled", "normalized"):
         return scaled
-    room = 1.0 - hat_values(fit)
+    room = 1.0 - hat_values(fit) if part is None else error_shares(fit)
     return np.asarray(np.where(room > 1e-10, scaled / np.sqrt(np.maximum(room, 1e-300)), np.nan), dtype=np.float64)
 
 
@@ -43,8 +44,10 @@ def hat_values(fit: GaussianFit) -> Floats:
     """Return the leverage of each row: d fitted_i / d y_i with the variances held, shape (n,).
 
     It is the error variance of the fitted value over the row's residual variance (Nobre & Singer 2011, J Appl Stat 38,
-    1063-1072); the leverages add up to the effective number of parameters of the mean.
+    1063-1072); the leverages add up to the effective number of parameters of the mean. With a residual structure it is
+    the diagonal of I - R P.
     """
-    check_plain(fit, "a leverage", 'Use kind="normalized"')
+    if fit.residual is not None:
+        return with_structure(fit)
     variance, _ = row_error_variance(fit)
     return variance if fit.design.weights is None else np.asarray(variance * fit.design.weights, dtype=np.float64)

@@ -11,10 +11,12 @@ from numpy.typing import NDArray
 from alliancekit.core.errors import DesignError, SpecError, check_columns, check_option, message
 from alliancekit.core.frames import rows
 from alliancekit.multilevel.after.coefficients import check_level
-from alliancekit.multilevel.after.ddf import refuse_other_models
+from alliancekit.multilevel.after.ddf import refuse_other_families
 from alliancekit.multilevel.after.layout import columns_text, number_text, p_text
 from alliancekit.multilevel.gaussian.fit import GaussianFit
 from alliancekit.multilevel.gaussian.robust import cluster_robust
+from alliancekit.multilevel.residual.dense import block_codes
+from alliancekit.multilevel.residual.robust import cluster_robust as with_structure
 from alliancekit.numerics.distributions import t_quantile, t_two_sided
 
 TYPES = ("CR2", "CR1", "CR0")
@@ -74,16 +76,14 @@ def robust(
     fit: GaussianFit, frame: pd.DataFrame, formula: str, cluster: str | None, kind: str, level: float
 ) -> RobustCoefficients:
     """Return the fixed effects with cluster-robust standard errors; see ``MixedFit.robust``."""
-    refuse_other_models(
-        fit, "The cluster-robust covariance", "Leave the structure out: the covariance is right without one"
-    )
+    refuse_other_families(fit, "The cluster-robust covariance")
     check_option("type", kind, TYPES)
     check_level(level)
     name, codes = _clusters(fit, frame, cluster)
     count = int(codes.max()) + 1
     if count < 2:
         raise DesignError(message(f"'{name}' has one level in the rows used", do="Name a column with more clusters"))
-    found = cluster_robust(fit, codes, kind)
+    found = (cluster_robust if fit.residual is None else with_structure)(fit, codes, kind)
     basis = fit.engine.fixed_basis
     vcov = basis @ found.vcov @ basis.T
     se = np.sqrt(np.diag(vcov))
@@ -110,26 +110,33 @@ def robust(
 
 def _clusters(fit: GaussianFit, frame: pd.DataFrame, cluster: str | None) -> tuple[str, NDArray[np.intp]]:
     """Return the name and codes of the clusters; SpecError where a grouping factor is not nested in them."""
-    factors = {factor.group: factor for factor in fit.factors}
-    if cluster is None:
-        cluster = min(factors.values(), key=lambda factor: factor.n_levels).group
-    if cluster in factors:
-        codes = factors[cluster].codes
+    nested = {factor.group: (factor.n_levels, factor.codes) for factor in fit.factors}
+    part = fit.residual
+    blocks = None if part is None else block_codes(part)
+    if part is not None and part.correlation is not None and blocks is not None:
+        nested.setdefault(part.correlation.blocks.name, (part.correlation.blocks.size, blocks))
+    if cluster is None and not nested:
+        raise SpecError(
+            message("the rows of this model are independent", do="Name in cluster= the column of the clusters")
+        )
+    name = min(nested, key=lambda group: nested[group][0]) if cluster is None else cluster
+    if name in nested:
+        codes = nested[name][1]
     else:
-        check_columns(frame.columns, [cluster], where="cluster")
-        codes = np.asarray(pd.factorize(frame[cluster])[0], dtype=np.intp)
+        check_columns(frame.columns, [name], where="cluster")
+        codes = np.asarray(pd.factorize(frame[name])[0], dtype=np.intp)
         if (codes < 0).any():
-            what = f"{int((codes < 0).sum())} of the rows used have no value of the cluster '{cluster}'"
+            what = f"{int((codes < 0).sum())} of the rows used have no value of the cluster '{name}'"
             raise DesignError(message(what, do="Fit the model to the rows that have one"))
-    for factor in fit.factors:
-        owner = np.zeros(factor.n_levels, dtype=np.intp)
-        owner[factor.codes] = codes
-        if not np.array_equal(owner[factor.codes], codes):
+    for group, (size, own) in nested.items():
+        owner = np.zeros(size, dtype=np.intp)
+        owner[own] = codes
+        if not np.array_equal(owner[own], codes):
             raise SpecError(
                 message(
-                    f"levels of '{factor.group}' stand in more than one cluster of '{cluster}'",
+                    f"levels of '{group}' stand in more than one cluster of '{name}'",
                     where="clusters must be independent of each other",
                     do="Name a cluster in which every grouping factor is nested; crossed factors have none",
                 )
             )
-    return cluster, codes
+    return name, codes

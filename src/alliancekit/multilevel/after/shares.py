@@ -10,9 +10,10 @@ from alliancekit.core.errors import check_option
 from alliancekit.multilevel.after.bootstrap import Bootstrap, interval_of
 from alliancekit.multilevel.after.coefficients import check_level
 from alliancekit.multilevel.after.natural import covariance_stacks
-from alliancekit.multilevel.estimates import formula_order, random_columns
+from alliancekit.multilevel.estimates import formula_order
 from alliancekit.multilevel.gaussian.fit import GaussianFit
 from alliancekit.multilevel.gaussian.inference import VarianceUncertainty
+from alliancekit.multilevel.moments import random_products
 from alliancekit.numerics.distributions import normal_quantile
 
 Floats = NDArray[np.float64]
@@ -38,7 +39,7 @@ def variance_shares(
     estimate = shares(fit, fit.optimum.theta[None], np.array([fit.sigma]))[0]
     if replicates is not None:
         many = replicates.refits.many
-        draws = shares(fit, many.theta, many.sigma)
+        draws = shares(fit, many.theta, many.sigma, getattr(many, "phi", None))
         ends = [
             interval_of(column[np.isfinite(column)], value, level, "percentile")
             for column, value in zip(draws.T, estimate.tolist(), strict=True)
@@ -61,8 +62,8 @@ def shares(fit: GaussianFit, theta: Floats, sigma: Floats, phi: Floats | None = 
     stacks = covariance_stacks(fit, theta, sigma)
     variance = np.zeros((len(sigma), len(fit.factors)))
     for position, index in enumerate(formula_order(fit)):
-        Z = random_columns(fit.design, fit.factors[index].group)
-        variance[:, position] = np.einsum("bij,ij->b", stacks[index], Z.T @ Z / max(Z.shape[0], 1))
+        products = random_products(fit.design, fit.factors[index].group)
+        variance[:, position] = np.einsum("bij,ij->b", stacks[index], products)
     out = variance / (variance.sum(axis=1) + sigma**2 * _mean_variance(fit, phi))[:, None]
     return np.column_stack([out, out.sum(axis=1)])
 

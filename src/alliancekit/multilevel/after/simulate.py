@@ -12,6 +12,7 @@ from alliancekit.core.seeds import generator, spawn
 from alliancekit.multilevel.after.predict import fitted
 from alliancekit.multilevel.estimates import random_columns
 from alliancekit.multilevel.gaussian.fit import GaussianFit
+from alliancekit.multilevel.residual.draws import ResidualDraws
 
 Floats = NDArray[np.float64]
 RANDOM_EFFECTS = ("new", "fitted")
@@ -39,16 +40,19 @@ def draw(fit: GaussianFit, seeds: Sequence[np.random.SeedSequence], random_effec
     mean = fitted(fit, include_random=random_effects == "fitted")
     spread = fit.sigma if design.weights is None else fit.sigma / np.sqrt(design.weights)
     out = np.empty((len(seeds), mean.size))
+    residuals = None if fit.residual is None else ResidualDraws(fit)
     roots = [_root(matrix) for matrix in fit.covariances]
     columns = [random_columns(design, factor.group) for factor in fit.factors]
     for i, seed in enumerate(seeds):
         rng = generator(seed)
-        out[i] = mean + spread * rng.standard_normal(mean.size)
-        if random_effects == "fitted":
-            continue
-        for factor, root, Z in zip(fit.factors, roots, columns, strict=True):
-            effects = rng.standard_normal((factor.n_levels, factor.q)) @ root.T
-            out[i] += np.einsum("nq,nq->n", Z, effects[factor.codes])
+        normal = rng.standard_normal(mean.size)
+        out[i] = mean if residuals is not None else mean + spread * normal
+        if random_effects == "new":
+            for factor, root, Z in zip(fit.factors, roots, columns, strict=True):
+                effects = rng.standard_normal((factor.n_levels, factor.q)) @ root.T
+                out[i] += np.einsum("nq,nq->n", Z, effects[factor.codes])
+        if residuals is not None:
+            out[i] += residuals(normal, out[i])
     return out
 
 

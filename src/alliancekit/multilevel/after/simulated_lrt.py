@@ -10,16 +10,19 @@ from numpy.typing import NDArray
 
 from alliancekit.core.errors import FitError, message
 from alliancekit.core.executor import run_all
-from alliancekit.multilevel.after.bootstrap import Seed, check_plain, seeds_in_pieces
-from alliancekit.multilevel.after.simulate import draw
+from alliancekit.core.seeds import spawn
+from alliancekit.multilevel.after import generalised_simulate
+from alliancekit.multilevel.after.bootstrap import FEWEST, Seed, fit_many, seeds_in_pieces
+from alliancekit.multilevel.after.simulate import check_count, draw
 from alliancekit.multilevel.gaussian.fit import GaussianFit
-from alliancekit.multilevel.gaussian.many import refit_many
+from alliancekit.multilevel.generalised.fit import GeneralisedFit
 
+AnyFit = GaussianFit | GeneralisedFit
 Floats = NDArray[np.float64]
 
 
 def bootstrap_p(
-    smaller: GaussianFit, larger: GaussianFit, n: int, seed: Seed, executor: str = "serial", workers: int = 2
+    smaller: AnyFit, larger: AnyFit, n: int, seed: Seed, executor: str = "serial", workers: int = 2
 ) -> tuple[float, int]:
     """Return the p value of the test of the smaller against the larger model, both by ML, and the replicates used.
 
@@ -28,10 +31,8 @@ def bootstrap_p(
 
     Source: Halekoh & Hojsgaard (2014), J Stat Softw 59(9), section 5; Davison & Hinkley (1997), eq. 4.11.
     """
-    for fit in (smaller, larger):
-        check_plain(fit, "the bootstrap", "Use method='standard'")
     observed = max(2.0 * (larger.log_likelihood - smaller.log_likelihood), 0.0)
-    pieces = seeds_in_pieces(smaller, n, seed)
+    pieces = _pieces(smaller, n, seed)
     task = partial(_statistics, smaller, larger)
     found = run_all(task, pieces, executor=executor, workers=workers, description="bootstrap test")
     statistics = np.concatenate(found)
@@ -42,7 +43,21 @@ def bootstrap_p(
     return (1 + reached) / (1 + statistics.size), int(statistics.size)
 
 
-def _statistics(smaller: GaussianFit, larger: GaussianFit, seeds: Sequence[np.random.SeedSequence]) -> Floats:
+def _pieces(fit: AnyFit, n: int, seed: Seed) -> list[list[np.random.SeedSequence]]:
+    """Return the seeds of n replicates, in pieces that are fitted together."""
+    if isinstance(fit, GaussianFit):
+        return seeds_in_pieces(fit, n, seed)
+    seeds, size = spawn(seed, check_count(n, FEWEST)), generalised_simulate.TOGETHER
+    return [seeds[i : i + size] for i in range(0, len(seeds), size)]
+
+
+def _statistics(smaller: AnyFit, larger: AnyFit, seeds: Sequence[np.random.SeedSequence]) -> Floats:
     """Return the likelihood-ratio statistic of each simulated outcome; nan where a model could not be fitted."""
-    Y = draw(smaller, seeds)
-    return 2.0 * (refit_many(larger, Y).log_likelihood - refit_many(smaller, Y).log_likelihood)
+    Y = generalised_simulate.draw(smaller, seeds) if isinstance(smaller, GeneralisedFit) else draw(smaller, seeds)
+    return 2.0 * (_log_likelihoods(larger, Y) - _log_likelihoods(smaller, Y))
+
+
+def _log_likelihoods(fit: AnyFit, Y: Floats) -> Floats:
+    if isinstance(fit, GeneralisedFit):
+        return generalised_simulate.refits(fit, Y).log_likelihood
+    return fit_many(fit, Y).log_likelihood

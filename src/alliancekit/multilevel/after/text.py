@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from alliancekit.core.frames import rows
 from alliancekit.multilevel.after.layout import columns_text, p_text
 from alliancekit.multilevel.gaussian.fit import GaussianFit
+from alliancekit.multilevel.residual.unstructured import BoundUnstructured
 
 Floats = NDArray[np.float64]
 
@@ -20,10 +21,10 @@ def text(
     formula: str,
     coefficients: pd.DataFrame,
     components: pd.DataFrame,
-    residuals: Floats,
+    residuals: Floats | None,
     notes: Sequence[str],
 ) -> str:
-    """Return the printed summary of a fit."""
+    """Return the printed summary of a fit; ``residuals`` is None where no rows were kept."""
     how = "REML" if fit.reml else "maximum likelihood"
     what = "Linear mixed model" if fit.factors else "Generalised least squares"
     lines = [f"{what} fit by {how} [alliancekit]", f"Formula: {formula}"]
@@ -36,15 +37,45 @@ def text(
             f"AIC {fit.optimum.deviance + 2 * k:.1f}   BIC {fit.optimum.deviance + k * np.log(n):.1f}   "
             f"logLik {fit.log_likelihood:.1f}   deviance {fit.optimum.deviance:.1f}"
         )
-    scaled = np.quantile(residuals / fit.sigma, [0, 0.25, 0.5, 0.75, 1])
-    lines += ["", "Scaled residuals:", "    Min      1Q  Median      3Q     Max"]
-    lines.append(" ".join(f"{v:7.3f}" for v in scaled))
-    lines += ["", "Random effects:", *components_text(components)]
-    groups = "; ".join(f"{name}, {count}" for name, count in fit.design.sample.groups.items())
+    if residuals is not None:
+        scaled = np.quantile(residuals / fit.sigma, [0, 0.25, 0.5, 0.75, 1])
+        lines += ["", "Scaled residuals:", "    Min      1Q  Median      3Q     Max"]
+        lines.append(" ".join(f"{v:7.3f}" for v in scaled))
+    occasions = _occasions(fit)
+    if occasions:
+        components = components[components["group"] != "Residual structure"]
+    if fit.factors or not occasions:
+        lines += ["", "Random effects:" if fit.factors else "Residuals:", *components_text(components)]
+    lines += occasions
+    counts = list(fit.design.sample.groups.items())
+    correlation = None if fit.residual is None else fit.residual.correlation
+    if correlation is not None and correlation.blocks.name not in dict(counts):
+        counts.append((correlation.blocks.name, correlation.blocks.labels.size))
+    groups = "; ".join(f"{name}, {count}" for name, count in counts)
     lines.append(f"Number of obs: {fit.engine.products.n}" + (f", groups: {groups}" if groups else ""))
     lines += ["", "Fixed effects:", *_coefficients(coefficients)]
     lines += ["", *notes] if notes else []
     return "\n".join(lines)
+
+
+def _occasions(fit: GaussianFit) -> list[str]:
+    """Return the SD of each occasion and the correlations among them, for an unstructured covariance."""
+    part = fit.residual
+    if part is None or not isinstance(part.correlation, BoundUnstructured):
+        return []
+    correlation = part.correlation.correlation(part.correlation_phi)
+    names = part.correlation.occasions
+    spread = np.full(len(names), fit.sigma)
+    if part.variance is not None:
+        if tuple(part.variance.labels) != tuple(names):
+            return []
+        spread = fit.sigma * np.concatenate([[1.0], part.variance.natural(part.variance_phi)])
+    head = (part.structure.columns[0], "Std.Dev.", "Corr", *[""] * (len(names) - 2))
+    body = [
+        (name, number_text(spread[i]), *[f"{correlation[i, j]:.3f}" for j in range(i)], *[""] * (len(names) - 1 - i))
+        for i, name in enumerate(names)
+    ]
+    return ["", f"Residuals of one {part.correlation.blocks.name}:", *columns_text([head, *body], left=1)]
 
 
 def components_text(frame: pd.DataFrame) -> list[str]:

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from alliancekit.multilevel.gaussian.design import GaussianDesign
 from alliancekit.multilevel.gaussian.objective import Elimination
+from alliancekit.numerics.stacks import multiply
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.intp]
@@ -33,6 +34,16 @@ class Loading:
     Z: Floats
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class _Given:
+    """A chain factor's effects given those eliminated after it: noise ``spread`` K, (q, q, L), and
+    ``weights`` K R, (q, u + m + e, L), with u ``upper`` columns of the chain factors above."""
+
+    spread: Floats
+    weights: Floats
+    upper: int
+
+
 def error_variance(
     state: Elimination, design: GaussianDesign, X: Floats, loadings: Mapping[int, Loading]
 ) -> tuple[Floats, Floats]:
@@ -45,41 +56,47 @@ def error_variance(
     loadings : by index of the factor; a factor left out has no part in the combinations.
     """
     n = X.shape[0]
-    width = max(design.products.m, *(link.solved.shape[0] * link.solved.shape[1] for link in state.links), 1)
+    links = [_Given(link.by_level(), multiply(link.by_level(), link.rest()), link.upper) for link in state.links]
+    border = None
+    if state.border is not None:
+        spread = state.border.spread()
+        border = spread, spread @ state.border.rest
+    width = max(design.products.m, *(link.weights.shape[0] * link.weights.shape[1] for link in links), 1)
     step = max(_CELLS // width, 1)
     total, random = np.empty(n), np.empty(n)
     for start in range(0, n, step):
         rows = slice(start, start + step)
         part = {i: Loading(one.codes[rows], one.Z[rows]) for i, one in loadings.items()}
-        total[rows], random[rows] = _chunk(state, design, X[rows], part)
+        total[rows], random[rows] = _chunk(design, state.fixed_inverse, links, border, X[rows], part)
     return total, random
 
 
 def _chunk(
-    state: Elimination, design: GaussianDesign, X: Floats, loadings: Mapping[int, Loading]
+    design: GaussianDesign,
+    fixed_inverse: Floats,
+    links: list[_Given],
+    border: tuple[Floats, Floats] | None,
+    X: Floats,
+    loadings: Mapping[int, Loading],
 ) -> tuple[Floats, Floats]:
     n, p, m = X.shape[0], design.products.p, design.products.m
     fixed = X.copy()
     random = np.zeros(n)
-    border = _border_loadings(design, loadings, n)
+    crossed = _border_loadings(design, loadings, n)
     waiting: list[list[Loading]] = [[loadings[link.factor]] if link.factor in loadings else [] for link in design.chain]
-    for position, link in enumerate(state.links):
+    for position, link in enumerate(links):
         for codes, Z in _merged(waiting[position]):
-            spherical = Z @ link.relative
-            random += np.einsum("na,abn,nb->n", spherical, link.inverse[:, :, codes], spherical)
-            pushed = np.einsum("na,adn->nd", spherical, link.solved[:, :, codes])
+            random += np.einsum("na,abn,nb->n", Z, link.spread[:, :, codes], Z)
+            pushed = np.einsum("na,adn->nd", Z, link.weights[:, :, codes])
             u = link.upper
             fixed -= pushed[:, u + m : u + m + p]
             if m:
-                border -= pushed[:, u : u + m]
+                crossed -= pushed[:, u : u + m]
             _push_up(design, position, codes, -pushed[:, :u], waiting)
-    if m:
-        assert state.border_factor is not None and state.border_inverse is not None
-        assert state.border_solved is not None
-        spherical = border @ state.border_factor
-        random += np.einsum("nm,nm->n", spherical @ state.border_inverse, spherical)
-        fixed -= spherical @ state.border_solved[:, :p]
-    return random + np.einsum("ni,ij,nj->n", fixed, state.fixed_inverse, fixed), random
+    if border is not None:
+        random += np.einsum("nm,nm->n", crossed @ border[0], crossed)
+        fixed -= crossed @ border[1][:, :p]
+    return random + np.einsum("ni,ij,nj->n", fixed, fixed_inverse, fixed), random
 
 
 def _border_loadings(design: GaussianDesign, loadings: Mapping[int, Loading], n: int) -> Floats:

@@ -19,6 +19,7 @@ from alliancekit.multilevel.gaussian.design import GaussianDesign
 from alliancekit.multilevel.gaussian.inference import factor_covariances
 from alliancekit.multilevel.gaussian.objective import Elimination, eliminate
 from alliancekit.multilevel.gaussian.optimise import SINGULAR, criterion, optimise
+from alliancekit.multilevel.gaussian.products import LinkProducts
 from alliancekit.numerics.optimisers import difference_hessian, positive_definite
 
 Floats = NDArray[np.float64]
@@ -73,6 +74,10 @@ def engine_rows(design: Design, engine: GaussianDesign) -> EngineRows:
     )
 
 
+def _arrays(link: LinkProducts) -> tuple[Floats, Floats, Floats]:
+    return link.square, link.free, link.cells
+
+
 def _times(columns: Floats, basis: Floats) -> Floats:
     return np.asarray(columns @ basis, dtype=np.float64)
 
@@ -83,24 +88,20 @@ class Deletion:
     def __init__(self, design: Design, engine: GaussianDesign) -> None:
         self.rows = engine_rows(design, engine)
         old = engine.products
-        self._products = replace(old, rows=old.rows.copy(), fixed=old.fixed.copy(), response=old.response.copy())
+        links = tuple(LinkProducts(*(array.copy() for array in _arrays(link))) for link in old.links)
+        self._products = replace(old, links=links, patterns=None)
         self._engine = engine
-        self.codes: Ints = (
-            engine.factors[engine.chain[0].factor].codes if engine.chain else np.zeros(old.n, dtype=np.intp)
-        )
-        self._sizes = np.bincount(self.codes)
+        self._codes = [engine.factors[link.factor].codes for link in engine.chain]
+        self._sizes = [np.bincount(codes) for codes in self._codes]
         self._information = np.linalg.eigvalsh(old.total[old.m :, old.m :]) if old.p else np.ones(1)
 
     @contextmanager
     def without(self, rows: Ints) -> Iterator[GaussianDesign]:
         """Give the design without these rows; its products are valid inside the ``with`` block only."""
         products, own = self._products, self.rows
-        touched, place = np.unique(self.codes[rows], return_inverse=True)
-        kept = tuple(a[..., touched].copy() for a in (products.rows, products.fixed, products.response))
         X, y, border = own.X[rows], own.y[rows], self._border(rows)
-        if own.chain.shape[1]:
-            self._subtract(touched, place, own.chain[rows], border, X, y)
         tail = np.concatenate([border, X], axis=1)
+        kept = [self._subtract(position, rows, border, X, y) for position in range(len(products.links))]
         reduced = replace(
             products,
             n=products.n - len(rows),
@@ -112,20 +113,38 @@ class Deletion:
         try:
             yield replace(self._engine, products=reduced)
         finally:
-            for array, saved in zip((products.rows, products.fixed, products.response), kept, strict=True):
-                array[..., touched] = saved
+            for link, saved in zip(products.links, kept, strict=True):
+                for array, (where, values) in zip(_arrays(link), saved, strict=True):
+                    array[..., where] = values
 
-    def _subtract(self, touched: Ints, place: Ints, chain: Floats, border: Floats, X: Floats, y: Floats) -> None:
-        products = self._products
-        emptied = np.bincount(place) == self._sizes[touched]
-        for array in (products.rows, products.fixed, products.response):
-            array[..., touched[emptied]] = 0.0
-        for at in np.flatnonzero(~emptied):
+    def _subtract(self, position: int, rows: Ints, border: Floats, X: Floats, y: Floats) -> list[tuple[Ints, Floats]]:
+        """Take rows out of one link's products; return where each array was changed and what stood there."""
+        link, codes = self._products.links[position], self._codes[position][rows]
+        touched, place = np.unique(codes, return_inverse=True)
+        cells = self._products.layout.cells[position] if self._products.m else None
+        own_cells = np.zeros(0, dtype=np.intp)
+        if cells is not None:
+            ranges = zip(cells.starts[touched], cells.starts[touched + 1], strict=True)
+            own_cells = np.concatenate([own_cells, *(np.arange(first, last) for first, last in ranges)])
+        changed = zip(_arrays(link), (touched, touched, own_cells), strict=True)
+        kept = [(where, array[..., where].copy()) for array, where in changed]
+        start = sum(before.square.shape[0] for before in self._products.links[:position])
+        columns = self.rows.chain[rows, start:]
+        q = link.square.shape[0]
+        emptied = np.bincount(place) == self._sizes[position][touched]
+        for at, level in enumerate(touched):
+            inside = slice(0, 0) if cells is None else slice(cells.starts[level], cells.starts[level + 1])
+            if emptied[at]:
+                link.square[..., level], link.free[..., level], link.cells[:, inside] = 0.0, 0.0, 0.0
+                continue
             here = place == at
-            level, columns = touched[at], chain[here]
-            products.rows[:, :, level] -= columns.T @ np.concatenate([columns, border[here]], axis=1)
-            products.fixed[:, :, level] -= columns.T @ X[here]
-            products.response[:, level] -= columns.T @ y[here]
+            own = columns[here, :q].T
+            link.square[..., level] -= own @ columns[here]
+            link.free[:, :-1, level] -= own @ X[here]
+            link.free[:, -1, level] -= own @ y[here]
+            if cells is not None:
+                link.cells[:, inside] -= own @ border[here][:, cells.column[inside]]
+        return kept
 
     def _border(self, rows: Ints) -> Floats:
         """Return the border's columns of some rows, shape (len(rows), m)."""

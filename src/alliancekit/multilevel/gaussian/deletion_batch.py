@@ -69,12 +69,13 @@ class _Gone:
 def one_step(design: Design, engine: GaussianDesign, theta: Floats, reml: bool, units: Units) -> Remaining:
     """Return the estimates without each unit after one Newton step of theta; see ``deletion.refit_without``."""
     rows, hessian = engine_rows(design, engine), curvature(engine, theta, reml)
-    size = max(_CELLS // (engine.products.rows.shape[0] + engine.products.p + 1) ** 2, 1)
+    block = _first_block(engine, rows)
+    size = max(_CELLS // block.shape[1] ** 2, 1)
     pieces = []
     for start in range(0, len(units.codes), size):
         part = slice(start, start + size)
         some = Units(units.link, units.codes[part], None if units.rows is None else units.rows[part])
-        pieces.append(_piece(engine, theta, reml, some, rows, hessian))
+        pieces.append(_piece(engine, theta, reml, some, rows, block, hessian))
     covariances = tuple(np.concatenate(parts) for parts in zip(*(p.covariances for p in pieces), strict=True))
     beta, vcov, sigma, converged = (
         np.concatenate([getattr(p, name) for p in pieces]) for name in ("beta", "vcov", "sigma", "converged")
@@ -83,17 +84,23 @@ def one_step(design: Design, engine: GaussianDesign, theta: Floats, reml: bool, 
 
 
 def _piece(
-    engine: GaussianDesign, theta: Floats, reml: bool, units: Units, rows: EngineRows, hessian: Floats
+    engine: GaussianDesign,
+    theta: Floats,
+    reml: bool,
+    units: Units,
+    rows: EngineRows,
+    whole: Floats,
+    hessian: Floats,
 ) -> Remaining:
     gone = _gone(engine, units, rows)
-    here = _without(engine, theta, reml, units, rows, gone)
+    here = _without(engine, theta, reml, units, rows, whole, gone)
     moved = _Quantities(*(getattr(here, f.name).copy() for f in fields(_Quantities)))
     slopes = []
     for i in range(theta.size):
         h = 1e-3 * max(abs(theta[i]), 0.1)
         step = np.zeros(theta.size)
         step[i] = h
-        up, down = (_without(engine, theta + s * step, reml, units, rows, gone) for s in (1.0, -1.0))
+        up, down = (_without(engine, theta + s * step, reml, units, rows, whole, gone) for s in (1.0, -1.0))
         slopes.append(_Quantities(*((getattr(up, f.name) - getattr(down, f.name)) / (2 * h) for f in fields(up))))
     gradient = np.stack([s.deviance for s in slopes], axis=1) if slopes else np.zeros((len(units.codes), 0))
     away = -np.linalg.solve(hessian, gradient.T).T if theta.size else gradient
@@ -140,10 +147,10 @@ def _gone(engine: GaussianDesign, units: Units, rows: EngineRows) -> _Gone:
 
 
 def _without(
-    engine: GaussianDesign, theta: Floats, reml: bool, units: Units, rows: EngineRows, gone: _Gone
+    engine: GaussianDesign, theta: Floats, reml: bool, units: Units, rows: EngineRows, whole: Floats, gone: _Gone
 ) -> _Quantities:
-    """Return the quantities of every unit's reduced data at one theta."""
-    links = _chain(engine, theta)
+    """Return the quantities of every unit's reduced data at one theta; ``whole`` are the products of all rows."""
+    links = _chain(engine, theta, whole)
     width = engine.products.p + 1
     codes, position = units.codes, units.link
     start = links[position]
@@ -165,9 +172,9 @@ def _without(
         above = parent[codes]
         block = links[position + 1].block[..., above] - link.schur[..., codes] + schur
         codes, position = above, position + 1
-    whole = _corner(engine) - sum(link.tail.sum(axis=2) for link in links)
+    corner = _corner(engine) - sum(link.tail.sum(axis=2) for link in links)
     total = sum(float(link.log_det.sum()) for link in links)
-    return _profile(engine, reml, gone, whole[:, :, None] - gone.corner + tail, total + log_det)
+    return _profile(engine, reml, gone, corner[:, :, None] - gone.corner + tail, total + log_det)
 
 
 def _corner(engine: GaussianDesign) -> Floats:
@@ -208,11 +215,26 @@ def _profile(engine: GaussianDesign, reml: bool, gone: _Gone, tail: Floats, log_
     )
 
 
-def _chain(engine: GaussianDesign, theta: Floats) -> list[_Link]:
+def _first_block(engine: GaussianDesign, rows: EngineRows) -> Floats:
+    """Return the products of all the chain's columns with themselves and [X y] within the levels of the first link.
+
+    Shape (a, a + p + 1, L). The engine keeps those of the factors above by their own levels only.
+    """
+    first = engine.factors[engine.chain[0].factor]
+    columns = np.concatenate([rows.chain, rows.X, rows.y[:, None]], axis=1)
+    a, width = rows.chain.shape[1], columns.shape[1]
+    block = np.empty((a, width, first.n_levels))
+    for i in range(a):
+        for j in range(i, width):
+            block[i, j] = _bincount(first.codes, columns[:, i] * columns[:, j], first.n_levels)
+            if j < a:
+                block[j, i] = block[i, j]
+    return block
+
+
+def _chain(engine: GaussianDesign, theta: Floats, block: Floats) -> list[_Link]:
     """Eliminate the chain of all rows, keeping what each level of each link contributes."""
-    products = engine.products
-    block = np.concatenate([products.rows, products.fixed, products.response[:, None]], axis=1)
-    width = products.p + 1
+    width = engine.products.p + 1
     below_tail, below_log_det = np.zeros((width, width, block.shape[2])), np.zeros(block.shape[2])
     links: list[_Link] = []
     for position, link in enumerate(engine.chain):

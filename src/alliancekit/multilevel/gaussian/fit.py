@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +12,10 @@ from alliancekit.formula.design import Design
 from alliancekit.multilevel.gaussian import inference
 from alliancekit.multilevel.gaussian.design import Factor, GaussianDesign, build, with_response
 from alliancekit.multilevel.gaussian.optimise import Optimum, optimise
-from alliancekit.multilevel.residual.part import ResidualPart
+
+if TYPE_CHECKING:
+    from alliancekit.multilevel.residual.part import ResidualPart
+
 
 Floats = NDArray[np.float64]
 

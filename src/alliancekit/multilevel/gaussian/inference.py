@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from alliancekit.multilevel.gaussian.batch import at_once, gradients
 from alliancekit.multilevel.gaussian.design import GaussianDesign
 from alliancekit.multilevel.gaussian.objective import (
     Elimination,
@@ -50,16 +51,9 @@ def variance_uncertainty(design: GaussianDesign, state: Elimination, sigma: floa
     hessian = np.zeros((k + 1, k + 1))
     derivatives = np.zeros((k + 1, p, p))
     vcov = sigma**2 * state.fixed_inverse
-    for i in range(k):
-        h = 1e-4 * max(abs(theta[i]), 0.1)
-        sides = []
-        for sign in (1.0, -1.0):
-            moved = theta.copy()
-            moved[i] += sign * h
-            there = eliminate(design, moved)
-            sides.append((gradient(there, design, reml=reml, r2_weight=1.0 / sigma**2), there.fixed_inverse))
-        hessian[i, :k] = (sides[0][0] - sides[1][0]) / (2 * h)
-        derivatives[i] = sigma**2 * (sides[0][1] - sides[1][1]) / (2 * h)
+    slopes, inverses = _around(design, theta, reml, 1.0 / sigma**2)
+    hessian[:k, :k] = slopes
+    derivatives[:k] = sigma**2 * inverses
     hessian[:k, :k] = (hessian[:k, :k] + hessian[:k, :k].T) / 2
     r2_slope = gradient(state, design, reml=False, r2_weight=1.0, det_weight=0.0)
     hessian[:k, k] = hessian[k, :k] = -2.0 / sigma**3 * r2_slope
@@ -69,6 +63,25 @@ def variance_uncertainty(design: GaussianDesign, state: Elimination, sigma: floa
     keep = values > 1e-8 * max(float(values.max()), 0.0)
     covariance = 2.0 * (vectors[:, keep] / values[keep]) @ vectors[:, keep].T
     return VarianceUncertainty(covariance, derivatives, vcov)
+
+
+def _around(design: GaussianDesign, theta: Floats, reml: bool, r2_weight: float) -> tuple[Floats, Floats]:
+    """Return the derivatives by theta of the gradient, (k, k), and of the inverse of X'V^-1X, (k, p, p)."""
+    k, p = theta.size, design.products.p
+    if not k:
+        return np.zeros((0, 0)), np.zeros((0, p, p))
+    h = 1e-4 * np.maximum(np.abs(theta), 0.1)
+    points = np.concatenate([theta + np.diag(h), theta - np.diag(h)])
+    passes = at_once(design)
+    if passes is not None:
+        states = passes.eliminate(points)
+        slopes, inverses = gradients(states, design, reml=reml, r2_weight=r2_weight), states.fixed_inverse
+    else:
+        found = [eliminate(design, point) for point in points]
+        slopes = np.stack([gradient(state, design, reml=reml, r2_weight=r2_weight) for state in found])
+        inverses = np.stack([state.fixed_inverse for state in found])
+    twice = 2.0 * h
+    return (slopes[:k] - slopes[k:]) / twice[:, None], (inverses[:k] - inverses[k:]) / twice[:, None, None]
 
 
 def satterthwaite(uncertainty: VarianceUncertainty, contrast: Floats) -> float:

@@ -19,8 +19,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from alliancekit.multilevel.gaussian.border import Border
 from alliancekit.multilevel.gaussian.design import GaussianDesign
-from alliancekit.multilevel.gaussian.objective import Elimination, Link
+from alliancekit.multilevel.gaussian.objective import Elimination
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.intp]
@@ -82,26 +83,25 @@ class Marginal:
 
 def marginal(design: GaussianDesign, state: Elimination) -> Marginal:
     """Return the pieces of Z'H^-1 Z and Z'H^-1 X at a state of the elimination."""
-    m, p = design.products.m, design.products.p
+    m = design.products.m
     inner_border: Floats | None = None
     border = border_fixed = None
     if m:
-        relative, inverse, raw = state.border_factor, state.border_inverse, state.border_raw
-        assert relative is not None and inverse is not None and raw is not None
-        inner_border = relative @ inverse @ relative.T
-        seen = raw[:, : m + p] - raw[:, :m] @ inner_border @ raw[:, : m + p]
+        assert state.border is not None
+        inner_border = state.border.spread()
+        raw = _border_rows(state.border)
+        seen = raw - raw[:, :m] @ inner_border @ raw
         border, border_fixed = (seen[:, :m] + seen[:, :m].T) / 2, seen[:, m:]
-    inners = [_sandwich(link) for link in state.links]
+    inners = [link.by_level() for link in state.links]
     views = [
         _view(design, state, position, inners, inner_border, border is not None) for position in range(len(state.links))
     ]
     return Marginal(views, border, border_fixed)
 
 
-def _sandwich(link: Link) -> Floats:
-    """Return C = Lambda A^-1 Lambda' for each level, (q, q, L)."""
-    half = np.tensordot(link.relative, link.inverse, axes=(1, 0))
-    return np.ascontiguousarray(np.tensordot(half, link.relative, axes=(1, 1)).transpose(0, 2, 1))
+def _border_rows(border: Border) -> Floats:
+    """Return what the chain left of the border's products with itself and with X, (m, m + p)."""
+    return np.concatenate([border.raw, border.rest[:, :-1]], axis=1)
 
 
 def _view(
@@ -113,11 +113,12 @@ def _view(
     has_border: bool,
 ) -> View:
     """Follow one factor's columns through the elimination of the factors after it."""
-    m, p = design.products.m, design.products.p
+    m = design.products.m
     link = state.links[position]
-    n_levels = link.own.shape[2]
-    direct = {position: link.own - product(product(link.own, inners[position]), link.own)}
-    current = link.rest[:, :-1] - product(product(link.own, inners[position]), link.rest[:, :-1])
+    own, rest = link.own(), link.rest()[:, :-1]
+    n_levels = own.shape[2]
+    direct = {position: own - product(product(own, inners[position]), own)}
+    current = rest - product(product(own, inners[position]), rest)
     nodes: dict[int, Node] = {}
     ancestor = np.arange(n_levels, dtype=np.intp)
     for later in range(position + 1, len(state.links)):
@@ -125,18 +126,18 @@ def _view(
         assert parent is not None
         ancestor = parent[ancestor]
         above = state.links[later]
-        w = above.factor.q
+        w = above.q
         reach = current[:, :w]
         nodes[later] = _node(ancestor, reach, inners[later])
         corrected = product(reach, inners[later][:, :, ancestor])
-        direct[later] = reach - product(corrected, above.own[:, :, ancestor])
-        current = current[:, w:] - product(corrected, above.rest[:, :-1, ancestor])
+        direct[later] = reach - product(corrected, above.own()[:, :, ancestor])
+        current = current[:, w:] - product(corrected, above.rest()[:, :-1, ancestor])
     fixed = current[:, m:]
     border = None
     if has_border:
-        assert inner_border is not None and state.border_raw is not None
+        assert inner_border is not None and state.border is not None
         nodes[len(state.links)] = _node(np.zeros(n_levels, dtype=np.intp), current[:, :m], inner_border[:, :, None])
-        wide = np.einsum("qxl,xy->qyl", current[:, :m], inner_border @ state.border_raw[:, : m + p], optimize=True)
+        wide = np.einsum("qxl,xy->qyl", current[:, :m], inner_border @ _border_rows(state.border), optimize=True)
         border, fixed = current[:, :m] - wide[:, :m], fixed - wide[:, m:]
     return View(direct, nodes, fixed, border)
 

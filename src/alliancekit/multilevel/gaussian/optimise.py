@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from alliancekit.multilevel.gaussian.design import GaussianDesign
+from alliancekit.multilevel.gaussian.batch import at_once, gradients
+from alliancekit.multilevel.gaussian.design import Factor, GaussianDesign
 from alliancekit.multilevel.gaussian.objective import (
     Elimination,
-    conditional_modes,
-    covariances,
     deviance,
     eliminate,
+    factor_slopes,
     gradient,
     relative_factor,
 )
@@ -21,6 +22,7 @@ from alliancekit.numerics.optimisers import Minimum, minimise
 
 Floats = NDArray[np.float64]
 SINGULAR = 1e-4  # smallest relative standard deviation (engine basis, unit residual SD) that is not called zero
+NEAR_ZERO = 0.02  # relative standard deviation below which zero is tried
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -43,6 +45,34 @@ def criterion(design: GaussianDesign, theta: Floats, reml: bool) -> tuple[float,
     return deviance(state, design, reml), gradient(state, design, reml=reml)
 
 
+def gradients_at_once(design: GaussianDesign, reml: bool) -> Callable[[Floats], Floats] | None:
+    """Return the function of several thetas (B, n_theta) that gives their gradients, where it is the cheaper way."""
+    passes = at_once(design)
+    if passes is None:
+        return None
+    return lambda thetas: gradients(passes.eliminate(thetas), design, reml=reml)
+
+
+class _Passes:
+    """Forward passes of one search; the last is kept, so that none is run twice at the same theta."""
+
+    def __init__(self, design: GaussianDesign, reml: bool) -> None:
+        self.design, self.reml = design, reml
+        self.state: Elimination | None = None
+
+    def at(self, theta: Floats) -> Elimination:
+        if self.state is None or not np.array_equal(self.state.theta, theta):
+            self.state = eliminate(self.design, theta)
+        return self.state
+
+    def value(self, theta: Floats) -> float:
+        return deviance(self.at(theta), self.design, self.reml)
+
+    def __call__(self, theta: Floats) -> tuple[float, Floats]:
+        state = self.at(theta)
+        return deviance(state, self.design, self.reml), gradient(state, self.design, reml=self.reml)
+
+
 def optimise(design: GaussianDesign, reml: bool, start: Floats | None = None) -> Optimum:
     """Minimise the profiled deviance over theta.
 
@@ -50,78 +80,115 @@ def optimise(design: GaussianDesign, reml: bool, start: Floats | None = None) ->
     ----------
     design : the engine's design.
     reml : REML criterion instead of ML deviance.
-    start : starting theta in the engine's basis; None takes the better of two cold starts.
+    start : starting theta in the engine's basis; None takes a few steps of scoring.
     """
+    passes = _Passes(design, reml)
     if start is None:
-        start = _warm_start(design, reml)
-    found = minimise(lambda theta: criterion(design, theta, reml), start)
-    theta = _positive_diagonals(design, found.x)
-    theta, singular = _snap(design, theta, found.value, reml)
-    state = eliminate(design, theta)
+        start = _warm_start(passes)
+    found = minimise(passes, start, gradients=gradients_at_once(design, reml))
+    theta = positive_diagonals(design, found.x)
+    theta, singular = _snap(passes, theta, found.value)
+    state = passes.at(theta)
     return Optimum(theta, deviance(state, design, reml), state, found, singular)
 
 
-def _warm_start(design: GaussianDesign, reml: bool, steps: int = 2) -> Floats:
-    """Return starting values from a few EM steps: cheap, and close enough for the quasi-Newton search to be short.
+def _warm_start(passes: _Passes, steps: int = 2) -> Floats:
+    """Return starting values from a few steps of scoring: cheap, and close enough for the search to be short.
 
-    Each step sets a factor's relative covariance to the mean over its levels of b b' / sigma^2 + conditional covariance
-    (Laird & Ware 1982, Biometrics 38, 963-974). A relative SD is kept above .05, away from the saddle at zero.
+    With D the derivative of the deviance by a factor's relative covariance S and Q the mean over its L levels of
+    Z'V^-1 Z (V from this factor alone), S moves by -Q^-1 D Q^-1 / L: Fisher's scoring, exact where the levels are
+    alike, with the other factors held. A relative SD is kept above .05, away from the saddle at zero.
     """
+    design = passes.design
     theta = np.zeros(design.n_theta)
     for factor, where in zip(design.factors, design.slices, strict=True):
         theta[where] = [1.0 if i == j else 0.0 for i, j in factor.free]
-    products = design.products
-    dof = products.n - (products.p if reml else 0)
-    for _ in range(steps):
-        state = eliminate(design, theta)
-        sigma2 = state.r2 / dof
-        modes, spreads = conditional_modes(state, design), covariances(state, design)
-        for factor, where, mode, spread in zip(design.factors, design.slices, modes, spreads, strict=True):
-            second = mode @ mode.T / (mode.shape[1] * sigma2) + spread.mean(axis=2)
-            second[np.diag_indices(factor.q)] = np.maximum(np.diag(second), 0.05**2)
-            allowed = np.eye(factor.q, dtype=bool)
-            for i, j in factor.free:
-                allowed[i, j] = allowed[j, i] = True
-            second = np.where(allowed, second, 0.0)
-            second += 1e-6 * np.trace(second) * np.eye(factor.q)
-            lower = np.linalg.cholesky(second)
-            theta[where] = [lower[i, j] for i, j in factor.free]
-    return theta
+    best, lowest = theta, np.inf
+    for step in range(steps + 1):
+        value = passes.value(theta)
+        if value >= lowest:
+            break
+        best, lowest = theta, value
+        if step < steps:
+            theta = _scored(design, passes.at(theta), theta, passes.reml)
+    return best
 
 
-def _positive_diagonals(design: GaussianDesign, theta: Floats) -> Floats:
-    """Flip the sign of columns whose diagonal is negative; the covariance stays the same."""
+def _scored(design: GaussianDesign, state: Elimination, theta: Floats, reml: bool) -> Floats:
+    """Return theta after one step of scoring."""
     out = theta.copy()
-    for factor, where in zip(design.factors, design.slices, strict=True):
-        part = out[where]
-        diagonal = {j: value for value, (i, j) in zip(part, factor.free, strict=True) if i == j}
-        out[where] = [
-            value * (-1.0 if diagonal[j] < 0 else 1.0) for value, (_, j) in zip(part, factor.free, strict=True)
-        ]
+    for factor, where, slope in zip(
+        design.factors, design.slices, factor_slopes(state, design, reml=reml), strict=True
+    ):
+        relative = relative_factor(factor, theta[where])
+        covariance = relative @ relative.T
+        derivative, determinant = (
+            np.linalg.solve(relative.T, part.T) / (2.0 * factor.n_levels) for part in (slope.whole, slope.determinant)
+        )
+        information = (determinant + determinant.T) / 2
+        information += 1e-3 * np.linalg.inv(covariance + 1e-6 * np.trace(covariance) * np.eye(factor.q))
+        step = np.linalg.solve(information, np.linalg.solve(information, (derivative + derivative.T) / 2).T)
+        out[where] = _floored_root(factor, covariance - (step + step.T) / 2)
     return out
 
 
-def _snap(design: GaussianDesign, theta: Floats, value: float, reml: bool) -> tuple[Floats, tuple[bool, ...]]:
+def floored(design: GaussianDesign, theta: Floats) -> Floats:
+    """Return theta with every relative SD at least .05, away from the saddle at zero."""
+    out = theta.copy()
+    for factor, where in zip(design.factors, design.slices, strict=True):
+        relative = relative_factor(factor, theta[where])
+        out[where] = _floored_root(factor, relative @ relative.T)
+    return out
+
+
+def _floored_root(factor: Factor, covariance: Floats) -> list[float]:
+    """Return the free entries of the Cholesky factor of a covariance whose eigenvalues are raised to .05 squared."""
+    allowed = np.eye(factor.q, dtype=bool)
+    for i, j in factor.free:
+        allowed[i, j] = allowed[j, i] = True
+    values, vectors = np.linalg.eigh(np.where(allowed, covariance, 0.0))
+    raised = (vectors * np.maximum(values, 0.05**2)) @ vectors.T
+    lower = np.linalg.cholesky(np.where(allowed, raised, 0.0))
+    return [float(lower[i, j]) for i, j in factor.free]
+
+
+def positive_diagonals(design: GaussianDesign, theta: Floats) -> Floats:
+    """Flip the sign of columns whose diagonal is negative, theta (..., k); the covariance stays the same."""
+    out = theta.copy()
+    for factor, where in zip(design.factors, design.slices, strict=True):
+        part = theta[..., where]
+        diagonal = {j: part[..., place] for place, (i, j) in enumerate(factor.free) if i == j}
+        out[..., where] = np.stack(
+            [part[..., k] * np.where(diagonal[j] < 0, -1.0, 1.0) for k, (_, j) in enumerate(factor.free)], axis=-1
+        )
+    return out
+
+
+def _snap(passes: _Passes, theta: Floats, value: float) -> tuple[Floats, tuple[bool, ...]]:
     """Put a relative variance that is zero for every practical purpose at zero exactly, where that costs nothing.
 
     "Nothing" is a rise of the deviance below 1e-7: the optimum lies on the boundary and the search came close to it.
     """
+    design = passes.design
     singular = []
     for factor, where in zip(design.factors, design.slices, strict=True):
-        relative = relative_factor(factor, theta[where])
-        left, sizes, right = np.linalg.svd(relative)
-        small = sizes < SINGULAR
-        near = (sizes < 0.02) & ~small
-        if near.any() or small.any():
-            cut = np.where(small | near, 0.0, sizes)
-            flat = _lower(((left * cut) @ right), factor.free)
-            if flat is not None:
-                trial = theta.copy()
-                trial[where] = flat
-                if deviance(eliminate(design, trial), design, reml) <= value + 1e-7:
-                    theta, small = trial, small | near
-        singular.append(bool(small.any()))
+        zero, flat = flattened(factor, theta[where])
+        if flat is not None:
+            trial = theta.copy()
+            trial[where] = flat
+            if passes.value(trial) <= value + 1e-7:
+                theta, zero = trial, True
+        singular.append(zero)
     return theta, tuple(singular)
+
+
+def flattened(factor: Factor, part: Floats) -> tuple[bool, list[float] | None]:
+    """Return whether a factor's covariance has lost rank, and its theta with SDs near zero at zero; None if none is."""
+    left, sizes, right = np.linalg.svd(relative_factor(factor, part))
+    zero = bool((sizes < SINGULAR).any())
+    if not (sizes < NEAR_ZERO).any():
+        return zero, None
+    return zero, _lower((left * np.where(sizes < NEAR_ZERO, 0.0, sizes)) @ right, factor.free)
 
 
 def _lower(factor: Floats, free: tuple[tuple[int, int], ...]) -> list[float] | None:

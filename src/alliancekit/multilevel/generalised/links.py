@@ -7,10 +7,17 @@ close to 0 or 1.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import special
+
+from alliancekit.core.later import Later
+
+if TYPE_CHECKING:
+    from scipy import special
+else:
+    special = Later("scipy.special")
 
 Floats = NDArray[np.float64]
 Derivatives = tuple[Floats, Floats, Floats, Floats]

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from alliancekit.multilevel.gaussian.inference import VarianceUncertainty
 from alliancekit.multilevel.residual.part import ResidualPart
+from alliancekit.multilevel.residual.terms import BoundVariance
 from alliancekit.numerics.distributions import normal_quantile
 
 Floats = NDArray[np.float64]
@@ -56,13 +57,40 @@ def _variance_rows(part: ResidualPart, spread: Floats, reach: float) -> list[Row
         return []
     sd = np.sqrt(np.maximum(np.diag(spread[n:, n:]), 0.0))
     natural, low, high = (bound.natural(psi + times * sd) for times in (0.0, -reach, reach))
-    if bound.kind == "ratio":
-        names = [f"SD of {name} / SD of {bound.labels[0]}" for name in bound.names]
-    else:
-        names = [f"power of {label}" for label in bound.labels]
+    names = _variance_names(bound)
     return [
         (name, float(natural[i]), float(low[i]), float(high[i]))
         if part.free[n + i]
         else (name, float(natural[i]), np.nan, np.nan)
         for i, name in enumerate(names)
     ]
+
+
+def _variance_names(bound: BoundVariance) -> list[str]:
+    if bound.kind == "ratio":
+        return [f"SD of {name} / SD of {bound.labels[0]}" for name in bound.names]
+    return [f"power of {label}" for label in bound.labels]
+
+
+def structure_names(part: ResidualPart) -> list[str]:
+    """Return the names of the structure's parameters, in the order of ``parameter_rows``."""
+    names = [] if part.correlation is None else list(part.correlation.names)
+    return names + ([] if part.variance is None else _variance_names(part.variance))
+
+
+def structure_values(part: ResidualPart, phi: Floats) -> Floats:
+    """Return the parameters of B fits in natural units, shape (B, parameters), from ``phi`` (B, n_phi)."""
+    n, out = part.rows.n_correlation, []
+    for row in phi:
+        known = not np.isnan(row).any()  # a boundary may lie at infinity
+        own = [] if part.correlation is None else [part.correlation.natural(row[:n]) if known else row[:n]]
+        out.append(np.concatenate([*own, *([] if part.variance is None else [part.variance.natural(row[n:])])]))
+    return np.array(out).reshape(len(phi), -1)
+
+
+def structure_space(part: ResidualPart, name: str) -> tuple[float, float]:
+    """Return the ends of the space of one of the structure's parameters."""
+    if part.correlation is not None and name in part.correlation.names:
+        low, high = part.correlation.unlink(np.full((2, len(part.correlation.names)), [[-np.inf], [np.inf]]))
+        return float(low[0]), float(high[0])
+    return (-np.inf, np.inf) if name.startswith("power of ") else (0.0, np.inf)

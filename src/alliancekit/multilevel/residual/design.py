@@ -16,15 +16,10 @@ from numpy.typing import NDArray
 from alliancekit.core.errors import DesignError, message
 from alliancekit.formula.design import Design
 from alliancekit.multilevel.estimates import random_columns
-from alliancekit.multilevel.gaussian.design import (
-    Factor,
-    GaussianDesign,
-    _apply,
-    _cross_products,
-    _engine_response,
-    build,
-)
+from alliancekit.multilevel.gaussian.columns import apply_basis, engine_response
+from alliancekit.multilevel.gaussian.design import Factor, GaussianDesign, build, cross_products
 from alliancekit.multilevel.gaussian.design import with_response as plain_with_response
+from alliancekit.multilevel.gaussian.layout import Layout, make_layout
 from alliancekit.multilevel.residual.compound_symmetry import BoundCompoundSymmetry
 from alliancekit.multilevel.residual.rows import Blocks, RowReader
 from alliancekit.multilevel.residual.terms import BoundCorrelation, BoundVariance, ResidualStructure
@@ -41,6 +36,7 @@ class ResidualDesign:
     Attributes
     ----------
     base : the engine's design without structure. factors : its factors with codes in the structure's order.
+    layout : where these rows go.
     columns : (d, n) columns of every factor, X and y in the engine's basis, times the root of the prior weights.
     order : (n,) data row of each row here. log_weights : sum of the logs of the prior weights.
     root_weights : (n,) in the structure's order. correlation, variance : the structure's parts, or None.
@@ -48,6 +44,7 @@ class ResidualDesign:
 
     base: GaussianDesign
     factors: tuple[Factor, ...]
+    layout: Layout
     columns: Floats
     order: Ints
     log_weights: float
@@ -105,7 +102,7 @@ class ResidualDesign:
             at += factor.q
         log_weights = self.log_weights - self.log_det(phi)[0]
         chain, border = self.base.chain, self.base.border
-        products = _cross_products(self.factors, chain, border, Zs, W[at:-1].T, W[-1], log_weights)
+        products = cross_products(self.factors, chain, border, Zs, W[at:-1].T, W[-1], log_weights, layout=self.layout)
         return replace(self.base, products=products)
 
 
@@ -131,9 +128,11 @@ def make_design(
     if correlation is not None:
         _refuse_split_blocks(correlation.blocks, base.factors, structure)
         _refuse_confounded(correlation, variance, base.factors, design, structure)
+    factors = tuple(replace(f, codes=f.codes[order]) for f in base.factors)
     made = ResidualDesign(
         base=base,
-        factors=tuple(replace(f, codes=f.codes[order]) for f in base.factors),
+        factors=factors,
+        layout=make_layout(factors, base.chain, base.border),
         columns=_columns(design, base, order),
         order=order,
         log_weights=0.0 if design.weights is None else float(np.log(design.weights).sum()),
@@ -148,16 +147,16 @@ def make_design(
 def with_response(old: ResidualDesign, design: Design) -> ResidualDesign:
     """Return the same rows with another response (that of ``design``)."""
     assert design.y is not None
-    y, _ = _engine_response(design, design.y)
+    y, _ = engine_response(design, design.y)
     columns = old.columns.copy()
     columns[-1] = y[old.order] * old.root_weights
     return replace(old, base=plain_with_response(old.base, design, design.y), columns=columns)
 
 
 def _columns(design: Design, base: GaussianDesign, order: Ints) -> Floats:
-    pieces = [_apply(random_columns(design, f.group), f.basis) for f in base.factors]
-    pieces.append(_apply(design.X, base.fixed_basis))
-    y, _ = _engine_response(design, design.y)
+    pieces = [apply_basis(random_columns(design, f.group), f.basis) for f in base.factors]
+    pieces.append(apply_basis(design.X, base.fixed_basis))
+    y, _ = engine_response(design, design.y)
     d = sum(piece.shape[1] for piece in pieces)
     out = np.empty((d + 1, len(y)))
     at = 0

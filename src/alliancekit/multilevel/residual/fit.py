@@ -34,7 +34,7 @@ def fit(design: Design, reml: bool, structure: ResidualStructure, frame: pd.Data
     if structure.variance is not None and structure.variance.of_fitted:
         first = fitted_values(plain_fit(design, reml))
         return _settle(design, make_design(structure, design, frame, first), reml, structure, first)
-    return _once(design, make_design(structure, design, frame), reml, structure, None)
+    return fit_rows(design, make_design(structure, design, frame), reml, structure, None)
 
 
 def refit(old: GaussianFit, y: Floats) -> GaussianFit:
@@ -67,12 +67,13 @@ def _again(old: GaussianFit, design: Design, rows: ResidualDesign, reml: bool) -
     assert part is not None
     if part.structure.variance is not None and part.structure.variance.of_fitted:
         return _settle(design, rows, reml, part.structure, fitted_values(old))
-    return _once(design, rows, reml, part.structure, None)
+    return fit_rows(design, rows, reml, part.structure, None)
 
 
-def _once(
+def fit_rows(
     design: Design, rows: ResidualDesign, reml: bool, structure: ResidualStructure, start: Floats | None
 ) -> GaussianFit:
+    """Fit the model to rows in the structure's order, from ``start`` (theta, phi) on, or from the best of several."""
     found = search(rows, reml, start)
     part = ResidualPart(structure, rows, found.phi, found.free)
     return conclude(design, found.engine, found.optimum, reml, part)
@@ -85,7 +86,7 @@ def _settle(
     made, start = None, None
     for rounds in range(1, MAX_ROUNDS + 1):
         rows = of_fitted_rows(rows, fitted)
-        made = _once(design, rows, reml, structure, start)
+        made = fit_rows(design, rows, reml, structure, start)
         assert made.residual is not None
         part = replace(made.residual, rounds=rounds)
         made = replace(made, residual=part)

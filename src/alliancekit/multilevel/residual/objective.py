@@ -19,9 +19,9 @@ from alliancekit.multilevel.gaussian.objective import (
     eliminate,
     fixed_adjoint,
     gradient,
-    relative_factor,
 )
 from alliancekit.multilevel.residual.design import ResidualDesign
+from alliancekit.numerics.stacks import multiply
 
 Floats = NDArray[np.float64]
 
@@ -73,63 +73,26 @@ def _sweep(
     design: ResidualDesign, phi: Floats, engine: GaussianDesign, state: Elimination, inner: Floats, det_weight: float
 ) -> tuple[Floats, Floats]:
     """Return columns U (d, n) and the same times their adjoint, V: what dK is multiplied with."""
-    products = engine.products
-    m, p = products.m, products.p
     left = _with_border(design, design.scaled(phi))
     U, V = np.empty_like(left), np.empty_like(left)
-    tail = np.zeros((m + p + 1, m + p + 1))
-    tail[:-1, :-1] = products.total
-    tail[:-1, -1] = tail[-1, :-1] = products.total_response
-    tail[-1, -1] = products.yy
     at = 0
-    if engine.chain:
-        block = np.concatenate([products.rows, products.fixed, products.response[:, None]], axis=1)
-        for link in engine.chain:
-            factor = design.factors[link.factor]
-            q = factor.q
-            relative = relative_factor(factor, state.theta[engine.slices[link.factor]])
-            spread, weights = _project(relative, block[:q, :q], block[:q, q:])
-            own = left[:q]
-            U[at : at + q] = own
-            V[at : at + q] = det_weight * np.einsum("ijn,jn->in", spread[:, :, factor.codes], own)
-            rest = left[q:].copy()
-            for i in range(q):
-                rest -= weights[i][:, factor.codes] * own[i]
-            left, at = rest, at + q
-            upper = block.shape[0] - q
-            raw = block[:q, q:]
-            tail -= np.einsum("qil,qjl->ij", raw[:, upper:], weights[:, upper:])
-            if upper:
-                assert link.parent is not None
-                reduced = block[q:, q:] - np.einsum("qil,qjl->ijl", raw[:, :upper], weights)
-                block = _sum_levels(reduced, link.parent)
-    if m:
-        relative = _border_factor(design, state.theta, engine)
-        spread, weights = (a[..., 0] for a in _project(relative, tail[:m, :m, None], tail[:m, m:, None]))
+    for link in state.links:
+        codes, spread = design.factors[link.index].codes, link.by_level()
+        weights, own = multiply(spread, link.rest()), left[: link.q]
+        U[at : at + link.q] = own
+        V[at : at + link.q] = det_weight * np.einsum("ijn,jn->in", spread[:, :, codes], own)
+        rest = left[link.q :].copy()
+        for i in range(link.q):
+            rest -= weights[i][:, codes] * own[i]
+        left, at = rest, at + link.q
+    if state.border is not None:
+        m, inner_spread = engine.products.m, state.border.spread()
         U[at : at + m] = left[:m]
-        V[at : at + m] = det_weight * spread @ left[:m]
-        left, at = left[m:] - weights.T @ left[:m], at + m
+        V[at : at + m] = det_weight * inner_spread @ left[:m]
+        left, at = left[m:] - (inner_spread @ state.border.rest).T @ left[:m], at + m
     U[at:] = left
     V[at:] = inner @ left
     return U, V
-
-
-def _project(relative: Floats, own: Floats, rest: Floats) -> tuple[Floats, Floats]:
-    """Return P = Lambda (I + Lambda'G Lambda)^-1 Lambda' and P B for each level, (q, q, L) and (q, d, L)."""
-    q = len(relative)
-    inner = np.einsum("ki,klL,lj->Lij", relative, own, relative, optimize=True) + np.eye(q)
-    spread = relative @ np.linalg.inv(inner) @ relative.T
-    weights = np.einsum("Lij,jdL->idL", spread, rest)
-    return np.ascontiguousarray(spread.transpose(1, 2, 0)), weights
-
-
-def _sum_levels(block: Floats, parent: NDArray[np.intp]) -> Floats:
-    upper, width, _ = block.shape
-    out = np.empty((upper, width, int(parent.max()) + 1))
-    for i in range(upper):
-        for j in range(width):
-            out[i, j] = np.bincount(parent, block[i, j], out.shape[2])
-    return out
 
 
 def _with_border(design: ResidualDesign, columns: Floats) -> Floats:
@@ -147,16 +110,3 @@ def _with_border(design: ResidualDesign, columns: Floats) -> Floats:
             wide[factor.codes * factor.q + j, rows] = columns[starts[index] + j]
         pieces.append(wide)
     return np.concatenate([*pieces, columns[at:]], axis=0)
-
-
-def _border_factor(design: ResidualDesign, theta: Floats, engine: GaussianDesign) -> Floats:
-    """Return the block-diagonal relative factor of the border, (m, m)."""
-    out = np.zeros((engine.products.m, engine.products.m))
-    at = 0
-    for index in engine.border:
-        factor = design.factors[index]
-        small = relative_factor(factor, theta[engine.slices[index]])
-        for _ in range(factor.n_levels):
-            out[at : at + factor.q, at : at + factor.q] = small
-            at += factor.q
-    return out

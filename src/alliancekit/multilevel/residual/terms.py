@@ -231,7 +231,7 @@ class Variance(ResidualStructure):
         """Return the structure for given rows; ``fitted`` are fitted values in the order of the data."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Joined(ResidualStructure):
     """One correlation with one variance structure."""
 
@@ -255,6 +255,9 @@ class Joined(ResidualStructure):
 
     def __str__(self) -> str:
         return f"{self.first} + {self.second}"
+
+    def __repr__(self) -> str:
+        return str(self)
 
 
 def join(one: ResidualStructure, two: object) -> ResidualStructure:

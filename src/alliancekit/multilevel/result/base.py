@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from alliancekit.core.later import Later
 from alliancekit.core.sample import SampleAccount
 from alliancekit.formula.design import Design
 from alliancekit.multilevel.after import coefficients as after_coefficients
@@ -16,9 +18,15 @@ from alliancekit.multilevel.after import components as after_components
 from alliancekit.multilevel.after import ddf as after_ddf
 from alliancekit.multilevel.gaussian.fit import GaussianFit
 from alliancekit.multilevel.gaussian.inference import VarianceUncertainty, variance_uncertainty
-from alliancekit.multilevel.gaussian.kenward_roger import KenwardRoger
-from alliancekit.multilevel.residual.inference import variance_uncertainty as with_structure
 from alliancekit.multilevel.spec import MixedSpec
+from alliancekit.multilevel.streamed.absent import AbsentRows
+
+if TYPE_CHECKING:
+    from alliancekit.multilevel.gaussian.kenward_roger import KenwardRoger
+    from alliancekit.multilevel.residual import inference as residual_inference
+else:
+    residual_inference = Later("alliancekit.multilevel.residual.inference")
+
 
 Floats = NDArray[np.float64]
 
@@ -113,11 +121,18 @@ class FitBase:
         """The rows used, all columns of the frame handed in."""
         return self._frame.loc[self.sample.rows_used]
 
+    @property
+    def _rows_absent(self) -> bool:
+        """Whether the fit read a file in chunks and kept no rows."""
+        return isinstance(self._frame, AbsentRows)
+
     @cached_property
     def _uncertainty(self) -> VarianceUncertainty:
         fit = self._fit
         if fit.residual is not None:
-            return with_structure(fit.residual, fit.engine, fit.optimum.state, fit.sigma, fit.reml)
+            return residual_inference.variance_uncertainty(
+                fit.residual, fit.engine, fit.optimum.state, fit.sigma, fit.reml
+            )
         return variance_uncertainty(fit.engine, fit.optimum.state, fit.sigma, fit.reml)
 
     @cached_property
@@ -128,5 +143,7 @@ class FitBase:
         """Covariance and df of the fixed effects by one method; Satterthwaite's where none is named."""
         word = after_coefficients.check_ddf(ddf)
         source = {"satterthwaite": "_uncertainty", "kenward-roger": "_kenward_roger"}.get(word)
-        found = None if source is None else getattr(self, source)
-        return after_ddf.precision(self._fit, word, found)
+        if source is not None:
+            return after_ddf.precision(self._fit, word, getattr(self, source))
+        counted = None if word == "normal" else after_ddf.counted_df_of(self._fit, word)
+        return after_ddf.precision(self._fit, word, counted)

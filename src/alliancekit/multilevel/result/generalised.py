@@ -4,25 +4,36 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from html import escape
-from typing import Any, NoReturn, Self, cast
+from typing import TYPE_CHECKING, Any, NoReturn, Self, cast
 
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from alliancekit.core.errors import DesignError, SpecError, check_option, message
+from alliancekit.core.later import Later
 from alliancekit.multilevel.after import coefficients as after_coefficients
 from alliancekit.multilevel.after import ddf as after_ddf
-from alliancekit.multilevel.after import generalised_components as after_components
-from alliancekit.multilevel.after import generalised_likelihood as after_likelihood
-from alliancekit.multilevel.after import generalised_rows as after_rows
-from alliancekit.multilevel.after import generalised_text as after_text
 from alliancekit.multilevel.gaussian.fit import GaussianFit
-from alliancekit.multilevel.generalised.fit import GeneralisedFit, refit
 from alliancekit.multilevel.notices import generalised_notices
 from alliancekit.multilevel.result.generalised_replicates import GeneralisedReplicates
 from alliancekit.multilevel.spec import MixedSpec
 from alliancekit.study.types import frame_of
+
+if TYPE_CHECKING:
+    from alliancekit.multilevel.after import generalised_components as after_components
+    from alliancekit.multilevel.after import generalised_likelihood as after_likelihood
+    from alliancekit.multilevel.after import generalised_rows as after_rows
+    from alliancekit.multilevel.after import generalised_text as after_text
+    from alliancekit.multilevel.generalised import fit as generalised
+    from alliancekit.multilevel.generalised.fit import GeneralisedFit
+else:
+    after_components = Later("alliancekit.multilevel.after.generalised_components")
+    after_likelihood = Later("alliancekit.multilevel.after.generalised_likelihood")
+    after_rows = Later("alliancekit.multilevel.after.generalised_rows")
+    after_text = Later("alliancekit.multilevel.after.generalised_text")
+    generalised = Later("alliancekit.multilevel.generalised.fit")
+
 
 Floats = NDArray[np.float64]
 
@@ -238,7 +249,7 @@ class GeneralisedMethods(GeneralisedReplicates):
         if values.shape != (self.nobs,) or not np.isfinite(values).all():
             do = f"Give {self.nobs} finite numbers, one per row used"
             raise DesignError(message(f"the new response has shape {values.shape}", do=do))
-        fitted = refit(self._generalised, values)
+        fitted = generalised.refit(self._generalised, values)
         notes = generalised_notices(fitted, self.formula, stacklevel=3)
         return type(self)(self._spec, fitted, self._frame, notes, self.labels)
 

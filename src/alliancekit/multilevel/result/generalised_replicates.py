@@ -3,22 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from alliancekit.core.errors import SpecError, check_option, message
+from alliancekit.core.later import Later
 from alliancekit.multilevel.after import coefficients as after_coefficients
-from alliancekit.multilevel.after import generalised_components as after_components
-from alliancekit.multilevel.after import generalised_profile as after_profile
-from alliancekit.multilevel.after import generalised_simulate as after_simulate
-from alliancekit.multilevel.after.bootstrap import Bootstrap, Refits
-from alliancekit.multilevel.after.intervals import METHODS, check_words, chosen
-from alliancekit.multilevel.after.profile import Profile
-from alliancekit.multilevel.generalised.fit import GeneralisedFit
 from alliancekit.multilevel.result.base import FitBase
+
+if TYPE_CHECKING:
+    from alliancekit.multilevel.after import generalised_components as after_components
+    from alliancekit.multilevel.after import generalised_profile as after_profile
+    from alliancekit.multilevel.after import generalised_simulate as after_simulate
+    from alliancekit.multilevel.after import intervals as after_intervals
+    from alliancekit.multilevel.after.bootstrap import Bootstrap, Refits
+    from alliancekit.multilevel.after.profile import Profile
+    from alliancekit.multilevel.generalised.fit import GeneralisedFit
+else:
+    after_components = Later("alliancekit.multilevel.after.generalised_components")
+    after_profile = Later("alliancekit.multilevel.after.generalised_profile")
+    after_simulate = Later("alliancekit.multilevel.after.generalised_simulate")
+    after_intervals = Later("alliancekit.multilevel.after.intervals")
+
 
 Floats = NDArray[np.float64]
 
@@ -44,7 +53,7 @@ class GeneralisedReplicates(FitBase):
         SpecError : a word or number that is none.
         """
         after_coefficients.check_level(level)
-        check_option("interval", interval, METHODS)
+        check_option("interval", interval, after_intervals.METHODS)
         table = after_components.variance_components(self._generalised, level)
         if interval == "wald":
             return table
@@ -88,15 +97,19 @@ class GeneralisedReplicates(FitBase):
         ---------------
         ``confint(method = "profile")`` of lme4 1.1-31 (tests/reference/glmm).
         """
-        check_words(method, level, ddf, interval)
+        after_intervals.check_words(method, level, ddf, interval)
         names = after_profile.check_names(self._generalised, parameters)
         if method == "profile":
             return after_profile.profile_intervals(self._generalised, level, names)
         if method == "bootstrap":
-            return chosen(self.bootstrap(n, seed, executor=executor, workers=workers).tidy(level, interval), names)
+            return after_intervals.chosen(
+                self.bootstrap(n, seed, executor=executor, workers=workers).tidy(level, interval), names
+            )
         table = after_coefficients.coefficients(self._generalised, self._precision(ddf), level)
         components = after_components.variance_components(self._generalised, level)
-        return chosen(after_components.wald_intervals(self._generalised, table, components, level), names)
+        return after_intervals.chosen(
+            after_components.wald_intervals(self._generalised, table, components, level), names
+        )
 
     def profile(self, level: float = 0.95, parameters: Sequence[str] | None = None) -> Profile:
         """Return the profile likelihood of every parameter, or of some: limits and the curves they are read from.

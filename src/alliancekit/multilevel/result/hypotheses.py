@@ -3,16 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 import pandas as pd
 from numpy.typing import ArrayLike
 
-from alliancekit.multilevel.after import anova as after_anova
+from alliancekit.core.later import Later
 from alliancekit.multilevel.after import coefficients as after_coefficients
-from alliancekit.multilevel.after import likelihood as after_likelihood
-from alliancekit.multilevel.after import ranova as after_ranova
-from alliancekit.multilevel.after import robust as after_robust
 from alliancekit.multilevel.result.base import FitBase
+
+if TYPE_CHECKING:
+    from alliancekit.multilevel.after import anova as after_anova
+    from alliancekit.multilevel.after import likelihood as after_likelihood
+    from alliancekit.multilevel.after import ranova as after_ranova
+    from alliancekit.multilevel.after import robust as after_robust
+else:
+    after_anova = Later("alliancekit.multilevel.after.anova")
+    after_likelihood = Later("alliancekit.multilevel.after.likelihood")
+    after_ranova = Later("alliancekit.multilevel.after.ranova")
+    after_robust = Later("alliancekit.multilevel.after.robust")
 
 
 class Hypotheses(FitBase):
@@ -21,7 +30,8 @@ class Hypotheses(FitBase):
     def test(self, hypothesis: str, ddf: str | None = None) -> pd.DataFrame:
         """Return the joint F test of linear hypotheses, such as ``"x = 0, x:time = 0"`` or ``"a - b = 1"``.
 
-        ``ddf`` is "satterthwaite" (default), "kenward-roger" (fits by REML) or "normal".
+        ``ddf`` is "satterthwaite" (default), "kenward-roger" (fits by REML), "inner-outer", "residual" or "normal"; see
+        ``tidy``.
         """
         return after_coefficients.test(self._fit, self._precision(ddf), hypothesis)
 
@@ -32,7 +42,8 @@ class Hypotheses(FitBase):
         ----------
         type : "III" (default; each term after all others, factors averaged with equal weight over their levels), "II"
             (after all terms that do not contain it) or "I" (after the terms written before it).
-        ddf : "satterthwaite" (default), "kenward-roger" (fits by REML) or "normal" (infinite df).
+        ddf : "satterthwaite" (default), "kenward-roger" (fits by REML), "inner-outer", "residual" or "normal" (infinite
+            df); see ``tidy``.
 
         Returns
         -------
@@ -41,7 +52,7 @@ class Hypotheses(FitBase):
 
         Raises
         ------
-        SpecError : a word that is no type or method; Kenward-Roger for a fit by ML or with a residual structure.
+        SpecError : a word that is no type or method; Kenward-Roger for a fit by ML.
 
         Notes
         -----
@@ -78,8 +89,8 @@ class Hypotheses(FitBase):
 
         Parameters
         ----------
-        cluster : a grouping factor, or a column in whose levels every grouping factor is nested; default: the grouping
-            factor with the fewest levels.
+        cluster : a grouping factor, or a column in whose levels every grouping factor (and every unit of correlated
+            residuals) is nested; default: the one with the fewest levels.
         type : "CR2" (default; corrected so that it is unbiased where the model is right), "CR1" (CR0 times
             J / (J - 1), J clusters) or "CR0" (no correction).
         level : confidence level.
@@ -91,13 +102,14 @@ class Hypotheses(FitBase):
 
         Raises
         ------
-        SpecError : a word that is no type, crossed grouping factors, a model with a residual structure.
+        SpecError : a word that is no type, crossed grouping factors, clusters that split correlated rows.
         DesignError : no such column, or missing values in it.
 
         Notes
         -----
         Bell & McCaffrey (2002, Surv Methodol 28, 169-181); Pustejovsky & Tipton (2018, J Bus Econ Stat 36, 672-683),
-        with the fitted covariance as working model. With prior weights rows are scaled by their root first.
+        with the fitted covariance as working model. With prior weights rows are scaled by their root first, but not in
+        models with a residual structure, whose weights are part of the working model.
 
         Examples
         --------
@@ -110,7 +122,7 @@ class Hypotheses(FitBase):
 
         Checked against
         ---------------
-        clubSandwich 0.5.8 (tests/reference/mlm and mlm_tests).
+        clubSandwich 0.5.8 (tests/reference/mlm and mlm_tests, and on fits of nlme: tests/reference/nlme).
 
         When not to use
         ---------------

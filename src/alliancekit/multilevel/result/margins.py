@@ -5,22 +5,32 @@ from __future__ import annotations
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from alliancekit.core.errors import DesignWarning
-from alliancekit.multilevel.after import effect_size as after_effect_size
-from alliancekit.multilevel.after import means as after_means
-from alliancekit.multilevel.after import slopes as after_slopes
-from alliancekit.multilevel.after.contrast_rows import RowInference, row_inference
-from alliancekit.multilevel.after.contrasts import Contrasts
-from alliancekit.multilevel.after.effect_size import EffectSize
-from alliancekit.multilevel.after.margins import Margin
-from alliancekit.multilevel.after.means import MarginalMeans
-from alliancekit.multilevel.after.response_scale import make_scale
-from alliancekit.multilevel.after.slopes import Slopes
+from alliancekit.core.later import Later
 from alliancekit.multilevel.result.base import FitBase
 
-M = TypeVar("M", bound=Margin)
+if TYPE_CHECKING:
+    from alliancekit.multilevel.after import contrast_rows as after_contrast_rows
+    from alliancekit.multilevel.after import effect_size as after_effect_size
+    from alliancekit.multilevel.after import means as after_means
+    from alliancekit.multilevel.after import response_scale as after_response_scale
+    from alliancekit.multilevel.after import slopes as after_slopes
+    from alliancekit.multilevel.after.contrasts import Contrasts
+    from alliancekit.multilevel.after.effect_size import EffectSize
+    from alliancekit.multilevel.after.margins import Margin
+    from alliancekit.multilevel.after.means import MarginalMeans
+    from alliancekit.multilevel.after.slopes import Slopes
+else:
+    after_effect_size = Later("alliancekit.multilevel.after.effect_size")
+    after_means = Later("alliancekit.multilevel.after.means")
+    after_slopes = Later("alliancekit.multilevel.after.slopes")
+    after_contrast_rows = Later("alliancekit.multilevel.after.contrast_rows")
+    after_response_scale = Later("alliancekit.multilevel.after.response_scale")
+
+
+M = TypeVar("M", bound="Margin")
 
 
 class Margins(FitBase):
@@ -47,7 +57,7 @@ class Margins(FitBase):
             "mean ± sd", "quartiles" and "range" (over the rows used). What is not named stands at its mean or is
             averaged over its levels. A covariate with just two values counts as a factor, as in emmeans.
         by : variables that make groups; means stand apart for each, and contrasts stay within.
-        ddf : "satterthwaite" (default), "kenward-roger" (fits by REML; the default of emmeans) or "normal".
+        ddf : as in ``tidy``; "satterthwaite" is the default of a Gaussian outcome.
         level : confidence level.
         scale : "response", or "link" for the scale of the linear predictor. Averages are made on the link's scale.
         weights : "equal" weight for each level averaged over, or "proportional" to the rows that have it. Rows, not
@@ -105,7 +115,7 @@ class Margins(FitBase):
             self._fit.design,
             self.data,
             self._row_inference(ddf),
-            make_scale(scale, getattr(self._fit, "link", None), self.family),
+            after_response_scale.make_scale(scale, getattr(self._fit, "link", None), self.family),
             factors,
             at=at,
             by=by,
@@ -244,7 +254,7 @@ class Margins(FitBase):
             self._fit.design,
             self.data,
             self._row_inference(ddf),
-            make_scale("link", getattr(self._fit, "link", None), self.family),
+            after_response_scale.make_scale("link", getattr(self._fit, "link", None), self.family),
             variable,
             by=by,
             at=at,
@@ -346,5 +356,5 @@ class Margins(FitBase):
             warnings.warn(text, DesignWarning, stacklevel=3)
         return replace(result, setting=replace(result.setting, labels=self.labels))
 
-    def _row_inference(self, ddf: str | None) -> RowInference:
-        return row_inference(self._fit, self._precision(ddf))
+    def _row_inference(self, ddf: str | None) -> after_contrast_rows.RowInference:
+        return after_contrast_rows.row_inference(self._fit, self._precision(ddf))

@@ -3,16 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from alliancekit.multilevel.after import bootstrap as after_bootstrap
-from alliancekit.multilevel.after import profile as after_profile
-from alliancekit.multilevel.after import simulate as after_simulate
-from alliancekit.multilevel.after.bootstrap import Bootstrap, Refits, check_plain
-from alliancekit.multilevel.after.profile import Profile
+from alliancekit.core.later import Later
 from alliancekit.multilevel.result.base import FitBase
+
+if TYPE_CHECKING:
+    from alliancekit.multilevel.after import bootstrap as after_bootstrap
+    from alliancekit.multilevel.after import profile as after_profile
+    from alliancekit.multilevel.after import simulate as after_simulate
+    from alliancekit.multilevel.after.bootstrap import Bootstrap, Refits
+    from alliancekit.multilevel.after.profile import Profile
+else:
+    after_bootstrap = Later("alliancekit.multilevel.after.bootstrap")
+    after_profile = Later("alliancekit.multilevel.after.profile")
+    after_simulate = Later("alliancekit.multilevel.after.simulate")
+
 
 Floats = NDArray[np.float64]
 
@@ -36,8 +45,8 @@ class Replicates(FitBase):
 
         Notes
         -----
-        Residuals have variance sigma^2 / weight. Offsets are added. ``simulate(re.form = NA)`` in lme4 is "new",
-        ``re.form = NULL`` is "fitted".
+        Residuals have variance sigma^2 / weight, or the covariance of the residual structure. Offsets are added.
+        ``simulate(re.form = NA)`` in lme4 is "new", ``re.form = NULL`` is "fitted".
 
         Examples
         --------
@@ -55,7 +64,6 @@ class Replicates(FitBase):
         ---------------
         For prediction of known patients use ``predict``.
         """
-        check_plain(self._fit, "simulation", "Fit the model without a residual structure")
         return after_simulate.simulate(self._fit, n, seed, random_effects)
 
     def refit_many(self, Y: ArrayLike, *, executor: str = "serial", workers: int = 2) -> Refits:
@@ -65,7 +73,6 @@ class Replicates(FitBase):
         ------
         DesignError : a wrong number of columns, or numbers that are not finite.
         """
-        check_plain(self._fit, "refit_many", "Call refit for one outcome after the other")
         return after_bootstrap.refits(self._fit, Y, executor, workers)
 
     def bootstrap(self, n: int = 1000, seed: int = 1, *, executor: str = "serial", workers: int = 2) -> Bootstrap:
@@ -94,7 +101,6 @@ class Replicates(FitBase):
         ---------------
         When the model's assumptions are in doubt: the outcomes are simulated under them.
         """
-        check_plain(self._fit, "the bootstrap", "Use confint(method='wald')")
         return after_bootstrap.bootstrap(self._fit, n, seed, executor, workers)
 
     def profile(self, level: float = 0.95, parameters: Sequence[str] | None = None) -> Profile:
@@ -118,5 +124,4 @@ class Replicates(FitBase):
         -----
         See ``confint``. zeta is the signed square root of the rise of the ML deviance.
         """
-        check_plain(self._fit, "a profile", "Use confint(method='wald')")
         return after_profile.profile(self._fit, level, parameters)

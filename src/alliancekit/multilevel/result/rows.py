@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from alliancekit.multilevel.after import influence as after_influence
-from alliancekit.multilevel.after import predict as after_predict
-from alliancekit.multilevel.after import residuals as after_residuals
+from alliancekit.core.later import Later
 from alliancekit.multilevel.result.base import FitBase
 from alliancekit.study.types import frame_of
+
+if TYPE_CHECKING:
+    from alliancekit.multilevel.after import influence as after_influence
+    from alliancekit.multilevel.after import predict as after_predict
+    from alliancekit.multilevel.after import residuals as after_residuals
+    from alliancekit.multilevel.after import unit_covariance as after_unit_covariance
+else:
+    after_influence = Later("alliancekit.multilevel.after.influence")
+    after_predict = Later("alliancekit.multilevel.after.predict")
+    after_residuals = Later("alliancekit.multilevel.after.residuals")
+    after_unit_covariance = Later("alliancekit.multilevel.after.unit_covariance")
+
 
 Floats = NDArray[np.float64]
 
@@ -51,7 +61,8 @@ class Rows(FitBase):
 
         Notes
         -----
-        Standardised: var(y - fitted) = sigma^2 (1 - h) / w (Nobre & Singer 2007, Biom J 49, 863-875). lme4 calls
+        Standardised: var(y - fitted) = sigma^2 (1 - h) / w (Nobre & Singer 2007, Biom J 49, 863-875), and with a
+        residual structure R P R (R covariance of the residuals, P = V^-1 - V^-1 X (X'V^-1 X)^-1 X'V^-1). lme4 calls
         "scaled" ``residuals(scaled = TRUE)``; HLMdiag calls "standardised" studentized conditional residuals.
 
         Checked against
@@ -64,6 +75,39 @@ class Rows(FitBase):
         the fixed part by the marginal ones.
         """
         return after_residuals.residuals(self._fit, kind)
+
+    def marginal_covariance(self, unit: object) -> pd.DataFrame:
+        """Return the covariance matrix of one unit's rows: random effects and residuals together.
+
+        Parameters
+        ----------
+        unit : label of a unit of the residual structure's ``by``, such as a patient's id; without a structure that
+            correlates rows, of the finest grouping factor.
+
+        Returns
+        -------
+        DataFrame, labelled by the rows' index in the data. Rows of a unit may also be correlated with those of other
+        units (patients of one therapist); that is not shown.
+
+        Raises
+        ------
+        SpecError : rows are independent. DesignError : no such unit.
+
+        Examples
+        --------
+        >>> import numpy as np, pandas as pd, alliancekit as ak
+        >>> rng = np.random.default_rng(3)
+        >>> d = pd.DataFrame({"patient": np.repeat(np.arange(20), 3), "visit": np.tile([1, 2, 3], 20)})
+        >>> d["y"] = rng.normal(size=20)[d["patient"]] + rng.normal(size=60)
+        >>> fit = ak.mixed("y ~ factor(visit)", d, residual_structure=ak.unstructured(time="visit", by="patient"))
+        >>> fit.marginal_covariance(7).shape
+        (3, 3)
+
+        Checked against
+        ---------------
+        ``getVarCov(type = "marginal")`` of nlme 3.1-162 (tests/reference/nlme).
+        """
+        return after_unit_covariance.unit_covariance(self._fit, self.data.index, unit)
 
     def hat_values(self) -> Floats:
         """Return the leverage of each row used (variances held), as ``lme4::hatvalues``: d fitted / d outcome."""
@@ -106,8 +150,9 @@ class Rows(FitBase):
         (beta_hat - beta, b_hat - b) of Henderson's mixed-model equations (Henderson 1975, Biometrics 31, 423-447;
         McLean, Sanders & Stroup 1991, Am Stat 45, 54-64). For the levels that were not fitted the estimate and its
         standard error are those of the average unit; a prediction interval adds z'Gz for them (and, without random
-        effects, for every grouping factor), and the residual variance, over the row's prior weight. Variances are
-        taken as known and limits use the normal distribution.
+        effects, for every grouping factor), and the row's residual variance: that of the residual structure where there
+        is one (its columns are then needed), over the row's prior weight. A new row's residual is taken to be
+        independent of those that were fitted. Variances are taken as known and limits use the normal distribution.
 
         Examples
         --------
@@ -147,7 +192,7 @@ class Rows(FitBase):
         by : grouping factor or column whose units are left out with all their rows ("therapist" takes the therapist's
             patients along); None leaves out single rows.
         method : "exact" fits the model again without each unit. "one-step" moves the variances by one Newton step: for
-            thousands of units, at a hundredth of the time in nested designs.
+            thousands of units, at a hundredth of the time in nested designs; for independent residuals only.
 
         Returns
         -------

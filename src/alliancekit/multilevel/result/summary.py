@@ -4,23 +4,34 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from html import escape
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
 from alliancekit.core.errors import check_option
+from alliancekit.core.later import Later
 from alliancekit.multilevel.after import coefficients as after_coefficients
 from alliancekit.multilevel.after import components as after_components
-from alliancekit.multilevel.after import intervals as after_intervals
-from alliancekit.multilevel.after import partition as after_partition
-from alliancekit.multilevel.after import profile as after_profile
-from alliancekit.multilevel.after import rcall, text
 from alliancekit.multilevel.after import residuals as after_residuals
-from alliancekit.multilevel.after import shares as after_shares
+from alliancekit.multilevel.after import text
 from alliancekit.multilevel.estimates import formula_order
-from alliancekit.multilevel.residual.rcall import as_nlme
 from alliancekit.multilevel.result.replicates import Replicates
+
+if TYPE_CHECKING:
+    from alliancekit.multilevel.after import intervals as after_intervals
+    from alliancekit.multilevel.after import partition as after_partition
+    from alliancekit.multilevel.after import profile as after_profile
+    from alliancekit.multilevel.after import rcall as after_rcall
+    from alliancekit.multilevel.after import shares as after_shares
+    from alliancekit.multilevel.residual import rcall as residual_rcall
+else:
+    after_intervals = Later("alliancekit.multilevel.after.intervals")
+    after_partition = Later("alliancekit.multilevel.after.partition")
+    after_profile = Later("alliancekit.multilevel.after.profile")
+    after_rcall = Later("alliancekit.multilevel.after.rcall")
+    after_shares = Later("alliancekit.multilevel.after.shares")
+    residual_rcall = Later("alliancekit.multilevel.residual.rcall")
 
 
 class Summary(Replicates):
@@ -41,9 +52,30 @@ class Summary(Replicates):
 
         Parameters
         ----------
-        ddf : "satterthwaite" (default), "kenward-roger" (fits by REML; SE of the adjusted covariance) or "normal"
-            (infinite df).
+        ddf : "satterthwaite" (default), "kenward-roger" (fits by REML; SE of the adjusted covariance), "inner-outer"
+            (nlme's ``lme``: units of the level at which a term varies), "residual" (rows minus fixed effects, nlme's
+            ``gls``) or "normal" (infinite df).
         level : confidence level.
+
+        Raises
+        ------
+        SpecError : a word that is none; "kenward-roger" for a fit by ML; "inner-outer" without random effects or with
+        crossed ones.
+
+        Notes
+        -----
+        Kuznetsova, Brockhoff & Christensen (2017, J Stat Softw 82(13)); Kenward & Roger (1997, Biometrics 53, 983-997),
+        with second derivatives where the covariance of a residual structure is not linear in its parameters; Pinheiro
+        & Bates (2000, Mixed-Effects Models in S and S-PLUS, section 2.4.2) for "inner-outer".
+
+        Checked against
+        ---------------
+        lmerTest 3.1-3 and pbkrtest 0.5.2 (tests/reference/mlm); nlme 3.1-162 (tests/reference/nlme); with residual
+        structures Kenward and Roger's method on whole matrices (tests/unit/multilevel).
+
+        When not to use
+        ---------------
+        "inner-outer" and "residual" count rows, not what they tell about a contrast: use them to repeat an analysis.
         """
         return after_coefficients.coefficients(self._fit, self._precision(ddf), level)
 
@@ -83,7 +115,8 @@ class Summary(Replicates):
         SpecError : a word or number that is none.
         """
         after_coefficients.check_level(level)
-        check_option("interval", interval, after_intervals.METHODS)
+        if interval != "wald":
+            check_option("interval", interval, after_intervals.METHODS)
         table = after_components.variance_components(self._fit, self._uncertainty, level)
         if interval == "wald":
             return table
@@ -126,11 +159,13 @@ class Summary(Replicates):
 
         Returns
         -------
-        DataFrame, with method and level in ``attrs``. Terms are lme4's: ``x``, ``sd_x|g``, ``cor_y.x|g``, ``sigma``.
+        DataFrame, with method and level in ``attrs``. Terms are lme4's: ``x``, ``sd_x|g``, ``cor_y.x|g``, ``sigma``;
+        those of a residual structure are named as in ``variance_components``, such as ``Phi``.
 
         Raises
         ------
-        SpecError : a word, name or number that is none; ``ddf`` with another method than "wald".
+        SpecError : a word, name or number that is none; ``ddf`` with another method than "wald"; a profile where
+        residual variances follow the fitted values or a residual correlation is at its boundary.
 
         Notes
         -----
@@ -154,8 +189,9 @@ class Summary(Replicates):
 
         Checked against
         ---------------
-        ``confint(method = "profile")`` of lme4 1.1-31 on ten data sets (tests/reference/mlm); coverage in
-        tests/recovery/test_intervals.py.
+        ``confint(method = "profile")`` of lme4 1.1-31 on ten data sets (tests/reference/mlm); ``intervals`` of nlme
+        3.1-162 (tests/reference/nlme); profiles with residual structures by whole matrices (tests/unit/multilevel);
+        coverage in tests/recovery.
 
         When not to use
         ---------------
@@ -255,12 +291,12 @@ class Summary(Replicates):
     def as_r(self) -> str:
         """Return R code that fits the same model."""
         if self._spec.residual is not None:
-            return as_nlme(self.design, self.formula, self._fit.reml, self._spec.residual)
-        return rcall.as_r(self.formula, self.method, self._spec.weights)
+            return residual_rcall.as_nlme(self.design, self.formula, self._fit.reml, self._spec.residual)
+        return after_rcall.as_r(self.formula, self.method, self._spec.weights)
 
     def as_python(self) -> str:
         """Return the call that made this fit."""
-        return rcall.as_python(self.formula, self.method, self._spec.weights, self._spec.residual)
+        return after_rcall.as_python(self.formula, self.method, self._spec.weights, self._spec.residual)
 
     def __repr__(self) -> str:
         notes = [f"df: Satterthwaite. {len(self.warnings)} warning(s):"] if self.warnings else ["df: Satterthwaite."]
@@ -268,12 +304,14 @@ class Summary(Replicates):
         if dropped:
             reasons = ", ".join(f"{count} {reason}" for reason, count in self.sample.dropped)
             notes.insert(0, f"{dropped} of {self.sample.n_rows} rows not used: {reasons}.")
+        if self._rows_absent:
+            notes.insert(0, "The file was read in chunks; its rows were not kept.")
         return text.text(
             self._fit,
             self.formula,
             self.tidy(),
             self.variance_components(),
-            after_residuals.residuals(self._fit),
+            None if self._rows_absent else after_residuals.residuals(self._fit),
             [*notes, *self.warnings],
         )
 
