@@ -6,8 +6,9 @@ import warnings
 from collections.abc import Sequence
 from typing import Any
 
-from alliancekit.core.errors import ConvergenceWarning, SpecError, message
+from alliancekit.core.errors import ConvergenceWarning, DesignWarning, SpecError, message
 from alliancekit.formula.model_parse import parse_model
+from alliancekit.structural.after.raw_data import data_notices
 from alliancekit.structural.automatic import complete
 from alliancekit.structural.auxiliary import add_auxiliary
 from alliancekit.structural.checks import check_solution, check_variables
@@ -335,6 +336,9 @@ def _fit(model: str | ParameterTable, data: Any, options: Options, moments: tupl
     for warning in caught:
         warnings.warn(warning.message, warning.category, stacklevel=3)
     notes = tuple(str(w.message) for w in caught)
+    for text_ in () if fitted.source is None else data_notices(fitted.source):
+        warnings.warn(text_, DesignWarning, stacklevel=3)
+        notes += (text_,)
     for text_ in check_solution(fitted):
         warnings.warn(text_, ConvergenceWarning, stacklevel=3)
         notes += (text_,)

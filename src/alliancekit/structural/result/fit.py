@@ -14,10 +14,13 @@ from alliancekit.core.errors import SpecError, message
 from alliancekit.core.sample import SampleAccount
 from alliancekit.structural.after import coefficients as after_coefficients
 from alliancekit.structural.after import measures as after_measures
+from alliancekit.structural.after import raw_data as after_raw
 from alliancekit.structural.after import rcall as after_rcall
 from alliancekit.structural.after import text as after_text
+from alliancekit.structural.continuous.missing.estimate import IncompleteFit
 from alliancekit.structural.estimates import StructuralEstimates
 from alliancekit.structural.table import ParameterTable
+from alliancekit.structural.twolevel.estimate import ClusteredFit
 
 Floats = NDArray[np.float64]
 
@@ -161,6 +164,66 @@ class StructuralFit:
         group = self.table.group_labels[block // levels]
         level = ("within", "between")[block % levels] if levels > 1 else ""
         return " ".join(part for part in (group, level) if part)
+
+    def missing_patterns(self) -> pd.DataFrame:
+        """Return the patterns of missing values of a fit with ``missing="fiml"``, the frequent ones first.
+
+        Returns
+        -------
+        DataFrame : (group,) n, and for each observed variable whether it is there.
+
+        Raises
+        ------
+        SpecError : the fit used complete rows only.
+        """
+        return after_raw.missing_patterns(self._incomplete())
+
+    def coverage(self) -> pd.DataFrame:
+        """Return the share of rows in which each pair of variables is there, of a fit with ``missing="fiml"``.
+
+        Returns
+        -------
+        DataFrame : (group,) variable, and one column per variable.
+
+        Raises
+        ------
+        SpecError : the fit used complete rows only.
+        """
+        return after_raw.coverage(self._incomplete())
+
+    def icc(self) -> pd.DataFrame:
+        """Return the intraclass correlations of the variables of a two-level model: the share between clusters.
+
+        Returns
+        -------
+        DataFrame : (group,) variable, icc, n_clusters, mean_size. Variables of the within level alone have zero.
+
+        Raises
+        ------
+        SpecError : the model has one level.
+
+        Notes
+        -----
+        From the unrestricted model of both levels by maximum likelihood, as ``lavInspect(fit, "icc")``.
+
+        Checked against
+        ---------------
+        lavaan 0.6-14 (tests/reference/sem_twolevel).
+
+        When not to use
+        ---------------
+        Agreement of raters about one target: ``ak.icc``.
+        """
+        if not isinstance(self._fit.source, ClusteredFit):
+            what = "intraclass correlations need a model with two levels"
+            raise SpecError(message(what, do="Write level: blocks and name the column in cluster=, or use ak.icc"))
+        return after_raw.intraclass(self._fit.source)
+
+    def _incomplete(self) -> IncompleteFit:
+        """The fit of incomplete rows behind this one."""
+        if isinstance(self._fit.source, IncompleteFit) and self._fit.options.missing != "listwise":
+            return self._fit.source
+        raise SpecError(message("the fit used complete rows only", do='Give missing="fiml"'))
 
     def summary(self, standardized: bool = False) -> str:
         """Return the summary as text; ``standardized`` adds the columns Std.lv and Std.all."""

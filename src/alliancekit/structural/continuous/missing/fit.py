@@ -55,7 +55,7 @@ def saturate(
             x = np.flatnonzero(fixed)
             log_det = np.linalg.slogdet(_own_covariance(group, x, block))[1]
             outside -= group.n / 2 * (x.size * (LOG_2PI + 1) + float(log_det))
-    total = sum(one.log_likelihood for one in found)
+    total = sum(one.log_likelihood if one.converged else np.nan for one in found)
     return SaturatedModel(blocks, total, tuple(counted), outside, clusters), found
 
 

@@ -1,0 +1,68 @@
+"""What the data themselves show before a model: patterns of missing values, coverage, intraclass correlations."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from alliancekit.core.errors import message
+from alliancekit.structural.continuous.missing.estimate import IncompleteFit
+from alliancekit.structural.twolevel.estimate import ClusteredFit
+
+
+def missing_patterns(source: IncompleteFit) -> pd.DataFrame:
+    """Return one row per pattern: (group,) n, and for each variable whether it is there; the frequent ones first."""
+    frames = []
+    labels = source.table.group_labels
+    for label, block, patterns in zip(labels, source.model.blocks, source.data.groups, strict=True):
+        frame = pd.DataFrame(patterns.observed, columns=list(block.observed))
+        frame.insert(0, "n", patterns.size.astype(int))
+        if len(labels) > 1:
+            frame.insert(0, "group", label)
+        frames.append(frame)
+    return pd.concat(frames, ignore_index=True)
+
+
+def coverage(source: IncompleteFit) -> pd.DataFrame:
+    """Return the share of rows in which two variables are there: (group,) variable, and a column per variable."""
+    frames = []
+    labels = source.table.group_labels
+    for label, block, patterns in zip(labels, source.model.blocks, source.data.groups, strict=True):
+        names = list(block.observed)
+        frame = pd.DataFrame(patterns.coverage(), columns=names)
+        frame.insert(0, "variable", names)
+        if len(labels) > 1:
+            frame.insert(0, "group", label)
+        frames.append(frame)
+    return pd.concat(frames, ignore_index=True)
+
+
+def intraclass(source: ClusteredFit) -> pd.DataFrame:
+    """Return (group,) variable, icc, n_clusters and mean_size: the share of variance between clusters."""
+    rows = []
+    labels = source.table.group_labels
+    for label, found, group in zip(labels, source.icc(), source.data.groups, strict=True):
+        for name, value in found.items():
+            row: dict[str, object] = {"group": label} if len(labels) > 1 else {}
+            row |= {"variable": name, "icc": value, "n_clusters": group.n_clusters}
+            rows.append(row | {"mean_size": group.n / group.n_clusters})
+    return pd.DataFrame(rows)
+
+
+def data_notices(source: IncompleteFit | ClusteredFit) -> tuple[str, ...]:
+    """Return what is wrong with the saturated model that the chi-square rests on, in words."""
+    out = []
+    if isinstance(source, ClusteredFit):
+        if any(one.boundary for one in source.searches):
+            what = "the unrestricted between-level covariances are singular (on the boundary)"
+            out.append(message(what, do="There are few clusters, or a variable hardly varies between them"))
+        return tuple(out)
+    for block, found in zip(source.model.blocks, source.searches, strict=True):
+        pairs = [f"{block.observed[i]} and {block.observed[j]}" for i, j in found.unseen]
+        if pairs:
+            shown = "; ".join(pairs[:3]) + (f"; {len(pairs) - 3} more" if len(pairs) > 3 else "")
+            what = f"never observed together: {shown}"
+            out.append(message(what, do="Their covariance rests on the model alone, and chi-square does not test it"))
+        if not found.converged:
+            what = "the unrestricted means and covariances could not be estimated: too few rows for the variables"
+            out.append(message(what, do="There is no chi-square; use fewer variables or more rows"))
+    return tuple(out)
