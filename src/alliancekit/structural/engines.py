@@ -33,7 +33,7 @@ def request_of(options: Options, *, clusters: bool = False) -> Request:
 
     As in lavaan, tests other than those of estimator MLR take the information without the curvature of the moments.
     """
-    kind = options.information
+    kind = "first.order" if options.se == "first.order" else options.information
     test = "yuan.bentler.mplus" if clusters and options.test == "standard" else options.test
     for_test = "hessian" if test == "standard" or options.estimator == "MLR" else "h1"
     sandwich = clusters or options.se == "robust.huber.white"

@@ -21,22 +21,20 @@ def model_information(
     x: Floats,
     *,
     observed: str = "hessian",
-    at: Sequence[Block] | None = None,
     clusters: Sequence[Integers] | None = None,
 ) -> Floats:
     """Return the information about the parameters, summed over rows, shape (size, size).
 
     kind: "observed", "expected" or "first.order"; observed: "hessian" is the second derivative of -log L, "h1" leaves
-    out the curvature of the moments; at: the moments where the information about moments is taken (those implied by
-    ``x`` where None), as for unstructured information; clusters: as in ``moment_meat``.
+    out the curvature of the moments; clusters: as in ``moment_meat``.
     """
     blocks = mapping.moments(x)
     if kind == "first.order":
-        meats = moment_meat(data, blocks if at is None else at, clusters)
+        meats = moment_meat(data, blocks, clusters)
         return parameter_information(meats, mapping.jacobian(x))
     if kind == "observed" and observed == "hessian":
         return hessian(data, mapping, x)
-    return parameter_information(data.information(kind, blocks if at is None else at), mapping.jacobian(x))
+    return parameter_information(data.information(kind, blocks), mapping.jacobian(x))
 
 
 def moment_meat(

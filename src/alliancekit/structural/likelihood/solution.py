@@ -23,13 +23,12 @@ Pair = tuple[str, str]
 class Request:
     """How uncertainty is computed, in lavaan's words; of a pair the first is for standard errors, the second for tests.
 
-    information: "observed", "expected" or "first.order"; observed: "hessian" or "h1"; h1: "structured" or
-    "unstructured"; sandwich: robust standard errors; test: "standard", "yuan.bentler" or "yuan.bentler.mplus".
+    information: "observed", "expected" or "first.order"; observed: "hessian" or "h1" (without the curvature of the
+    moments); sandwich: robust standard errors; test: "standard", "yuan.bentler" or "yuan.bentler.mplus".
     """
 
     information: Pair = ("observed", "observed")
     observed: Pair = ("hessian", "hessian")
-    h1: Pair = ("structured", "structured")
     sandwich: bool = False
     test: str = "standard"
 
@@ -80,7 +79,7 @@ def solve(
     information, bread, meat = parts[0]
     scaling = None
     if request.scaled and df > 0:
-        same = all(pair[0] == pair[1] for pair in (request.information, request.observed, request.h1))
+        same = all(pair[0] == pair[1] for pair in (request.information, request.observed))
         parts.append(parts[0] if same else _parts(data, mapping, x, implied, slopes, saturated, request, 1))
         own = Tested(implied, slopes, parts[1][1], parts[1][2], df, mapping.size if parameters is None else parameters)
         scale = mplus_scaling if request.test == "yuan.bentler.mplus" else original_scaling
@@ -103,20 +102,18 @@ def _parts(
     use: int,
 ) -> tuple[Floats, Floats, Floats]:
     """Return information, its inverse and the summed squared scores, for standard errors (use 0) or tests (1)."""
-    at = saturated.blocks if request.h1[use] == "unstructured" else None
     information = model_information(
         request.information[use],
         data,
         mapping,
         x,
         observed=request.observed[use],
-        at=at,
         clusters=saturated.clusters,
     )
     bread = inverse_information(information)
     meat = np.zeros_like(bread)
     if request.sandwich or request.scaled:
-        meats = moment_meat(data, implied if at is None else at, saturated.clusters)
+        meats = moment_meat(data, implied, saturated.clusters)
         meat = parameter_information(meats, slopes)
     return information, bread, meat
 
