@@ -42,7 +42,8 @@ def request_of(options: Options, *, clusters: bool = False) -> Request:
 
 def _by_rows(options: Options, table: ParameterTable, constraints: Constraints, sample: Sample) -> StructuralEstimates:
     """Fit raw data of one level."""
-    rows = [group.rows for group in sample.groups if group.rows is not None]
+    centred = "~1" not in table.op
+    rows = [group.rows - group.mean * centred for group in sample.groups if group.rows is not None]
     if len(rows) < len(sample.groups):
         what = "robust standard errors and missing values need the rows of the data, not only their covariances"
         raise SpecError(message(what, do="Hand in the data"))

@@ -7,7 +7,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from alliancekit.numerics.distributions import normal_quantile, t_two_sided
-from alliancekit.structural.after.standardised import standardise
+from alliancekit.structural.after.scaling import standardise
+from alliancekit.structural.after.whole import whole
 from alliancekit.structural.estimates import StructuralEstimates
 
 Floats = NDArray[np.float64]
@@ -41,9 +42,9 @@ def values(fit: StructuralEstimates) -> tuple[Floats, Floats]:
 def coefficients(fit: StructuralEstimates, level: float) -> pd.DataFrame:
     """Return one row per parameter and definition; see ``StructuralFit.tidy``."""
     table = fit.table
-    estimate, error = values(fit)
+    whole_estimate, error = values(fit)
     kept = [i for i in range(len(table)) if table.op[i] not in ("==", "<", ">")]
-    estimate, error = estimate[kept], error[kept]
+    estimate, error = whole_estimate[kept], error[kept]
     known = error > 0
     statistic = np.full(len(kept), np.nan)
     statistic[known] = estimate[known] / error[known]
@@ -68,12 +69,17 @@ def coefficients(fit: StructuralEstimates, level: float) -> pd.DataFrame:
         "p_value": p_value,
         "conf_low": estimate - reach,
         "conf_high": estimate + reach,
-        "std_lv": standardise(table, fit.model, fit.constraints, fit.x, "std_lv")[kept],
-        "std_all": standardise(table, fit.model, fit.constraints, fit.x, "std_all")[kept],
+        **{kind: _standardised(fit, whole_estimate, kind)[kept] for kind in ("std_lv", "std_all")},
     }
     frame = pd.DataFrame(columns)
     frame.attrs.update(level=level, se=fit.options.se, information=fit.options.information)
     return frame
+
+
+def _standardised(fit: StructuralEstimates, estimate: Floats, kind: str) -> Floats:
+    """Return the standardised estimates of all rows of the table, (R,)."""
+    blocks = [whole(block, fit.x) for block in fit.model.blocks]
+    return standardise(fit.table, fit.model, blocks, estimate, kind, fit.constraints).values
 
 
 def _term(lhs: str, op: str, rhs: str) -> str:

@@ -14,6 +14,8 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy import special
 
+from alliancekit.structural.after.view import normal_weight, stack_moments
+from alliancekit.structural.continuous.fit import exogenous_places
 from alliancekit.structural.continuous.missing.estimate import IncompleteFit
 from alliancekit.structural.continuous.missing.saturated import pairwise_moments
 from alliancekit.structural.duplication import half_vector, triangle
@@ -57,7 +59,7 @@ def fit_measures(fit: StructuralEstimates) -> pd.Series:
     elif isinstance(fit.source, ClusteredFit):
         within, between = fit.source.srmr()
         out |= {"srmr": within + between, "srmr_within": within, "srmr_between": between}
-    out |= _others(fit, n, groups)
+    out |= _others(fit, n, total)
     return pd.Series(out, dtype=float, name="fit")
 
 
@@ -201,21 +203,21 @@ def _of_block(sample: Moments, model: Moments, means: bool) -> dict[str, float]:
     return out
 
 
-def _others(fit: StructuralEstimates, n: int, groups: int) -> dict[str, float]:
+def _others(fit: StructuralEstimates, n: int, total: int) -> dict[str, float]:
     """Hoelter's critical n, goodness-of-fit indices, McDonald's index and ECVI."""
     x, df = fit.test.statistic, fit.test.df
     out: dict[str, float] = {}
     if df > 0 and fit.table.n_levels == 1:
         for name, alpha in (("cn_05", 0.05), ("cn_01", 0.01)):
-            out[name] = float(special.chdtri(df, alpha)) / (x / n) + 1 if x > 0 else float("inf")
+            out[name] = float(special.chdtri(df, alpha)) / (x / total) + 1 if x > 0 else float("inf")
     if fit.table.n_levels == 1:
         gfi = _gfi(fit)
         p = [len(g.names) for g in fit.sample.groups]
         points = sum(k * (k + 1) // 2 + (k if fit.model.means else 0) for k in p)
         out |= {"gfi": gfi, "agfi": 1 - points / df * (1 - gfi) if df > 0 else 1.0, "pgfi": df / points * gfi}
-        out["mfi"] = float(np.exp(-0.5 * (x - df) / n))
+        out["mfi"] = float(np.exp(-0.5 * (x - df) / total))
     if fit.table.n_levels == 1:
-        out["ecvi"] = x / n + 2 * fit.n_parameters / n
+        out["ecvi"] = x / total + 2 * fit.n_parameters / total
     return out
 
 
@@ -223,16 +225,17 @@ def _gfi(fit: StructuralEstimates) -> float:
     """Goodness of fit: the share of the weighted sum of squares of the moments that the model explains."""
     if isinstance(fit.source, IncompleteFit):
         return _gfi_by_information(fit.source)
-    total = 0.0
-    for group, sample, model in zip(fit.sample.groups, fit.saturated, fit.implied, strict=True):
-        P = np.linalg.inv(model.sigma)
-        gap, whole = P @ (sample.sigma - model.sigma), P @ sample.sigma
-        lost, all_ = float((gap * gap.T).sum()) / 2, float((whole * whole.T).sum()) / 2
-        if fit.model.means:
-            d = sample.mu - model.mu
-            lost += float(d @ P @ d)
-            all_ += float(sample.mu @ P @ sample.mu)
-        total += group.n * (1.0 - lost / all_)
+    total, means = 0.0, fit.model.means
+    for b, (group, sample, model) in enumerate(
+        zip(fit.sample.groups, fit.saturated, fit.implied, strict=True), start=1
+    ):
+        held = np.zeros(len(group.names), dtype=bool)
+        if any(fit.table.exo[i] for i in fit.table.rows(b)):
+            held[exogenous_places(fit.table, b, group.names)] = True
+        weight = normal_weight(model.sigma, means, held)
+        observed, implied = stack_moments([sample], means), stack_moments([model], means)
+        gap = observed - implied
+        total += group.n * (1.0 - float(gap @ weight @ gap) / float(observed @ weight @ observed))
     return total / fit.sample.n
 
 

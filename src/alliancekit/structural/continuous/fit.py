@@ -58,7 +58,7 @@ def fit_complete(
     n_parameters = constraints.linear.basis.shape[1]
     df = points - sum(count for count, _ in held) - n_parameters
     chisq = max(total * found.point.value, 0.0) if df > 0 else 0.0
-    saturated = _log_likelihood(groups, held)
+    saturated = _log_likelihood(groups, covs, held)
     return StructuralEstimates(
         options,
         table,
@@ -73,7 +73,7 @@ def fit_complete(
         ModelTest(chisq, df),
         _baseline(table, groups, moments, total),
         found.point.value / 2.0,
-        saturated - total * found.point.value / 2.0,
+        saturated - sample.n * found.point.value / 2.0,
         saturated,
         None,
         n_parameters,
@@ -101,13 +101,15 @@ def _held(table: ParameterTable, groups: Sequence[GroupSample]) -> list[tuple[in
     return out
 
 
-def _log_likelihood(groups: Sequence[GroupSample], held: Sequence[tuple[int, list[int]]]) -> float:
+def _log_likelihood(
+    groups: Sequence[GroupSample], covs: Sequence[Floats], held: Sequence[tuple[int, list[int]]]
+) -> float:
     """Return the log-likelihood of the saturated model, given the covariates that are held."""
     total = 0.0
-    for group, (_, places) in zip(groups, held, strict=True):
-        total += _normal(group.n, group.cov)
+    for group, cov, (_, places) in zip(groups, covs, held, strict=True):
+        total += _normal(group.n, cov)
         if places:
-            total -= _normal(group.n, group.cov[np.ix_(places, places)])
+            total -= _normal(group.n, cov[np.ix_(places, places)])
     return total
 
 

@@ -101,7 +101,7 @@ def fit_incomplete(
     for group, label in zip(groups, table.group_labels, strict=True):
         _require_rows(group.n, label)
     exogenous = find_exogenous(table, names, auxiliary)
-    saturated, searches = saturate(data, exogenous, _number(clusters, data))
+    saturated, searches = saturate(data, exogenous, _number(clusters, data), means="~1" in table.op)
     samples = [(block.mu, block.sigma) for block in saturated.blocks]
     model = compile_model(table, samples)
     mapping = Reduced(model, constraints.linear.basis, constraints.linear.offset)

@@ -41,16 +41,19 @@ class Exogenous:
 
 
 def saturate(
-    data: IncompleteRows, exogenous: Exogenous, clusters: tuple[Integers, ...] | None = None
+    data: IncompleteRows, exogenous: Exogenous, clusters: tuple[Integers, ...] | None = None, *, means: bool = True
 ) -> tuple[SaturatedModel, tuple[Saturated, ...]]:
-    """Return the saturated model of all groups, and how its search went in each."""
+    """Return the saturated model of all groups, and how its search went in each.
+
+    means: whether means are moments to explain; without them the rows are centred.
+    """
     found = tuple(fit_saturated(group) for group in data.groups)
     blocks = tuple(Block(one.mean, one.cov) for one in found)
     outside = 0.0
     counted = []
     for block, group, fixed in zip(blocks, data.groups, exogenous.fixed, strict=True):
         rows, columns = triangle(fixed.size)
-        counted.append(np.concatenate([~fixed, ~(fixed[rows] & fixed[columns])]))
+        counted.append(np.concatenate([~fixed & means, ~(fixed[rows] & fixed[columns])]))
         if fixed.any():
             x = np.flatnonzero(fixed)
             log_det = np.linalg.slogdet(_own_covariance(group, x, block))[1]
