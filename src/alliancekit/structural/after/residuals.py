@@ -45,10 +45,10 @@ def plain_residuals(sample: Moments, model: Moments, kind: str, means: bool) -> 
     return Residuals(cov, None if gap is None else gap / sd)
 
 
-def scaled_residuals(sample: Moments, model: Moments, view: GroupView, spread: Floats) -> Residuals:
-    """Return raw residuals over standard errors; residuals at zero stay there. ``spread`` : their covariances (m, m)."""
-    error = split(np.sqrt(np.maximum(spread.diagonal(), 0.0)), len(sample.mu), view.means)
-    raw = plain_residuals(sample, model, "raw", view.means)
+def scaled_residuals(sample: Moments, model: Moments, means: bool, spread: Floats) -> Residuals:
+    """Return raw residuals over standard errors; those at zero stay there. ``spread`` : their covariances (m, m)."""
+    error = split(np.sqrt(np.maximum(spread.diagonal(), 0.0)), len(sample.mu), means)
+    raw = plain_residuals(sample, model, "raw", means)
     mean = None if raw.mean is None or error.mean is None else _over(raw.mean, error.mean)
     return Residuals(_over(raw.cov, error.cov), mean)
 
@@ -83,10 +83,8 @@ def rescale_spread(spread: Floats, sample: Moments, kind: str, means: bool) -> F
         return spread
     sd = np.sqrt(sample.sigma.diagonal())
     rows, columns = triangle(len(sd))
-    if kind == "cor.bentler":
-        change = np.diag(1.0 / (sd[rows] * sd[columns]))
-    else:
-        change = _correlation_slopes(sample.sigma)
+    plain = kind == "cor.bentler"
+    change = np.diag(1.0 / (sd[rows] * sd[columns])) if plain else _correlation_slopes(sample.sigma)
     if means:
         p = len(sd)
         whole = np.zeros((p + len(rows), p + len(rows)))

@@ -52,7 +52,7 @@ def normal_weight(sigma: Floats, means: bool, held: Booleans | None = None) -> F
 
     held : (p,) covariates with fixed moments, about which a model conditional on them holds no information.
     """
-    P = np.linalg.inv(sigma)
+    P = np.asarray(np.linalg.inv(sigma), dtype=np.float64)
     own = kronecker_sum(P[None], P[None]) / 2
     if means:
         p = len(sigma)

@@ -39,7 +39,7 @@ def whole(block: BlockModel, x: Floats) -> Whole:
     S[c.rows, c.columns] = S[c.columns, c.rows] = x[c.parameters]
     m[i.rows] = x[i.parameters]
     eye = np.eye(len(m))
-    B = eye + A if block.direct else np.linalg.inv(eye - A)
+    B: Floats = eye + A if block.direct else np.asarray(np.linalg.inv(eye - A), dtype=np.float64)
     cov = B @ S @ B.T
     return Whole(A, S, m, B, (cov + cov.T) / 2, B @ m)
 

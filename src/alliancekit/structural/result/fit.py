@@ -19,13 +19,14 @@ from alliancekit.structural.after import rcall as after_rcall
 from alliancekit.structural.after import text as after_text
 from alliancekit.structural.continuous.missing.estimate import IncompleteFit
 from alliancekit.structural.estimates import StructuralEstimates
+from alliancekit.structural.result.answers import Answers
 from alliancekit.structural.table import ParameterTable
 from alliancekit.structural.twolevel.estimate import ClusteredFit
 
 Floats = NDArray[np.float64]
 
 
-class StructuralFit:
+class StructuralFit(Answers):
     """A fitted structural equation model (read-only). Made by ``ak.cfa``, ``ak.sem`` and ``ak.growth``.
 
     Attributes

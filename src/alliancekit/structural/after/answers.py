@@ -1,0 +1,172 @@
+"""Tables of what comes after a fit: modification indices, score tests, standardised solution, R2, latent moments."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from alliancekit.core.errors import SpecError, check_option, message
+from alliancekit.numerics.distributions import normal_quantile, t_two_sided
+from alliancekit.structural.after.coefficients import values
+from alliancekit.structural.after.group_views import group_views
+from alliancekit.structural.after.modification import modifications, score_tests
+from alliancekit.structural.after.scaling import KINDS, standardise
+from alliancekit.structural.after.view import GroupView
+from alliancekit.structural.after.whole import Whole, explained_variance, whole
+from alliancekit.structural.estimates import StructuralEstimates
+from alliancekit.structural.table import CONSTRAINTS, ParameterTable
+
+Floats = NDArray[np.float64]
+LEVELS = ("", "within", "between")
+
+
+def wholes(fit: StructuralEstimates) -> list[Whole]:
+    """Return all variables of each block at the estimates."""
+    return [whole(block, fit.x) for block in fit.model.blocks]
+
+
+def block_titles(table: ParameterTable) -> list[dict[str, str]]:
+    """Return the columns that tell the blocks of a table apart: group, level, both or none."""
+    out = []
+    for label in table.group_labels:
+        for level in range(1, table.n_levels + 1):
+            title = {"level": LEVELS[level]} if table.n_levels > 1 else {}
+            out.append(title | ({"group": label} if len(table.group_labels) > 1 else {}))
+    return out
+
+
+def modification_table(fit: StructuralEstimates, minimum: float = 0.0, op: str | None = None) -> pd.DataFrame:
+    """Return one row per fixed parameter, the largest index first; see ``StructuralFit.modification_indices``."""
+    if op is not None:
+        check_option("op", op, ("=~", "~~", "~", "~1"))
+    estimate = values(fit)[0]
+    found = modifications(fit.table, fit.model, fit.constraints, fit.x, estimate, wholes(fit), group_views(fit))
+    order = [
+        i
+        for i in np.argsort(-found.statistic, kind="stable")
+        if found.statistic[i] >= minimum and (op is None or found.parameters[i].op == op)
+    ]
+    chosen = [found.parameters[i] for i in order]
+    columns: dict[str, object] = {
+        "lhs": [c.lhs for c in chosen],
+        "op": [c.op for c in chosen],
+        "rhs": [c.rhs for c in chosen],
+    }
+    if fit.table.n_levels > 1:
+        columns["level"] = [LEVELS[c.level] for c in chosen]
+    if len(fit.table.group_labels) > 1:
+        columns["group"] = [fit.table.group_labels[c.group - 1] for c in chosen]
+    columns |= {"mi": found.statistic[order], "epc": found.change[order], "sepc_lv": found.std_lv[order]}
+    columns |= {"sepc_all": found.std_all[order], "sepc_nox": found.std_nox[order]}
+    return pd.DataFrame(columns)
+
+
+def score_test_table(fit: StructuralEstimates) -> pd.DataFrame:
+    """Return one row per equality constraint, then one for all; see ``StructuralFit.score_tests``."""
+    table = fit.table
+    if "==" not in table.op:
+        raise SpecError(message("the model has no equality constraints", do="Use modification_indices()"))
+    views = group_views(fit)
+    slope = np.sum([view.slope @ view.jacobian for view in views], axis=0)
+    found = score_tests(table, fit.constraints, fit.x, slope, expected_information(views))
+    names = table.names()
+    place = {table.plabel[i]: names[table.free[i] - 1] for i in range(len(table)) if table.free[i]}
+    rows = [
+        {
+            "lhs": table.lhs[i],
+            "rhs": table.rhs[i],
+            "parameter": place.get(table.lhs[i], table.lhs[i]),
+            "equal_to": place.get(table.rhs[i], table.rhs[i]),
+            "statistic": statistic,
+            "df": 1,
+            "p_value": p,
+        }
+        for i, statistic, p in zip(found.rows, found.statistics, found.p_values, strict=True)
+    ]
+    total = {"lhs": "all", "rhs": "", "parameter": "all", "equal_to": "", "statistic": found.statistic}
+    return pd.DataFrame([*rows, total | {"df": found.df, "p_value": found.p_value}])
+
+
+def expected_information(views: Sequence[GroupView]) -> Floats:
+    """Return the expected information about all parameters, equal ones taken one by one."""
+    parts = [view.n * view.jacobian.T @ view.weight @ view.jacobian for view in views]
+    return np.asarray(np.sum(parts, axis=0))
+
+
+def row_slopes(fit: StructuralEstimates) -> Floats:
+    """Return the derivatives of the estimates of all rows of the table by the free parameters, (R, size)."""
+    out = np.zeros((len(fit.table), fit.x.size))
+    for i, number in enumerate(fit.table.free):
+        if number:
+            out[i, number - 1] = 1.0
+    return out
+
+
+def standardised_table(fit: StructuralEstimates, kind: str, level: float) -> pd.DataFrame:
+    """Return the standardised solution with standard errors; see ``StructuralFit.standardized``."""
+    check_option("kind", kind, KINDS)
+    if not 0 < level < 1:
+        raise SpecError(message(f"level={level!r} is not a confidence level", do="Give a number such as 0.95"))
+    table = fit.table
+    found = standardise(table, fit.model, wholes(fit), values(fit)[0], kind, fit.constraints, by_x=row_slopes(fit))
+    error = found.errors(fit.vcov)
+    error = np.where(error < np.finfo(float).eps ** 0.25, 0.0, error)
+    kept = [i for i, op in enumerate(table.op) if op not in CONSTRAINTS or op == ":="]
+    titles = block_titles(table)
+    columns: dict[str, object] = {
+        "lhs": [table.lhs[i] for i in kept],
+        "op": [table.op[i] for i in kept],
+        "rhs": [table.rhs[i] for i in kept],
+    }
+    for name in titles[0]:
+        columns[name] = [titles[table.block[i] - 1][name] if table.block[i] else "" for i in kept]
+    estimate, error = found.values[kept], error[kept]
+    with np.errstate(invalid="ignore", divide="ignore"):
+        statistic = np.where(error > 0, estimate / error, np.nan)
+    reach = float(normal_quantile((1 + level) / 2)) * error
+    columns |= {"estimate": estimate, "std_error": error, "statistic": statistic}
+    columns |= {"p_value": t_two_sided(statistic, np.inf), "conf_low": estimate - reach, "conf_high": estimate + reach}
+    return pd.DataFrame(columns)
+
+
+def r2_table(fit: StructuralEstimates) -> pd.DataFrame:
+    """Return one row per dependent variable: (level, group,) variable, r2."""
+    rows = []
+    for title, block, at in zip(block_titles(fit.table), fit.model.blocks, wholes(fit), strict=True):
+        rows += [title | {"variable": name, "r2": value} for name, value in explained_variance(block, at).items()]
+    columns = [*block_titles(fit.table)[0], "variable", "r2"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def latent_means(fit: StructuralEstimates, block: int, at: Whole) -> Floats:
+    """Return the means of all variables of a block; of a model without means, those that covariates give."""
+    if fit.model.means:
+        return at.mean
+    own = fit.model.blocks[block]
+    covariates = ~own.A[: len(own.observed)].any(axis=1) & _predictors(fit, block)
+    m = np.zeros(len(at.m))
+    m[: len(own.observed)] = np.where(covariates, fit.saturated[block].mu, 0.0)
+    return np.asarray(at.B @ m)
+
+
+def _predictors(fit: StructuralEstimates, block: int) -> NDArray[np.bool_]:
+    held = {fit.table.lhs[i] for i in fit.table.rows(block + 1) if fit.table.exo[i]}
+    return np.array([name in held for name in fit.model.blocks[block].observed], dtype=bool)
+
+
+def latent_tables(fit: StructuralEstimates) -> dict[str, pd.DataFrame]:
+    """Return covariances, correlations and means of the latent variables, by group and level."""
+    out: dict[str, pd.DataFrame] = {}
+    pieces = zip(block_titles(fit.table), fit.model.blocks, wholes(fit), strict=True)
+    for b, (title, block, at) in enumerate(pieces):
+        p, names, end = len(block.observed), list(block.latent), " ".join(["", *title.values()])
+        cov = at.cov[p:, p:]
+        with np.errstate(invalid="ignore", divide="ignore"):
+            sd = np.sqrt(np.where(cov.diagonal() > 0, cov.diagonal(), np.nan))
+        out[f"cov{end}"] = pd.DataFrame(cov, index=names, columns=names)
+        out[f"cor{end}"] = pd.DataFrame(cov / np.outer(sd, sd), index=names, columns=names)
+        out[f"mean{end}"] = pd.DataFrame({"mean": latent_means(fit, b, at)[p:]}, index=names)
+    return out

@@ -1,0 +1,104 @@
+"""Factor scores of the rows that a model was fitted to, or of new rows."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from alliancekit.core.errors import DesignError, SpecError, check_columns, check_option, message
+from alliancekit.structural.after.answers import latent_means, wholes
+from alliancekit.structural.after.raw_scores import incomplete_scores, level_scores
+from alliancekit.structural.after.scores import METHODS, score_rows, score_weights
+from alliancekit.structural.continuous.missing.estimate import IncompleteFit
+from alliancekit.structural.estimates import StructuralEstimates
+from alliancekit.structural.twolevel.estimate import ClusteredFit
+
+Floats = NDArray[np.float64]
+
+
+def score_frame(
+    fit: StructuralEstimates, method: str, level: str = "within", new: pd.DataFrame | None = None
+) -> pd.DataFrame:
+    """Return factor scores; see ``StructuralFit.factor_scores``."""
+    check_option("method", method, METHODS)
+    if isinstance(fit.source, ClusteredFit):
+        return _of_levels(fit, fit.source, method, level, new)
+    if not any(block.latent for block in fit.model.blocks):
+        raise SpecError(message("the model has no latent variables", do="Factor scores need a =~ line"))
+    if new is not None:
+        return _of_new(fit, method, new)
+    if isinstance(fit.source, IncompleteFit) and fit.options.missing != "listwise":
+        parts = incomplete_scores(fit.source, method)
+    else:
+        parts = tuple(_rows(fit, b, _required(group.rows), method) for b, group in enumerate(fit.sample.groups))
+    return _join(fit, list(parts))
+
+
+def _required(rows: Floats | None) -> Floats:
+    if rows is None:
+        what = "factor scores need the rows of the data; the model was fitted to covariances"
+        raise SpecError(message(what, do="Hand the rows in as new="))
+    return rows
+
+
+def _rows(fit: StructuralEstimates, b: int, rows: Floats, method: str) -> Floats:
+    """Return the scores of rows of one group."""
+    block, at = fit.model.blocks[b], wholes(fit)[b]
+    p = len(block.observed)
+    centre = at.mean[:p] if fit.model.means else fit.saturated[b].mu
+    return score_rows(rows, centre, score_weights(block, at, method), latent_means(fit, b, at)[p:])
+
+
+def _of_new(fit: StructuralEstimates, method: str, new: pd.DataFrame) -> pd.DataFrame:
+    """Return the scores of new rows; NaN for a row with a missing value."""
+    group, labels = fit.options.group, fit.table.group_labels
+    names = list(dict.fromkeys(name for block in fit.model.blocks for name in block.observed))
+    check_columns(new.columns, [*names, *([group] if group else [])], where="new")
+    latent = _names(fit)
+    out = pd.DataFrame(np.nan, index=new.index, columns=latent)
+    known = np.zeros(len(new), dtype=bool)
+    for b, (block, label) in enumerate(zip(fit.model.blocks, labels, strict=True)):
+        mine = new[group].astype(str).to_numpy() == label if group else np.ones(len(new), dtype=bool)
+        known |= mine
+        rows = new.loc[mine, list(block.observed)].to_numpy(dtype=np.float64)
+        out.loc[mine, list(block.latent)] = _rows(fit, b, rows, method)
+    if group and not known.all():
+        other = ", ".join(str(v) for v in new.loc[~known, group].unique()[:3])
+        raise DesignError(message(f"new rows belong to groups that the model does not have: {other}", where=group))
+    return out
+
+
+def _names(fit: StructuralEstimates) -> list[str]:
+    return list(dict.fromkeys(name for block in fit.model.blocks for name in block.latent))
+
+
+def _join(fit: StructuralEstimates, parts: list[Floats]) -> pd.DataFrame:
+    """Return the scores of all groups, one after the other; rows that were not used are left out."""
+    labels = fit.table.group_labels
+    frames = [
+        pd.DataFrame(part, columns=list(block.latent)) for part, block in zip(parts, fit.model.blocks, strict=True)
+    ]
+    if len(labels) > 1:
+        for frame, label in zip(frames, labels, strict=True):
+            frame.insert(0, "group", label)
+    return pd.concat(frames, ignore_index=True)
+
+
+def _of_levels(
+    fit: StructuralEstimates, source: ClusteredFit, method: str, level: str, new: pd.DataFrame | None
+) -> pd.DataFrame:
+    """Return scores of one level of a two-level model."""
+    check_option("level", level, ("within", "between"))
+    if method != "regression":
+        raise SpecError(message("two-level models have regression scores only", do="Leave method= out"))
+    if new is not None:
+        raise SpecError(message("two-level models score the rows they were fitted to", do="Leave new= out"))
+    at = 1 if level == "between" else 0
+    frames = []
+    for g, part in enumerate(level_scores(source, level)):
+        frame = pd.DataFrame(part, columns=list(fit.model.blocks[2 * g + at].latent))
+        if len(fit.table.group_labels) > 1:
+            frame.insert(0, "group", fit.table.group_labels[g])
+        frames.append(frame)
+    return pd.concat(frames, ignore_index=True)

@@ -1,0 +1,138 @@
+"""Views of a fitted model, group by group, from what its engine knows."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import numpy as np
+from numpy.typing import NDArray
+
+from alliancekit.structural.after.view import (
+    GroupView,
+    held_moments,
+    keep_moments,
+    normal_slope,
+    normal_weight,
+    stack_moments,
+)
+from alliancekit.structural.continuous.missing.estimate import IncompleteFit
+from alliancekit.structural.duplication import half_gradient
+from alliancekit.structural.estimates import StructuralEstimates
+from alliancekit.structural.likelihood.contract import Block as Moments
+from alliancekit.structural.twolevel.estimate import ClusteredFit
+
+Floats = NDArray[np.float64]
+Booleans = NDArray[np.bool_]
+
+
+def group_views(fit: StructuralEstimates) -> tuple[GroupView, ...]:
+    """Return a view of each group."""
+    return _views_of_moments(fit) if fit.source is None else _views_of_rows(fit, fit.source)
+
+
+def held_variables(fit: StructuralEstimates, block: int) -> Booleans:
+    """Return which observed variables of a block (from 0) are covariates with fixed moments."""
+    table = fit.table
+    fixed = {table.lhs[i] for i in table.rows(block + 1) if table.exo[i]}
+    return np.array([name in fixed for name in fit.model.blocks[block].observed], dtype=bool)
+
+
+def _views_of_moments(fit: StructuralEstimates) -> tuple[GroupView, ...]:
+    """Views of a fit of means and covariances of complete data by maximum likelihood."""
+    means, out = fit.model.means, []
+    pieces = zip(fit.sample.groups, fit.saturated, fit.implied, fit.model.jacobian(fit.x), strict=True)
+    for b, (group, sample, model, slopes) in enumerate(pieces):
+        held = held_variables(fit, b)
+        weight = normal_weight(model.sigma, means, held)
+        out.append(
+            GroupView(
+                group.label,
+                group.names,
+                group.n,
+                stack_moments([sample], means),
+                stack_moments([model], means),
+                slopes[keep_moments([len(group.names)], means)],
+                weight,
+                normal_slope(sample, model, group.n, means),
+                means,
+                partial(_same, weight),
+                partial(_normal_spread, sample.sigma, means, held, group.n),
+            )
+        )
+    return tuple(out)
+
+
+def _same(weight: Floats) -> Floats:
+    return weight
+
+
+def _normal_spread(cov: Floats, means: bool, held: Booleans, n: int) -> Floats:
+    """Return the covariance matrix of sample moments of normal rows, zero for those held."""
+    return np.asarray(np.linalg.pinv(normal_weight(cov, means, held), hermitian=True) / n)
+
+
+def _views_of_rows(fit: StructuralEstimates, source: IncompleteFit | ClusteredFit) -> tuple[GroupView, ...]:
+    """Views of a fit of raw data: with missing values, robust errors, or two levels."""
+    step, out = fit.model.per_group, []
+    found = source.data.evaluate(fit.implied)
+    assert found is not None
+    weights = source.data.information("expected", fit.implied)
+    slopes = fit.model.jacobian(fit.x)
+    for g, group in enumerate(fit.sample.groups):
+        mine = slice(g * step, (g + 1) * step)
+        sizes = [len(block.mu) for block in fit.implied[mine]]
+        means = fit.model.means or step > 1
+        kept = keep_moments(sizes, means)
+        blocks = range(g * step, (g + 1) * step)
+        held = np.concatenate([held_moments(held_variables(fit, b), True) for b in blocks])
+        by_moment = np.concatenate([_vector(block) for block in found[1][mine]])
+        out.append(
+            GroupView(
+                group.label,
+                group.names,
+                group.n,
+                stack_moments(fit.saturated[mine], means),
+                stack_moments(fit.implied[mine], means),
+                slopes[g][kept],
+                without(weights[g], held, kept) / group.n,
+                -by_moment[kept] / 2,
+                means,
+                partial(_curvature, fit, source, g, held, kept, group.n),
+                partial(_spread, fit, source, g, held, kept),
+            )
+        )
+    return tuple(out)
+
+
+def _vector(slope: Moments) -> Floats:
+    return np.concatenate([slope.mu, half_gradient(slope.sigma)])
+
+
+def without(matrix: Floats, held: Booleans, kept: Booleans) -> Floats:
+    """Return the rows and columns that are kept, those of covariates with fixed moments set to zero."""
+    out = matrix.copy()
+    out[held] = 0.0
+    out[:, held] = 0.0
+    return out[np.ix_(kept, kept)]
+
+
+def _curvature(
+    fit: StructuralEstimates, source: IncompleteFit | ClusteredFit, g: int, held: Booleans, kept: Booleans, n: int
+) -> Floats:
+    """Return the information about the moments of one row at the implied moments, of the kind asked for."""
+    return without(source.data.information(_kind(fit), fit.implied)[g], held, kept) / n
+
+
+def _spread(
+    fit: StructuralEstimates, source: IncompleteFit | ClusteredFit, g: int, held: Booleans, kept: Booleans
+) -> Floats:
+    """Return the covariance matrix of the saturated moments: inverse information, or a sandwich."""
+    saturated = source.saturated
+    bread = np.linalg.pinv(without(saturated.information(source.data, _kind(fit))[g], held, kept), hermitian=True)
+    if source.request.sandwich:
+        bread = bread @ without(saturated.meats(source.data)[g], held, kept) @ bread
+    return np.asarray(bread)
+
+
+def _kind(fit: StructuralEstimates) -> str:
+    return fit.options.information

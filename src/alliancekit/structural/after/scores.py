@@ -1,0 +1,50 @@
+"""Factor scores of complete rows: what a person's answers say about the latent variables.
+
+Regression scores are the expected factors given all observed variables (Thomson 1934); Bartlett's (1937, Br J Psychol
+28, 97-104) weigh the indicators by their residual covariances alone, and are unbiased given the factors.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from alliancekit.structural.after.whole import Whole
+from alliancekit.structural.model import BlockModel
+
+Floats = NDArray[np.float64]
+METHODS = ("regression", "bartlett")
+
+
+def score_weights(block: BlockModel, at: Whole, method: str) -> Floats:
+    """Return the weights (factors, p) of deviations from the implied means; NaN where a factor has no score.
+
+    Observed variables that are part of a regression stand for themselves, as in lavaan; a factor without indicators
+    of its own (of second order) has regression scores only.
+    """
+    p = len(block.observed)
+    inverse = np.linalg.pinv(at.cov[:p, :p], hermitian=True)
+    if method == "regression":
+        return np.asarray(at.cov[p:, :p] @ inverse)
+    loadings = _measurement(block, at)
+    crossed = loadings.T @ inverse
+    weights = np.linalg.pinv(crossed @ loadings, hermitian=True) @ crossed
+    factors = weights[: len(block.latent)]
+    factors[~np.any(loadings[:, : len(block.latent)] != 0, axis=0)] = np.nan
+    return np.asarray(factors)
+
+
+def _measurement(block: BlockModel, at: Whole) -> Floats:
+    """Return the loadings (p, factors and observed variables of regressions), the latter one on themselves."""
+    p = len(block.observed)
+    pattern = block.A != 0
+    pattern[block.directed.rows, block.directed.columns] = True
+    part = pattern[:p, :p].any(axis=1) | pattern[:, :p].any(axis=0)
+    loadings = at.A[:p, p:].copy()
+    loadings[part] = 0.0
+    return np.hstack([loadings, np.eye(p)[:, part]])
+
+
+def score_rows(rows: Floats, centre: Floats, weights: Floats, means: Floats) -> Floats:
+    """Return scores (n, factors) of rows (n, p): means of the factors plus weighted deviations from ``centre`` (p,)."""
+    return np.asarray((rows - centre) @ weights.T + means)
