@@ -1,5 +1,6 @@
 # Cases of full-information maximum likelihood: writes data.csv and model.json below the folder given as argument.
-# Afterwards: Rscript run_sem_twolevel.R <folder>/<case> ... writes expected.json.
+# Afterwards: Rscript run_sem_twolevel.R <folder>/<case> ... writes expected.json, python trim_sem.py <folder> cuts it
+# to what is compared.
 suppressPackageStartupMessages({library(lavaan); library(jsonlite)})
 root <- commandArgs(trailingOnly = TRUE)[1]
 write_case <- function(name, data, model) {
@@ -20,17 +21,13 @@ write_case("hs_options", d, list(
   common_args = list(missing = "fiml"),
   models = list(
     list(label = "mlf", args = list(estimator = "MLF"), want = lean),
-    list(label = "h1_information", args = list(observed.information = "h1"), want = lean),
-    list(label = "unstructured", args = list(information = "expected", h1.information = "unstructured"), want = lean),
     list(label = "yuan_bentler", args = list(estimator = "ML", se = "robust.huber.white", test = "yuan.bentler"), want = lean),
     list(label = "groups_mlr", args = list(estimator = "MLR", group = "school"), want = lean),
     list(label = "groups_equal_loadings_mlr", args = list(estimator = "MLR", group = "school", group.equal = "loadings"), want = lean),
     list(label = "groups_scalar", args = list(group = "school", group.equal = I(c("loadings", "intercepts"))), want = lean),
     list(label = "equal_pair", want = lean, syntax = "visual =~ x1 + a*x2 + a*x3\ntextual =~ x4 + x5 + x6\nspeed =~ x7 + b*x8 + c*x9\nratio := b / c"),
     list(label = "covariates_mlr", fn = "sem", args = list(estimator = "MLR"), want = lean,
-         syntax = paste0(three, "\nvisual ~ sex + ageyr\ntextual ~ ageyr")),
-    list(label = "auxiliary_by_hand", want = lean,
-         syntax = "visual =~ x1 + x2 + x3\ntextual =~ x4 + x5 + x6\nageyr ~~ ageyr + x1 + x2 + x3 + x4 + x5 + x6\nageyr ~ 1"))))
+         syntax = paste0(three, "\nvisual ~ sex + ageyr\ntextual ~ ageyr")))))
 x <- d
 x$ageyr[seq(5, 300, 15)] <- NA
 write_case("hs_missing_x", x, list(

@@ -1,0 +1,242 @@
+"""Models of incomplete rows and of two levels against lavaan 0.6-14: every number of every model.
+
+lavaan stops the EM algorithm of the saturated two-level model where a step gains less than 1e-4 in log-likelihood, and
+the search of a two-level model at a gradient near 1e-5, so its log-likelihoods are lower than ours by up to 1e-3. What
+rests on the saturated model (chi-square, SRMR, intraclass correlations, scaling factors) is compared at that.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import alliancekit as ak
+from alliancekit.structural.after.raw_scores import incomplete_scores, level_scores
+from tests.reference.comparison import TOLERANCES, assert_close, assert_within, note_gain
+from tests.reference.sem_cases import HERE, expected, fit, load
+from tests.reference.test_sem import COMPARE, SKIPPED, numbers, rows_of
+
+Case = tuple[str, str, str]
+TWO_LEVEL = ("cfi", "tli", "nnfi", "rni", "ifi", "nfi", "rfi", "pnfi", "rmsea", "pvalue", "srmr")
+LEFT_OUT: dict[Case, tuple[tuple[str, ...], str]] = {
+    ("sem_missing", "hs_missing_x", "random_x"): (
+        ("robust",),
+        "lavaan leaves random covariates out of the complete-data information of the robust measures; see corrected.py",
+    ),
+    ("sem_missing", "hs_missing_x", "fiml_x"): (
+        ("unrestricted.logl",),
+        "not what its chi-square rests on, which is not twice the difference of its log-likelihoods",
+    ),
+    ("sem_missing", "cluster_robust", "fiml"): (
+        ("rmsea.ci.upper.robust",),
+        "near zero; uniroot stops at 1e-4 of lambda",
+    ),
+    ("sem_missing", "cluster_robust", "fiml_mlr"): (
+        ("rmsea.ci.upper.robust",),
+        "near zero; uniroot stops at 1e-4 of lambda",
+    ),
+}
+EARLY = ("sem_twolevel", "missing_items", "covariates")
+"""Here lavaan takes the moments of covariates from its saturated model, which it leaves 3e-4 from the sample's."""
+CONSTANTS = ("rmsea.ci.level", "rmsea.close.h0", "rmsea.notclose.h0")
+
+
+def cases(family: str) -> list[Case]:
+    """Every model of a family."""
+    folders = sorted(path.parent.name for path in (HERE / family).glob("*/expected.json"))
+    return [(family, name, label) for name in folders for label in load(family, name)[1]["models"]]
+
+
+def parts(family: str) -> list[tuple[Case, str]]:
+    """Every quantity of every model of a family."""
+    return [(case, name) for case in cases(family) for name in expected(*case) if name not in SKIPPED]
+
+
+def ids(found: list[tuple[Case, str]]) -> list[str]:
+    """Names of tests."""
+    return ["-".join((*case, name)) for case, name in found]
+
+
+MISSING, LEVELS = parts("sem_missing"), parts("sem_twolevel")
+
+
+@pytest.mark.option("cfa.missing", "reference")
+@pytest.mark.option("cfa.cluster", "reference")
+@pytest.mark.parametrize(("case", "name"), MISSING, ids=ids(MISSING))
+def test_incomplete_rows(case: Case, name: str) -> None:
+    reference = expected(*case)[name]
+    if name == "fit" and case in LEFT_OUT:
+        words, reason = LEFT_OUT[case]
+        assert reason
+        reference = {key: value for key, value in reference.items() if not any(word in key for word in words)}
+    COMPARE[name](case, reference)
+
+
+@pytest.mark.parametrize(("case", "name"), LEVELS, ids=ids(LEVELS))
+def test_two_levels(case: Case, name: str) -> None:
+    reference = expected(*case)[name]
+    if name == "error":
+        assert "infinite or missing" in reference
+        return
+    (LEVEL_COMPARE.get(name) or COMPARE[name])(case, reference)
+
+
+def level_table(case: Case, reference: list[dict[str, Any]]) -> None:
+    """Rows of the table and their order."""
+    table = fit(*case).table
+    assert len(table) == len(reference)
+    for i, r in enumerate(reference):
+        ours = (table.lhs[i], table.op[i], table.rhs[i], table.block[i], table.free[i], table.label[i], table.exo[i])
+        assert ours == (r["lhs"], r["op"], r["rhs"], r["block"], r["free"], r["label"], r["exo"])
+
+
+def level_estimates(case: Case, reference: list[dict[str, Any]]) -> None:
+    """Estimates, standard errors and what follows from them."""
+    plain = [numbered(case, r) for r in reference if r["op"] not in ("==", "<", ">")]
+    if case == EARLY:
+        plain = [r for r in plain if not {r["lhs"], r["rhs"]} <= {"x1", "w1", ""}]
+    found = fit(*case).tidy().iloc[rows_of(fit(*case), plain)]
+    assert_close(found["estimate"], numbers(plain, "est"), "two_level_estimate", "estimates")
+    assert_close(found["std_error"], numbers(plain, "se"), "two_level_std_error", "standard errors")
+    known = np.isfinite(numbers(plain, "z"))
+    z, se = numbers(plain, "z")[known], numbers(plain, "se")[known]
+    own = TOLERANCES["two_level_std_error"]["rel"] + TOLERANCES["two_level_std_error"]["abs"] / se
+    limit = own * np.abs(z) + TOLERANCES["two_level_estimate"]["abs"] / se + TOLERANCES["two_level_estimate"]["rel"]
+    assert_within(np.abs(found["statistic"].to_numpy()[known] - z), limit, "statistic", "z", "z differs")
+    for ours, theirs in (("conf_low", "ci.lower"), ("conf_high", "ci.upper")):
+        assert_close(found[ours], numbers(plain, theirs), "two_level_limit", theirs)
+
+
+def numbered(case: Case, row: dict[str, Any]) -> dict[str, Any]:
+    """A row of R with its group as a number."""
+    labels = expected(*case)["group_labels"]
+    return row if row.get("group") not in labels else row | {"group": labels.index(row["group"]) + 1}
+
+
+def level_standardised(case: Case, reference: list[dict[str, Any]], column: str) -> None:
+    """Standardised estimates; R's table names no level, its rows stand in the order of the estimates."""
+    plain = [numbered(case, r) for r in expected(*case)["estimates"] if r["op"] not in ("==", "<", ">")]
+    other = [r for r in reference if r["op"] not in ("==", "<", ">")]
+    assert [(r["lhs"], r["op"], r["rhs"]) for r in plain] == [(r["lhs"], r["op"], r["rhs"]) for r in other]
+    found = fit(*case).tidy().iloc[rows_of(fit(*case), plain)][column].to_numpy()
+    theirs = numbers(other, "est.std")
+    known = np.isfinite(theirs)
+    assert_close(found[known], theirs[known], "two_level_standardised", column)
+
+
+def level_fit(case: Case, reference: dict[str, float]) -> None:
+    """Fit measures; our log-likelihoods are never lower."""
+    ours = fit(*case).fit_measures()
+    for name, value in reference.items():
+        if value is None or name in CONSTANTS:
+            continue
+        kind = "two_level_chi_square"
+        if name in ("logl", "unrestricted.logl"):
+            assert ours[name.replace(".", "_")] >= value - 1e-6
+            note_gain(ours[name.replace(".", "_")], value, name)
+        if name in ("logl", "unrestricted.logl", "aic", "bic", "bic2"):
+            kind = "log_likelihood"
+        elif name in ("npar", "df", "baseline.df", "ntotal", "df.scaled", "baseline.df.scaled"):
+            kind = "count"
+        elif "scaling.factor" in name or name.endswith("chisq.scaled"):
+            kind = "two_level_scaling"
+        elif name.startswith(TWO_LEVEL):
+            kind = "two_level_index"
+        elif name == "fmin":
+            kind = "lavaan_criterion"
+        assert_close(ours[name.replace(".", "_")], value, kind, name)
+
+
+def level_vcov(case: Case, reference: dict[str, Any]) -> None:
+    """Covariances of the parameters, in units of their standard errors."""
+    theirs = np.array(reference["values"], dtype=float)
+    scale = np.sqrt(np.outer(np.diag(theirs), np.diag(theirs)))
+    gap = np.abs(fit(*case).vcov().to_numpy() - theirs) / scale
+    limit = np.full(gap.shape, 2 * TOLERANCES["two_level_std_error"]["rel"])
+    assert_within(gap, limit, "two_level_std_error", "vcov", "covariance of the parameters")
+
+
+def level_implied(case: Case, reference: Any) -> None:
+    """Implied moments of both levels."""
+    kind = "two_level_limit" if case == EARLY else "two_level_estimate"
+    blocks = list(reference.values()) if isinstance(reference, dict) else reference
+    for part, moments in zip(blocks, fit(*case)._fit.implied, strict=True):
+        assert_close(moments.sigma, part["cov"]["values"], kind, "implied covariances")
+        assert_close(moments.mu, list(part["mean"].values()), kind, "implied means")
+
+
+def level_icc(case: Case, reference: dict[str, float]) -> None:
+    """Intraclass correlations of the saturated model."""
+    found = fit(*case).icc().set_index("variable")["icc"]
+    assert_close(found[list(reference)].to_numpy(), list(reference.values()), "two_level_estimate", "icc")
+
+
+def level_factor_scores(case: Case, reference: dict[str, Any]) -> None:
+    """Scores of both levels. lavaan puts zero for covariates between clusters where it scores the upper level."""
+    source = fit(*case)._fit.source
+    for name, level in (("level1", "within"), ("level2", "between")):
+        theirs = np.array(reference[name]["values"], dtype=float)
+        if theirs.shape[1] == 0:
+            continue
+        ours = level_scores(source, level)[0][:10]
+        columns = [list(source.model.blocks[int(level == "between")].latent).index(f) for f in reference[name]["cols"]]
+        if level == "between" and case[1] == "covariates":
+            block, only = source.model.blocks[1], source.data.groups[0].roles.cluster_only
+            at = [block.observed.index(v) for v in only]
+            implied = source.solution.implied[1]
+            weight = np.linalg.solve(implied.sigma, link_of(source))
+            values = source.parts()[0].between[:10][:, at] + implied.mu[at]
+            ours = ours - values @ weight[at]
+        assert_close(ours[:, columns], theirs, "two_level_estimate", f"factor scores {level}")
+
+
+def link_of(source: Any) -> np.ndarray:
+    """Covariances of observed variables and factors of the upper level."""
+    part = source.model.parts(source.x)[1]
+    return np.asarray(part.spread[:, len(source.model.blocks[1].observed) :])
+
+
+LEVEL_COMPARE: dict[str, Any] = {
+    "partable": level_table,
+    "estimates": level_estimates,
+    "standardized_std_all": lambda case, r: level_standardised(case, r, "std_all"),
+    "standardized_std_lv": lambda case, r: level_standardised(case, r, "std_lv"),
+    "fit": level_fit,
+    "vcov": level_vcov,
+    "implied": level_implied,
+    "icc_vars": level_icc,
+    "factor_scores_first10": level_factor_scores,
+    "coef": lambda case, r: assert_close(fit(*case)._fit.x, list(r.values()), "two_level_estimate", "coef"),
+}
+
+
+@pytest.mark.option("cfa.auxiliary", "reference")
+@pytest.mark.parametrize("estimator", ["ML", "MLR"])
+def test_auxiliary_variables_are_saturated_correlates(estimator: str) -> None:
+    folder = HERE / "sem_missing" / "hs_options"
+    reference = json.loads((folder / "auxiliary.json").read_text())["models"][estimator]
+    model = "visual =~ x1 + x2 + x3\ntextual =~ x4 + x5 + x6\nvisual ~ sex"
+    data = pd.read_csv(folder / "data.csv")
+    found = ak.sem(model, data, missing="fiml", estimator=estimator, auxiliary=["x7", "x8"])
+    rows = found.tidy().set_index(["lhs", "op", "rhs"])
+    for row in reference["estimates"]:
+        own = rows.loc[(row["lhs"], row["op"], row.get("rhs", ""))]
+        assert_close(own["estimate"], row["est"], "estimate", str(row))
+        assert_close(own["std_error"], row["se"], "std_error", str(row))
+    measures = found.fit_measures()
+    for name, value in reference["fit"].items():
+        assert_close(measures[name.replace(".", "_")], value, "fit_measure", name)
+
+
+def test_factor_scores_of_incomplete_rows() -> None:
+    folder = HERE / "sem" / "hs_fiml_missing"
+    reference = json.loads((folder / "scores.json").read_text())
+    data = pd.read_csv(folder / "data.csv")
+    found = ak.cfa(load("sem", "hs_fiml_missing")[0]["syntax"], data, missing="fiml")
+    for method, name in (("regression", "regression"), ("bartlett", "Bartlett")):
+        ours = incomplete_scores(found._fit.source, method)[0][:10]
+        assert_close(ours, reference[name]["values"], "estimate", f"{method} scores")
