@@ -38,8 +38,11 @@ def check_solution(fit: StructuralEstimates) -> list[str]:
 
 def _identified(fit: StructuralEstimates) -> list[str]:
     """Name the parameters in the null space of the information."""
-    basis = fit.constraints.linear.basis
-    inner = basis.T @ fit.information @ basis
+    if fit.source is None:
+        basis = fit.constraints.linear.basis
+        inner = basis.T @ fit.information @ basis
+    else:
+        basis, inner = fit.source.mapping.basis, fit.source.solution.information
     if not inner.size or not np.isfinite(inner).all():
         return []
     scale = np.sqrt(np.maximum(np.abs(np.diag(inner)), 1e-300))
@@ -48,7 +51,7 @@ def _identified(fit: StructuralEstimates) -> list[str]:
     if not failed and factor.diagonal().min() > 1e-3:
         return []
     values, vectors = np.linalg.eigh(scaled)
-    null = vectors[:, values < 1e-9 * max(float(values[-1]), 1e-300)]
+    null = vectors[:, np.abs(values) < 1e-9 * max(float(np.abs(values).max()), 1e-300)]
     if not null.size:
         return []
     moved = np.abs(basis @ (null / scale[:, None]))
@@ -77,8 +80,9 @@ def _admissible(fit: StructuralEstimates) -> list[str]:
             found.append(message(what, where=where, do=do))
             continue
         p = len(block.observed)
-        for kind, own in (("latent variables", slice(p, None)), ("residuals", slice(0, p))):
-            matrix = S[own, own]
+        inside = [i for i in range(p) if names[i] not in fit.options.auxiliary]
+        for kind, own in (("latent variables", list(range(p, len(names)))), ("residuals", inside)):
+            matrix = S[np.ix_(own, own)]
             if matrix.size and np.linalg.eigvalsh(matrix)[0] < -1e-8 * max(float(np.abs(matrix).max()), 1e-300):
                 what = f"the covariance matrix of the {kind} is not positive definite: a correlation is beyond one"
                 found.append(message(what, where=where, do="Two of them may be the same; look at the correlations"))

@@ -15,12 +15,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from alliancekit.core.errors import DesignError, message
 from alliancekit.structural.continuous.missing.likelihood import invert_patterns
 from alliancekit.structural.continuous.missing.patterns import Patterns, group_patterns
 from alliancekit.structural.duplication import half_gradient
 from alliancekit.structural.twolevel.likelihood import LOG_2PI, invert_positive
 from alliancekit.structural.twolevel.moments import LevelMoments, spread_moments
-from alliancekit.structural.twolevel.statistics import Roles
+from alliancekit.structural.twolevel.statistics import Roles, require_variation
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.intp]
@@ -77,6 +78,7 @@ def summarise_incomplete(rows: Floats, cluster: Integers, only: Floats, roles: R
     kept = cluster[patterns.kept]
     _, kept = np.unique(kept, return_inverse=True)
     kept = kept.ravel()
+    _require_two_levels(patterns, kept, roles)
     only = only[np.unique(cluster[patterns.kept])]
     k = patterns.size.size
     groups = int(kept.max()) + 1
@@ -87,6 +89,20 @@ def summarise_incomplete(rows: Floats, cluster: Integers, only: Floats, roles: R
     forms, number = np.unique(there, axis=0, return_inverse=True)
     kinds = tuple((forms[f], np.flatnonzero(number.ravel() == f)) for f in range(forms.shape[0]))
     return IncompleteClusters(roles, patterns, kept, count, only, kinds)
+
+
+def _require_two_levels(patterns: Patterns, cluster: Integers, roles: Roles) -> None:
+    """Refuse data without two clusters, or a variable that does not vary within clusters."""
+    groups = int(cluster.max()) + 1
+    if groups < 2:
+        what = "A two-level model needs at least two clusters"
+        raise DesignError(message(what, do="Check the column given as cluster"))
+    there = patterns.observed[patterns.pattern].astype(float)
+    centre = patterns.rows.sum(axis=0) / there.sum(axis=0)
+    centred = np.where(there > 0, patterns.rows - centre, 0.0)
+    count, sums, squares = (_sum_by(part, cluster, groups) for part in (there, centred, centred**2))
+    within = (squares - sums**2 / np.maximum(count, 1.0)).sum(axis=0)
+    require_variation(within, squares.sum(axis=0), roles)
 
 
 def evaluate_incomplete(moments: LevelMoments, data: IncompleteClusters) -> IncompleteEvaluation | None:

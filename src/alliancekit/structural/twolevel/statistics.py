@@ -121,7 +121,7 @@ def summarise_clusters(rows: Floats, cluster: Integers, only: Floats, roles: Rol
     means = np.column_stack([np.bincount(cluster, centred[:, k], j) for k in range(rows.shape[1])]) / size[:, None]
     deviation = centred - means[cluster]
     within = deviation.T @ deviation
-    _require_variation(within, centred, roles)
+    require_variation(within.diagonal(), (centred**2).sum(axis=0), roles)
     wide = np.column_stack([only, means + centre])
     sizes, place = np.unique(size, return_inverse=True)
     number = np.bincount(place).astype(float)
@@ -136,10 +136,9 @@ def summarise_clusters(rows: Floats, cluster: Integers, only: Floats, roles: Rol
     return Clusters(roles, rows, cluster, size, wide, within, sizes.astype(float), number, mean + offset, cross)
 
 
-def _require_variation(within: Floats, centred: Floats, roles: Roles) -> None:
-    """Refuse a level-1 variable that does not vary within any cluster."""
-    total = (centred**2).sum(axis=0)
+def require_variation(within: Floats, total: Floats, roles: Roles) -> None:
+    """Refuse a level-1 variable that does not vary within any cluster; sums of squares within and in all (p_y,)."""
     for k, name in enumerate(roles.within):
-        if not within[k, k] > 1e-12 * total[k]:
+        if not within[k] > 1e-12 * total[k]:
             what = f"The variable {name} does not vary within clusters, so it has no within-level variance"
             raise DesignError(message(what, do="Name it in the between model only"))
