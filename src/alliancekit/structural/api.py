@@ -52,7 +52,8 @@ def cfa(
     ----------
     model : lavaan model syntax, such as ``"bond =~ w1 + w2 + w3"``, or a ``ParameterTable``.
     data : frame or Study, one row per person (or per group member).
-    estimator : "ML"; "MLR" (robust standard errors and scaled test); "MLF" (first-order standard errors).
+    estimator : "ML"; robust forms "MLR" (also with missing values), "MLM", "MLMV", "MLMVS"; "MLF" (first-order standard
+        errors); least squares "GLS", "ULS", "WLS", "DWLS" and their robust forms "ULSM", "ULSMV", "WLSM", "WLSMV" ...
     missing : "listwise" (default: leaves out incomplete rows and warns); "fiml" (all rows, by full information; rows
         without a covariate are left out); "fiml.x" (these too, at the moments that full information gives covariates).
     se, test, information : lavaan's words; None takes what goes with the estimator. likelihood : "normal" or

@@ -7,7 +7,9 @@ import numpy as np
 from alliancekit.core.errors import FitError, SpecError, message
 from alliancekit.structural.constraints import Constraints
 from alliancekit.structural.continuous.fit import fit_complete
+from alliancekit.structural.continuous.least_squares import fit_least_squares, stacked_of
 from alliancekit.structural.continuous.missing.estimate import IncompleteFit, fit_incomplete
+from alliancekit.structural.continuous.robust import make_robust
 from alliancekit.structural.estimates import ModelTest, StructuralEstimates
 from alliancekit.structural.likelihood.inference import model_information
 from alliancekit.structural.likelihood.solution import Request, Solution
@@ -21,11 +23,31 @@ def estimate(options: Options, table: ParameterTable, constraints: Constraints, 
     """Return the estimates of a model by the engine that its options need."""
     if table.n_levels > 1:
         return _by_levels(options, table, constraints, sample)
-    plain = options.se == "standard" and options.test == "standard" and options.information == "expected"
+    plain = options.se in ("standard", "robust.sem", "none") and options.information == "expected"
+    plain = plain and not options.test.startswith("yuan")
     limited = constraints.equalities or constraints.inequalities or any(np.isfinite(table.lower + table.upper))
     if options.missing == "listwise" and plain and not options.cluster and not limited:
-        return fit_complete(options, table, constraints, sample)
+        return _by_moments(options, table, constraints, sample)
+    if options.point != "ML" or options.se == "robust.sem":
+        what = f"estimator {options.estimator} does not take inequalities, bounds or equalities that are not linear"
+        raise SpecError(message(what, do='Take estimator="ML" or "MLR"'))
     return _by_rows(options, table, constraints, sample)
+
+
+def _by_moments(
+    options: Options, table: ParameterTable, constraints: Constraints, sample: Sample
+) -> StructuralEstimates:
+    """Fit means and covariances of complete data."""
+    robust = options.se == "robust.sem" or options.test != "standard"
+    if options.point == "ML":
+        fit = fit_complete(options, table, constraints, sample)
+        return make_robust(fit, stacked_of(fit)) if robust else fit
+    fit = fit_least_squares(options, table, constraints, sample)
+    if not robust:
+        return fit
+    if fit.stacked is None or any(group.rows is None for group in sample.groups):
+        raise SpecError(message("robust standard errors need the rows of the data, not only their covariances"))
+    return make_robust(fit, fit.stacked)
 
 
 def request_of(options: Options, *, clusters: bool = False) -> Request:

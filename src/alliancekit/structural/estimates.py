@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,21 +17,35 @@ from alliancekit.structural.sample import Sample
 from alliancekit.structural.table import ParameterTable
 from alliancekit.structural.twolevel.estimate import ClusteredFit
 
+if TYPE_CHECKING:
+    from alliancekit.structural.continuous.asymptotic import Stacked
+
 Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
 class ModelTest:
-    """A test of a model against the saturated one. factor : scaling factor, None for the plain test, NaN without df."""
+    """A test of a model against the saturated one.
+
+    factor : scaling factor, None for the plain test. shift : added after scaling. scaled_df : df of the scaled
+    statistic, None where they are those of the plain one.
+    """
 
     statistic: float
     df: int
     factor: float | None = None
+    shift: float = 0.0
+    scaled_df: float | None = None
 
     @property
     def scaled(self) -> float:
-        """The scaled statistic; the plain one where there is no factor."""
-        return self.statistic if self.factor is None or self.df == 0 else self.statistic / self.factor
+        """The scaled statistic; the plain one where there is no factor, or nothing to scale (df 0, factor NaN)."""
+        return self.statistic if self.factor is None or self.df == 0 else self.statistic / self.factor + self.shift
+
+    @property
+    def df_scaled(self) -> float:
+        """Degrees of freedom of the scaled statistic."""
+        return float(self.df) if self.scaled_df is None else self.scaled_df
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -46,6 +61,7 @@ class StructuralEstimates:
     fmin : lavaan's criterion. log_likelihood, log_likelihood_saturated. factors : scaling factors of both (saturated,
         model), None unless robust.
     n_parameters : free parameters less equality constraints. iterations, converged : of the search. engine : which.
+    stacked : moments, weights and Gamma of a fit by least squares.
     source : the fit of raw data (missing values, levels) with what only it knows; None for fits of moments.
     """
 
@@ -70,3 +86,4 @@ class StructuralEstimates:
     converged: bool
     engine: str
     source: IncompleteFit | ClusteredFit | None = None
+    stacked: Stacked | None = None

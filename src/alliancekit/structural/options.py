@@ -8,10 +8,12 @@ from dataclasses import dataclass, replace
 from alliancekit.core.errors import SpecError, check_option, message
 from alliancekit.structural.rules import CFA, EQUAL, GROWTH, SEM, Rules
 
-ESTIMATORS = ("ML", "MLR", "MLF")
+ESTIMATORS: tuple[str, ...] = ("ML", "MLR", "MLM", "MLMV", "MLMVS", "MLF", "GLS", "ULS", "ULSM", "ULSMV", "ULSMVS")
+ESTIMATORS += ("WLS", "DWLS", "WLSM", "WLSMV", "WLSMVS")
+_ENDINGS = {"M": "satorra.bentler", "MV": "scaled.shifted", "MVS": "mean.var.adjusted"}
 MISSING = ("listwise", "fiml", "fiml.x")
-ERRORS = ("standard", "robust.huber.white", "first.order", "none")
-TESTS = ("standard", "yuan.bentler", "yuan.bentler.mplus")
+ERRORS = ("standard", "robust.huber.white", "robust.sem", "first.order", "none")
+TESTS = ("standard", "yuan.bentler", "yuan.bentler.mplus", *_ENDINGS.values())
 INFORMATION = ("expected", "observed", "first.order")
 LIKELIHOODS = ("normal", "wishart")
 FUNCTIONS = {"cfa": CFA, "sem": SEM, "growth": GROWTH}
@@ -48,6 +50,11 @@ class Options:
     cluster: str | None = None
     auxiliary: tuple[str, ...] = ()
 
+    @property
+    def point(self) -> str:
+        """The estimator of the parameters themselves: ML, GLS, ULS, WLS or DWLS."""
+        return _resolve(self.estimator)[0]
+
 
 def make_options(
     function: str,
@@ -77,16 +84,14 @@ def make_options(
     """
     word = check_option("estimator", str(estimator).upper(), ESTIMATORS)
     chosen = check_option("missing", _word(missing or "listwise"), MISSING)
-    robust = word == "MLR"
-    defaults = ("robust.huber.white", "yuan.bentler.mplus", "observed") if robust else ("standard", "standard", "")
-    if word == "MLF":
-        defaults = ("first.order", "standard", "first.order")
+    point, defaults = _resolve(word)
     kind = check_option("information", _word(information or defaults[2] or _usual(chosen, cluster)), INFORMATION)
     errors = check_option("se", _word(se or defaults[0]), ERRORS)
     tested = check_option("test", _word(test or defaults[1]), TESTS)
     check_option("likelihood", likelihood, LIKELIHOODS)
-    if likelihood == "wishart" and (chosen != "listwise" or robust or cluster):
+    if likelihood == "wishart" and (chosen != "listwise" or word != "ML" or cluster):
         raise SpecError(message("the Wishart likelihood is for complete data and estimator='ML'"))
+    _check_together(point, errors, tested, kind, chosen, cluster)
     equal = _words(group_equal)
     for name in equal:
         check_option("group_equal", name, EQUAL)
@@ -114,6 +119,32 @@ def make_options(
         raise SpecError(message(what, do='Give missing="fiml", or leave auxiliary= out'))
     given = missing is not None
     return Options(function, word, errors, tested, kind, chosen, given, likelihood, rules, group, cluster, helping)
+
+
+def _resolve(word: str) -> tuple[str, tuple[str, str, str]]:
+    """Return the point estimator of a word, and what goes with it: standard errors, test, information."""
+    if word == "MLR":
+        return "ML", ("robust.huber.white", "yuan.bentler.mplus", "observed")
+    if word == "MLF":
+        return "ML", ("first.order", "standard", "first.order")
+    for stem, point in (("ML", "ML"), ("ULS", "ULS"), ("WLS", "DWLS")):
+        ending = word.removeprefix(stem)
+        if word.startswith(stem) and ending in _ENDINGS:
+            return point, ("robust.sem", _ENDINGS[ending], "expected")
+    return word, ("standard", "standard", "" if word == "ML" else "expected")
+
+
+def _check_together(point: str, se: str, test: str, information: str, missing: str, cluster: str | None) -> None:
+    """Raise SpecError for words that do not go together."""
+    by_gamma = se == "robust.sem" or test in _ENDINGS.values()
+    if not (by_gamma or point != "ML"):
+        return
+    if missing != "listwise" or cluster:
+        what = f"estimator, se and test by the covariance of the moments ({point}, {se}, {test}) need complete rows"
+        raise SpecError(message(what, do='With missing values or clusters take estimator="MLR"'))
+    likelihood = se in ("robust.huber.white", "first.order") or test.startswith("yuan") or information != "expected"
+    if likelihood:
+        raise SpecError(message(f"estimator, se, test and information do not go together: {point}, {se}, {test}"))
 
 
 def _usual(missing: str, cluster: str | None) -> str:

@@ -14,8 +14,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy import special
 
-from alliancekit.structural.after.view import normal_weight, stack_moments
-from alliancekit.structural.continuous.fit import exogenous_places
+from alliancekit.structural.continuous.least_squares import kept_moments, normal_weights
 from alliancekit.structural.continuous.missing.estimate import IncompleteFit
 from alliancekit.structural.continuous.missing.saturated import pairwise_moments
 from alliancekit.structural.duplication import half_vector, triangle
@@ -34,22 +33,27 @@ def fit_measures(fit: StructuralEstimates) -> pd.Series:
     out |= {"chisq": test.statistic, "df": test.df, "pvalue": _upper(test.statistic, test.df)}
     scaled = test.factor is not None
     if scaled:
-        out |= {"chisq_scaled": test.scaled, "df_scaled": test.df, "pvalue_scaled": _upper(test.scaled, test.df)}
+        out |= {"chisq_scaled": test.scaled, "df_scaled": test.df_scaled}
+        out["pvalue_scaled"] = _upper(test.scaled, test.df_scaled)
         out["chisq_scaling_factor"] = float(test.factor or np.nan)
     out |= {"baseline_chisq": base.statistic, "baseline_df": base.df}
     out["baseline_pvalue"] = _upper(base.statistic, base.df)
     if scaled:
-        out |= {"baseline_chisq_scaled": base.scaled, "baseline_df_scaled": base.df}
-        out["baseline_pvalue_scaled"] = _upper(base.scaled, base.df)
+        out |= {"baseline_chisq_scaled": base.scaled, "baseline_df_scaled": base.df_scaled}
+        out["baseline_pvalue_scaled"] = _upper(base.scaled, base.df_scaled)
         out["baseline_chisq_scaling_factor"] = float(base.factor or np.nan)
     out |= _incremental(test.statistic, test.df, base.statistic, base.df, "")
     if scaled:
-        out |= _incremental(test.scaled, test.df, base.scaled, base.df, "_scaled")
+        out |= _incremental(test.scaled, test.df_scaled, base.scaled, base.df_scaled, "_scaled")
     out |= _likelihood(fit, n)
-    total = n - groups if fit.options.likelihood == "wishart" else n
+    unbiased = fit.options.likelihood == "wishart" or fit.options.point != "ML"
+    total = n - groups if unbiased else n
     out |= _rmsea(test.statistic, test.df, total, groups, "", 1.0)
     if scaled:
-        out |= _rmsea(test.statistic, test.df * float(test.factor or np.nan), total, groups, "_scaled", 1.0)
+        shifted = test.shift != 0.0
+        trace = test.df_scaled * float(test.factor or np.nan)
+        of_scaled = (test.scaled, float(test.df)) if shifted else (test.statistic, trace)
+        out |= _rmsea(*of_scaled, total, groups, "_scaled", 1.0)
     pair = _robust_pair(fit)
     if pair is not None:
         out |= _robust_incremental(*pair)
@@ -63,11 +67,11 @@ def fit_measures(fit: StructuralEstimates) -> pd.Series:
     return pd.Series(out, dtype=float, name="fit")
 
 
-def _upper(statistic: float, df: int) -> float:
+def _upper(statistic: float, df: float) -> float:
     return float(special.chdtrc(df, max(statistic, 0.0))) if df > 0 else float("nan")
 
 
-def _incremental(x: float, df: int, x0: float, df0: int, end: str) -> dict[str, float]:
+def _incremental(x: float, df: float, x0: float, df0: float, end: str) -> dict[str, float]:
     """CFI and its relatives from chi-square of the model and of independence."""
     if df0 == 0:
         return {}
@@ -90,7 +94,7 @@ def _incremental(x: float, df: int, x0: float, df0: int, end: str) -> dict[str, 
     }
 
 
-def _relative(x: float, df: int, x0: float, df0: int) -> float:
+def _relative(x: float, df: float, x0: float, df0: float) -> float:
     """Return RFI: one less the ratio of chi-square to df of the model over that of independence."""
     if df == 0:
         return 1.0
@@ -123,6 +127,8 @@ def _robust_incremental(test: ModelTest, base: ModelTest) -> dict[str, float]:
 def _likelihood(fit: StructuralEstimates, n: int) -> dict[str, float]:
     """Log-likelihoods and information criteria."""
     k, ll = fit.n_parameters, fit.log_likelihood
+    if fit.options.point != "ML":
+        return {"ntotal": float(n)}
     out = {
         "logl": ll,
         "unrestricted_logl": fit.log_likelihood_saturated,
@@ -225,15 +231,15 @@ def _gfi(fit: StructuralEstimates) -> float:
     """Goodness of fit: the share of the weighted sum of squares of the moments that the model explains."""
     if isinstance(fit.source, IncompleteFit):
         return _gfi_by_information(fit.source)
-    total, means = 0.0, fit.model.means
-    for b, (group, sample, model) in enumerate(
-        zip(fit.sample.groups, fit.saturated, fit.implied, strict=True), start=1
-    ):
-        held = np.zeros(len(group.names), dtype=bool)
-        if any(fit.table.exo[i] for i in fit.table.rows(b)):
-            held[exogenous_places(fit.table, b, group.names)] = True
-        weight = normal_weight(model.sigma, means, held)
-        observed, implied = stack_moments([sample], means), stack_moments([model], means)
+    total, at = 0.0, 0
+    blocks = zip(fit.sample.groups, fit.saturated, fit.implied, strict=True)
+    for b, (group, sample, model) in enumerate(blocks, start=1):
+        kept = kept_moments(fit.table, b, group, fit.model.means)
+        size = int(kept.sum())
+        own = slice(at, at + size)
+        at += size
+        weight = normal_weights(model.sigma, kept) if fit.stacked is None else fit.stacked.weight[own, own]
+        observed, implied = (np.concatenate([m.mu, half_vector(m.sigma)])[kept] for m in (sample, model))
         gap = observed - implied
         total += group.n * (1.0 - float(gap @ weight @ gap) / float(observed @ weight @ observed))
     return total / fit.sample.n

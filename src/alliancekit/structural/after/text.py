@@ -92,15 +92,17 @@ def _tests(fit: StructuralEstimates, m: pd.Series) -> list[str]:
         lines.append(line("  90% CI upper", "rmsea_ci_upper", ".3f"))
         if "srmr" in m:
             lines.append(f"  {'SRMR':<32}{m['srmr']:>11.3f}")
-    lines.append(f"  {'Log-likelihood':<32}{m['logl']:>11.3f}")
-    lines.append(f"  {'AIC':<32}{m['aic']:>11.3f}")
-    lines.append(f"  {'BIC':<32}{m['bic']:>11.3f}")
+    for name, key in (("Log-likelihood", "logl"), ("AIC", "aic"), ("BIC", "bic")):
+        if key in m:
+            lines.append(f"  {name:<32}{m[key]:>11.3f}")
     return lines
 
 
 def _errors(fit: StructuralEstimates) -> str:
     if fit.options.se == "robust.huber.white":
         return f"robust (Huber-White), {fit.options.information} information"
+    if fit.options.se == "robust.sem":
+        return "robust (Satorra-Bentler)"
     return f"{fit.options.information} information"
 
 

@@ -116,7 +116,8 @@ class StructuralFit(Answers):
         row: dict[str, Any] = {"nobs": self.nobs, "n_parameters": self.n_parameters}
         names = ["chisq", "df", "pvalue", "cfi", "tli", "rmsea", "rmsea_ci_lower", "rmsea_ci_upper", "srmr"]
         row |= {name: m[name] for name in names if name in m}
-        row |= {"log_likelihood": m["logl"], "aic": m["aic"], "bic": m["bic"]}
+        of_likelihood = {"log_likelihood": "logl", "aic": "aic", "bic": "bic"}
+        row |= {name: m[key] for name, key in of_likelihood.items() if key in m}
         row |= {"estimator": self._fit.options.estimator, "converged": self.converged}
         return pd.DataFrame([row])
 

@@ -1,0 +1,87 @@
+"""The covariance of sample moments without assuming normality, and what it does to standard errors and tests.
+
+Gamma: Browne (1984), Br J Math Stat Psychol 37, 62-83. Sandwich, scaled tests: Satorra & Bentler (1994), in von Eye &
+Clogg, Latent variables analysis, 399-419; scaled and shifted: Asparouhov & Muthén (2010), Mplus Technical Appendix.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from alliancekit.structural.duplication import triangle
+from alliancekit.structural.estimates import ModelTest
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Stacked:
+    """Moments of all groups one after the other, M in all.
+
+    slopes : (M, size) derivatives by the parameters. weight : (M, M) of one row of the whole sample. gamma : (M, M)
+    covariance of the moments, times the rows of the whole sample.
+    """
+
+    slopes: Floats
+    weight: Floats
+    gamma: Floats
+
+
+def moment_covariance(rows: Floats, means: bool) -> Floats:
+    """Return Gamma: the covariance of the moments of complete rows (n, p), times n; means first where asked for."""
+    centred = rows - rows.mean(axis=0)
+    i, j = triangle(rows.shape[1])
+    products = centred[:, i] * centred[:, j]
+    products -= products.mean(axis=0)
+    whole = np.hstack([centred, products]) if means else products
+    return np.asarray(whole.T @ whole / len(rows))
+
+
+def stack(
+    slopes: Sequence[Floats], weights: Sequence[Floats], gammas: Sequence[Floats], shares: Sequence[float]
+) -> Stacked:
+    """Return groups as one; ``shares`` of the rows weigh them."""
+    size = sum(len(part) for part in weights)
+    weight, gamma = np.zeros((size, size)), np.zeros((size, size))
+    at = 0
+    for one, other, share in zip(weights, gammas, shares, strict=True):
+        own = slice(at, at + len(one))
+        weight[own, own] = share * one
+        gamma[own, own] = other / share
+        at += len(one)
+    return Stacked(np.concatenate(list(slopes)), weight, gamma)
+
+
+def sandwich(stacked: Stacked, basis: Floats) -> Floats:
+    """Return the robust covariance matrix of the parameters, times the rows, (size, size)."""
+    D = stacked.slopes @ basis
+    weighted = stacked.weight @ D
+    bread = np.linalg.inv(D.T @ weighted)
+    inner = bread @ (weighted.T @ stacked.gamma @ weighted) @ bread
+    return np.asarray(basis @ inner @ basis.T)
+
+
+def scale_test(test: ModelTest, stacked: Stacked, basis: Floats, kind: str) -> ModelTest:
+    """Return a test scaled by the traces of U Gamma, U the residual weight of the model.
+
+    kind : "satorra.bentler" (mean), "mean.var.adjusted" (mean and variance, by the df) or "scaled.shifted" (mean and
+        variance, the df kept).
+    """
+    if test.df <= 0:
+        return test
+    D = stacked.slopes @ basis
+    weighted = stacked.weight @ D
+    U = stacked.weight - weighted @ np.linalg.solve(D.T @ weighted, weighted.T)
+    product = U @ stacked.gamma
+    first, second = float(np.trace(product)), float((product * product.T).sum())
+    if kind == "satorra.bentler":
+        return ModelTest(test.statistic, test.df, first / test.df)
+    if kind == "mean.var.adjusted":
+        df = first**2 / second
+        return ModelTest(test.statistic, test.df, first / df, 0.0, df)
+    slope = float(np.sqrt(test.df / second))
+    return ModelTest(test.statistic, test.df, 1.0 / slope, test.df - slope * first)

@@ -1,0 +1,216 @@
+"""Weighted least squares of means and covariances: GLS, ULS, WLS (any distribution) and DWLS (its diagonal).
+
+F = (s - sigma)' V (s - sigma), on covariances with divisor n - 1 and weighted by n - 1, as in lavaan. GLS: Jöreskog &
+Goldberger (1972), Psychometrika 37, 243-260; WLS: Browne (1984), Br J Math Stat Psychol 37, 62-83.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from alliancekit.core.errors import FitError, SpecError, message
+from alliancekit.structural.constraints import Constraints
+from alliancekit.structural.continuous.asymptotic import Stacked, moment_covariance, stack
+from alliancekit.structural.continuous.fit import exogenous_places
+from alliancekit.structural.duplication import half_vector, kronecker_sum, triangle
+from alliancekit.structural.estimates import ModelTest, StructuralEstimates
+from alliancekit.structural.likelihood.contract import Block as Moments
+from alliancekit.structural.likelihood.inference import inverse_information
+from alliancekit.structural.model import Model, compile_model
+from alliancekit.structural.options import Options
+from alliancekit.structural.sample import GroupSample, Sample
+from alliancekit.structural.scoring import search_by_scoring
+from alliancekit.structural.starts import starting_values
+from alliancekit.structural.table import ParameterTable
+
+Floats = NDArray[np.float64]
+Booleans = NDArray[np.bool_]
+
+
+def fit_least_squares(
+    options: Options, table: ParameterTable, constraints: Constraints, sample: Sample
+) -> StructuralEstimates:
+    """Return the least-squares estimates of a model of complete data.
+
+    Raises
+    ------
+    SpecError : the weights need rows, and only moments were given. FitError : the start is not admissible.
+    """
+    groups = sample.groups
+    covs = [g.cov * (g.n / (g.n - 1)) for g in groups]
+    pairs = [(g.mean, cov) for g, cov in zip(groups, covs, strict=True)]
+    model = compile_model(table, pairs)
+    kept = [kept_moments(table, b, g, model.means) for b, g in enumerate(groups, start=1)]
+    observed = [_vector(g.mean, c, k) for g, c, k in zip(groups, covs, kept, strict=True)]
+    gammas = [_gamma(options.point, g, k) for g, k in zip(groups, kept, strict=True)]
+    weights = [_weight(options.point, c, gamma, k) for c, gamma, k in zip(covs, gammas, kept, strict=True)]
+    shares = [(g.n - 1) / sample.n for g in groups]
+    x, value, iterations, converged = _search(
+        model, constraints, starting_values(table, [g.names for g in groups], pairs), observed, weights, shares, kept
+    )
+    slopes = [j[k] for j, k in zip(model.jacobian(x), kept, strict=True)]
+    information = sum(
+        ((g.n - 1) * D.T @ V @ D for g, D, V in zip(groups, slopes, weights, strict=True)), np.zeros((x.size, x.size))
+    )
+    basis = constraints.linear.basis
+    n_parameters = basis.shape[1]
+    df = sum(len(s) for s in observed) - n_parameters
+    chisq = sample.n * value if df > 0 else 0.0
+    implied = model.moments(x)
+    stacked = stack(slopes, weights, gammas, shares)
+    return StructuralEstimates(
+        options,
+        table,
+        model,
+        constraints,
+        sample,
+        x,
+        inverse_information(information, None if constraints.linear.trivial else basis),
+        information,
+        implied,
+        tuple(Moments(g.mean, cov) for g, cov in zip(groups, covs, strict=True)),
+        ModelTest(chisq, df),
+        ModelTest(*_independence(table, groups, observed, weights, shares, kept, sample.n)),
+        value / 2.0,
+        float("nan"),
+        float("nan"),
+        None,
+        n_parameters,
+        iterations,
+        converged,
+        "least squares",
+        None,
+        stacked,
+    )
+
+
+def _search(
+    model: Model,
+    constraints: Constraints,
+    start: Floats,
+    observed: Sequence[Floats],
+    weights: Sequence[Floats],
+    shares: Sequence[float],
+    kept: Sequence[Booleans],
+) -> tuple[Floats, float, int, bool]:
+    """Return the minimum of F: parameters, value, iterations, convergence."""
+    linear = constraints.linear
+
+    def criterion(z: Floats) -> tuple[float, Floats]:
+        x = linear.expand(z)
+        total, slope = 0.0, np.zeros(x.size)
+        for block, D, s, V, w, k in zip(
+            model.moments(x), model.jacobian(x), observed, weights, shares, kept, strict=True
+        ):
+            gap = s - _vector(block.mu, block.sigma, k)
+            pull = V @ gap
+            total += w * float(gap @ pull)
+            slope -= 2.0 * w * (D[k].T @ pull)
+        return total, linear.basis.T @ slope
+
+    def curvature(z: Floats) -> Floats:
+        x = linear.expand(z)
+        inner = np.zeros((x.size, x.size))
+        for D, V, w, k in zip(model.jacobian(x), weights, shares, kept, strict=True):
+            inner += 2.0 * w * (D[k].T @ V @ D[k])
+        return np.asarray(linear.basis.T @ inner @ linear.basis)
+
+    found = search_by_scoring(criterion, curvature, linear.reduce(start), tolerance=1e-13, max_iterations=500)
+    if found is None:
+        raise FitError(message("the starting values are not admissible", do="Give others with start()"))
+    return linear.expand(found.x), found.value, found.iterations, found.converged
+
+
+def kept_moments(table: ParameterTable, block: int, group: GroupSample, means: bool) -> Booleans:
+    """Return which moments of a block count: no means without a mean structure, none that are held."""
+    p = len(group.names)
+    held = np.zeros(p, dtype=bool)
+    if any(table.exo[i] for i in table.rows(block)):
+        held[exogenous_places(table, block, group.names)] = True
+    i, j = triangle(p)
+    return np.concatenate([np.full(p, means) & ~held, ~(held[i] & held[j])])
+
+
+def _vector(mean: Floats, cov: Floats, kept: Booleans) -> Floats:
+    return np.asarray(np.concatenate([mean, half_vector(cov)])[kept])
+
+
+def _gamma(point: str, group: GroupSample, kept: Booleans) -> Floats:
+    """Return the covariance of the moments that count; zero where there are no rows and none are needed."""
+    if group.rows is None:
+        if point in ("WLS", "DWLS"):
+            raise SpecError(message(f"estimator {point} needs the rows of the data, not only their covariances"))
+        return np.zeros((int(kept.sum()), int(kept.sum())))
+    return np.asarray(moment_covariance(group.rows, True)[np.ix_(kept, kept)])
+
+
+def _weight(point: str, cov: Floats, gamma: Floats, kept: Booleans) -> Floats:
+    if point == "ULS":
+        return np.eye(int(kept.sum()))
+    if point == "GLS":
+        return normal_weights(cov, kept)
+    if point == "DWLS":
+        return np.diag(1.0 / np.diag(gamma))
+    values = np.linalg.eigvalsh(gamma)
+    if values[0] <= 1e-12 * values[-1]:
+        what = "the covariance matrix of the moments is singular: there are fewer rows than moments"
+        raise FitError(message(what, do="Take estimator ML, GLS or DWLS"))
+    return np.asarray(np.linalg.inv(gamma))
+
+
+def normal_weights(cov: Floats, kept: Booleans) -> Floats:
+    """Return the information of one normal row about the moments that count."""
+    P = np.asarray(np.linalg.inv(cov), dtype=np.float64)
+    p = len(P)
+    whole = np.zeros((kept.size, kept.size))
+    whole[:p, :p], whole[p:, p:] = P, kronecker_sum(P[None], P[None]) / 2
+    return whole[np.ix_(kept, kept)]
+
+
+def _independence(
+    table: ParameterTable,
+    groups: Sequence[GroupSample],
+    observed: Sequence[Floats],
+    weights: Sequence[Floats],
+    shares: Sequence[float],
+    kept: Sequence[Booleans],
+    n: int,
+) -> tuple[float, int]:
+    """Return chi-square and df of independence, a linear model of the moments."""
+    value, df = 0.0, 0
+    for b, (group, s, V, w, k) in enumerate(zip(groups, observed, weights, shares, kept, strict=True), start=1):
+        D = independence_slopes(table, b, group)[k]
+        D = D[:, D.any(axis=0)]
+        gap = s - D @ np.linalg.solve(D.T @ V @ D, D.T @ V @ s)
+        value += w * float(gap @ V @ gap)
+        df += len(s) - D.shape[1]
+    return n * value, df
+
+
+def independence_slopes(table: ParameterTable, block: int, group: GroupSample) -> Floats:
+    """Return which moments are free when variables are independent, (moments, free); covariates stay joined."""
+    p = len(group.names)
+    i, j = triangle(p)
+    outside = np.zeros(p, dtype=bool)
+    outside[exogenous_places(table, block, group.names)] = True
+    free = np.concatenate([np.ones(p, dtype=bool), (i == j) | (outside[i] & outside[j])])
+    return np.eye(free.size)[:, free]
+
+
+def stacked_of(fit: StructuralEstimates) -> Stacked:
+    """Return the moments, weights and Gamma of a maximum-likelihood fit of complete data, for robust tests."""
+    slopes, weights, gammas = [], [], []
+    means = fit.model.means
+    for b, (group, block, D) in enumerate(
+        zip(fit.sample.groups, fit.implied, fit.model.jacobian(fit.x), strict=True), start=1
+    ):
+        if group.rows is None:
+            raise SpecError(message("robust standard errors need the rows of the data, not only their covariances"))
+        k = kept_moments(fit.table, b, group, means)
+        slopes.append(D[k])
+        weights.append(normal_weights(block.sigma, k))
+        gammas.append(moment_covariance(group.rows, True)[np.ix_(k, k)])
+    return stack(slopes, weights, gammas, [g.n / fit.sample.n for g in fit.sample.groups])
