@@ -241,3 +241,24 @@ def test_auxiliary_variables_stay_joined_with_all_others() -> None:
     assert here is not None
     at = np.concatenate([found.block.mu, half_vector(found.block.sigma)])
     assert np.abs(slope(at, data)[found.free]).max() < 1e-3
+
+
+def test_very_many_patterns_are_worked_on_part_by_part(monkeypatch: pytest.MonkeyPatch) -> None:
+    values, (sigma, mu) = holes(), point()
+    whole = group_patterns(values)
+    monkeypatch.setattr("alliancekit.structural.continuous.missing.patterns.LARGE", 60)
+    cut = group_patterns(values)
+    assert len(cut.parts) > 2
+    assert sum(part.n for part in cut.parts) == whole.n
+    first, second = evaluate_patterns(sigma, mu, whole), evaluate_patterns(sigma, mu, cut)
+    assert first is not None and second is not None
+    assert first.value == pytest.approx(second.value, rel=1e-13)
+    assert np.allclose(first.d_sigma, second.d_sigma)
+    assert np.allclose(first.d_mu, second.d_mu)
+    assert np.allclose(row_scores(sigma, mu, whole), row_scores(sigma, mu, cut))
+    for kind in ("observed", "expected", "first.order"):
+        assert np.allclose(moment_information(kind, sigma, mu, whole), moment_information(kind, sigma, mu, cut))
+    assert np.allclose(fit_saturated(whole).cov, fit_saturated(cut).cov, atol=1e-7)
+    bad = sigma.copy()
+    bad[0, 1] = bad[1, 0] = 5.0
+    assert evaluate_patterns(bad, mu, cut) is None

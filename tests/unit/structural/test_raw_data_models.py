@@ -156,6 +156,20 @@ def test_two_levels_with_holes_and_a_covariate_between() -> None:
     assert fit.nobs == len(gaps)
 
 
+@pytest.mark.option("cfa.estimator", "unit")
+def test_robust_errors_of_two_levels_with_holes_are_those_of_complete_data_without() -> None:
+    data = clustered()
+    whole = ak.cfa(TWO, data, cluster="therapist", estimator="MLR")
+    data.loc[0, "w2"] = np.nan
+    nearly = ak.cfa(TWO, data, cluster="therapist", estimator="MLR", missing="fiml")
+    assert np.allclose(nearly.tidy()["std_error"], whole.tidy()["std_error"], rtol=0.05, atol=1e-3)
+    equal = "level: 1\nf =~ w1 + b*w2 + c*w3\nlevel: 2\nf =~ w1 + b*w2 + c*w3"
+    one = ak.cfa(equal, data.dropna(), cluster="therapist", estimator="MLR").fit_measures()
+    other = ak.cfa(equal, data, cluster="therapist", estimator="MLR", missing="fiml").fit_measures()
+    assert other["chisq_scaling_factor"] == pytest.approx(one["chisq_scaling_factor"], rel=0.1)
+    assert other["df"] == 2
+
+
 def test_two_levels_ask_for_clusters_that_can_be_told_apart() -> None:
     data = clustered()
     with pytest.raises(SpecError, match="cluster="):

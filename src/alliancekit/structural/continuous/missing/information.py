@@ -25,6 +25,9 @@ def moment_information(
 
     kind: "observed", "expected" or "first.order"; here: the evaluation at this point where it is known.
     """
+    if patterns.parts:
+        shares = [part.n / patterns.n * moment_information(kind, sigma, mu, part) for part in patterns.parts]
+        return np.asarray(np.sum(shares, axis=0))
     found = here if here is not None else evaluate_patterns(sigma, mu, patterns)
     if found is None:
         raise FitError(message("The covariance matrix is not positive definite; there is no information at this point"))
@@ -49,10 +52,15 @@ def moment_information(
 
 def row_scores(sigma: Floats, mu: Floats, patterns: Patterns, here: Evaluation | None = None) -> Floats:
     """Return d log L_i / d (mu, vech sigma) of each row, (n, p + p(p + 1)/2), in the order of ``patterns.rows``."""
+    rows, columns = triangle(mu.size)
+    if patterns.parts:
+        whole = np.empty((patterns.n, mu.size + rows.size))
+        for part in patterns.parts:
+            whole[part.kept] = row_scores(sigma, mu, part)
+        return whole
     found = here if here is not None else evaluate_patterns(sigma, mu, patterns)
     if found is None:
         raise FitError(message("The covariance matrix is not positive definite; there are no scores at this point"))
-    rows, columns = triangle(mu.size)
     centred = np.where(patterns.observed[patterns.pattern], patterns.rows - mu, 0.0)
     z = np.matmul(found.inverse[patterns.pattern], centred[:, :, None])[:, :, 0]
     out = np.empty((z.shape[0], mu.size + rows.size))

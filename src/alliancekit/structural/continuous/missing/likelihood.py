@@ -22,7 +22,7 @@ LOG_2PI = float(np.log(2 * np.pi))
 class Evaluation:
     """-2 log-likelihood with d/d sigma (p, p; symmetric, an off-diagonal entry counted once), d/d mu (p,).
 
-    inverse (K, p, p) and weighted (K, p): P_k and P_k (m_k - mu), for the information.
+    inverse (K, p, p) and weighted (K, p): P_k and P_k (m_k - mu), for the information; empty for patterns in parts.
     """
 
     value: float
@@ -59,6 +59,8 @@ def invert_patterns(sigma: Floats, patterns: Patterns) -> tuple[Floats, Floats] 
 
 def evaluate_patterns(sigma: Floats, mu: Floats, patterns: Patterns) -> Evaluation | None:
     """Return -2 log-likelihood and its derivatives at sigma (p, p) and mu (p,); None where sigma is not admissible."""
+    if patterns.parts:
+        return _sum_parts([evaluate_patterns(sigma, mu, part) for part in patterns.parts])
     inverted = invert_patterns(sigma, patterns)
     if inverted is None:
         return None
@@ -75,3 +77,14 @@ def evaluate_patterns(sigma: Floats, mu: Floats, patterns: Patterns) -> Evaluati
     d_sigma = np.tensordot(size, inverse, axes=1) - weighted.T @ scaled
     d_sigma -= np.tensordot(half, part, axes=((0, 2), (0, 1)))
     return Evaluation(value, (d_sigma + d_sigma.T) / 2, -2 * scaled.sum(axis=0), inverse, weighted)
+
+
+def _sum_parts(parts: list[Evaluation | None]) -> Evaluation | None:
+    """Return the sum of evaluations, without what only single patterns need."""
+    known = [part for part in parts if part is not None]
+    if len(known) < len(parts):
+        return None
+    p = known[0].d_mu.size
+    d_sigma = np.sum([part.d_sigma for part in known], axis=0)
+    d_mu = np.sum([part.d_mu for part in known], axis=0)
+    return Evaluation(sum(part.value for part in known), d_sigma, d_mu, np.zeros((0, p, p)), np.zeros((0, p)))

@@ -6,7 +6,8 @@ all patterns can be worked on together, as one stack.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +17,8 @@ from alliancekit.core.errors import DesignError, message
 Floats = NDArray[np.float64]
 Integers = NDArray[np.intp]
 Booleans = NDArray[np.bool_]
+LARGE = 4_000_000
+"""Numbers in a stack of one matrix per pattern above which the patterns are worked on part by part."""
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -24,7 +27,7 @@ class Patterns:
 
     observed (K, p), size (K,), mean (K, p) and cross (K, p, p): mean squares and products about the pattern's mean;
     rows (n, p) with zeros where missing, pattern (n,) and kept (n,): the pattern of each row and its place in the data;
-    dropped: how many rows had no value at all.
+    dropped: how many rows had no value at all. parts: the same patterns in parts, where there are very many.
     """
 
     observed: Booleans
@@ -35,6 +38,7 @@ class Patterns:
     pattern: Integers
     kept: Integers
     dropped: int
+    parts: tuple[Patterns, ...] = ()
 
     @property
     def n(self) -> int:
@@ -72,7 +76,34 @@ def group_patterns(values: Floats, names: tuple[str, ...] | None = None) -> Patt
     first, pattern, size = _distinct_rows(there)
     rows = np.where(there, values, 0.0)
     mean, cross = _pattern_moments(rows, pattern, size, rows.sum(axis=0) / count, there[first])
-    return Patterns(there[first], size.astype(float), mean, cross, rows, pattern, kept, int(some.size - kept.size))
+    whole = Patterns(there[first], size.astype(float), mean, cross, rows, pattern, kept, int(some.size - kept.size))
+    return _in_parts(whole)
+
+
+def _in_parts(whole: Patterns) -> Patterns:
+    """Cut the patterns in parts where a stack of one matrix for each would be large."""
+    p = whole.width
+    count = -(-whole.size.size * p * p // LARGE)
+    if count <= 1:
+        return whole
+    parts = []
+    edges = np.linspace(0, whole.size.size, count + 1).astype(int)
+    for start, end in pairwise(edges):
+        chosen = slice(start, end)
+        own = (whole.pattern >= start) & (whole.pattern < end)
+        parts.append(
+            Patterns(
+                whole.observed[chosen],
+                whole.size[chosen],
+                whole.mean[chosen],
+                whole.cross[chosen],
+                whole.rows[own],
+                whole.pattern[own] - start,
+                np.flatnonzero(own),
+                0,
+            )
+        )
+    return replace(whole, parts=tuple(parts))
 
 
 def _require_variation(values: Floats, there: Booleans, count: NDArray[np.intp], names: tuple[str, ...] | None) -> None:
