@@ -51,6 +51,7 @@ docs: $(VENV)/.docs ## build the documentation into docs/_build/html
 
 bench: $(VENV)/.dev ## time the engine beside its peers (R packages where installed)
 	$(BIN)/python benchmarks/run.py
+	$(BIN)/python benchmarks/structural.py
 	$(BIN)/python benchmarks/scale.py
 
 verify: $(VENV)/.dev ## the slow recovery studies, and every report made again and compared

@@ -1,0 +1,177 @@
+"""Time ak.cfa beside lavaan and semopy, and write the section on structural models of benchmarks/RESULTS.md.
+
+Timed is the public call, from frame and text to estimates, standard errors and the full table with standardised values
+(lavaan: cfa and parameterEstimates with standardized = TRUE; semopy: fit and inspect).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+    os.environ[name] = "1"
+
+HERE = Path(__file__).parent
+sys.path.insert(0, str(HERE))
+from scale import put_section  # noqa: E402
+
+MODEL = "bond =~ x1 + x2 + x3 + x4\ngoal =~ x5 + x6 + x7 + x8\ntask =~ x9 + x10 + x11 + x12"
+LEVELS = f"level: 1\n{MODEL}\nlevel: 2\nall =~ " + " + ".join(f"x{i}" for i in range(1, 13))
+HEADING = "## Structural models"
+HEAD = f"""{HEADING}
+
+Twelve items on three correlated factors, 1,000 rows unless said otherwise; one core, one thread. *Log-likelihood*: that
+of the engine minus ours. semopy's own log-likelihood is another quantity and is left out."""
+
+
+@dataclass(frozen=True)
+class Case:
+    """Title, data, our options, model, lavaan's arguments, and whether semopy can do it."""
+
+    title: str
+    make: Callable[[], Any]
+    options: dict[str, Any]
+    model: str
+    r_arguments: str
+    semopy: bool = False
+
+
+def items(n: int = 1000, missing: float = 0.0, clusters: int = 0) -> Any:
+    """Return answers to twelve items of three factors; with ``clusters``, with a common factor between them."""
+    import numpy as np
+    import pandas as pd
+
+    rng = np.random.default_rng(7)
+    correlations = np.array([[1.0, 0.5, 0.4], [0.5, 1.0, 0.3], [0.4, 0.3, 1.0]])
+    factors = rng.multivariate_normal(np.zeros(3), correlations, n)
+    loadings = np.kron(np.eye(3), np.array([[1.0, 0.8, 0.9, 0.7]]))
+    values = factors @ loadings + rng.normal(0, 0.7, (n, 12)) + 3.0
+    frame = pd.DataFrame(values, columns=[f"x{i}" for i in range(1, 13)])
+    if clusters:
+        group = np.arange(n) % clusters
+        frame += rng.normal(0, 0.5, clusters)[group][:, None] + rng.normal(0, 0.3, (clusters, 12))[group]
+        frame["cluster"] = group
+    return frame.mask(rng.random(frame.shape) < missing) if missing else frame
+
+
+CASES = (
+    Case("CFA, maximum likelihood", items, {}, MODEL, "", True),
+    Case("CFA, robust (MLR)", items, {"estimator": "MLR"}, MODEL, ', estimator = "MLR"'),
+    Case("CFA, generalised least squares", items, {"estimator": "GLS"}, MODEL, ', estimator = "GLS"', True),
+    Case("CFA, a sixth missing, full information", lambda: items(missing=0.15), {"missing": "fiml"}, MODEL,
+         ', missing = "fiml"'),
+    Case("two-level CFA, 100 groups of 8", lambda: items(800, clusters=100), {"cluster": "cluster"}, LEVELS,
+         ', cluster = "cluster"'),
+)  # fmt: skip
+
+
+def ours(case: Case, frame: Any) -> dict[str, Any]:
+    """Return the median seconds of our call, and the log-likelihood."""
+    import alliancekit as ak
+
+    def call() -> Any:
+        fit = ak.cfa(case.model, frame, **case.options)
+        return fit, fit.tidy()
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        fit, _ = call()
+        seconds = _median(call)
+    return {"engine": f"alliancekit {ak.__version__}", "seconds": seconds, "log_likelihood": fit.log_likelihood}
+
+
+def semopy(case: Case, frame: Any) -> dict[str, Any]:
+    """Return semopy's median seconds."""
+    try:
+        import semopy as package
+    except ImportError:
+        return {"engine": "semopy", "note": "absent: the package is not installed"}
+
+    def call() -> Any:
+        model = package.Model(case.model)
+        model.fit(frame, obj="GLS" if "GLS" in case.r_arguments else "MLW")
+        return model.inspect(std_est=True)
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        call()
+        return {"engine": f"semopy {package.__version__}", "seconds": _median(call)}
+
+
+def _median(call: Callable[[], object]) -> float:
+    seconds: list[float] = []
+    while len(seconds) < 3 or (len(seconds) < 40 and sum(seconds) < 1.0):
+        start = time.perf_counter()
+        call()
+        seconds.append(time.perf_counter() - start)
+    return statistics.median(seconds)
+
+
+R_CODE = """
+a <- commandArgs(trailingOnly = TRUE)
+if (!suppressWarnings(requireNamespace("lavaan", quietly = TRUE))) {{
+  cat('{{"engine": "lavaan", "note": "absent: the package is not installed"}}')
+}} else {{
+  suppressPackageStartupMessages(library(lavaan))
+  d <- read.csv(a[1]); model <- paste(readLines(a[2]), collapse = "\\n")
+  run <- function() {{ f <- cfa(model, d{arguments}); parameterEstimates(f, standardized = TRUE); f }}
+  f <- suppressWarnings(run()); s <- numeric(0)
+  while (length(s) < 3 || (length(s) < 20 && sum(s) < 3)) s <- c(s, system.time(suppressWarnings(run()))[["elapsed"]])
+  ll <- if ("logl" %in% names(fitMeasures(f))) sprintf('%.8f', fitMeasures(f)[["logl"]]) else 'null'
+  cat(sprintf('{{"engine": "lavaan %s", "seconds": %.6f, "log_likelihood": %s}}', packageVersion("lavaan"), mean(s), ll))
+}}
+"""
+
+
+def lavaan(case: Case, frame: Any) -> dict[str, Any]:
+    """Return lavaan's mean seconds (R's clock has milliseconds), and its log-likelihood."""
+    if shutil.which("Rscript") is None:
+        return {"engine": "lavaan", "note": "absent: R is not installed"}
+    with tempfile.TemporaryDirectory() as folder:
+        data, model, script = (Path(folder) / name for name in ("d.csv", "model.txt", "run.R"))
+        frame.to_csv(data, index=False)
+        model.write_text(case.model + "\n")
+        script.write_text(R_CODE.format(arguments=case.r_arguments))
+        command = ["Rscript", str(script), str(data), str(model)]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=900, check=False)
+    if done.returncode:
+        return {"engine": "lavaan", "note": f"failed: {done.stderr[-200:]}"}
+    found: dict[str, Any] = json.loads(done.stdout.strip().split("\n")[-1])
+    return found
+
+
+def section() -> list[str]:
+    """Time every case; return the lines of the section."""
+    lines = HEAD.split("\n")
+    for case in CASES:
+        frame = case.make()
+        rows = [ours(case, frame), lavaan(case, frame), *([semopy(case, frame)] if case.semopy else [])]
+        lines += ["", f"### {case.title}", "", "| engine | ms | times ours | log-likelihood minus ours | note |"]
+        lines.append("|---|---:|---:|---:|---|")
+        for row in rows:
+            if "seconds" not in row:
+                lines.append(f"| {row['engine']} | | | | {row['note']} |")
+                continue
+            ratio = row["seconds"] / rows[0]["seconds"]
+            gap = row.get("log_likelihood")
+            known = gap is not None and gap == gap
+            shown = f"{gap - rows[0]['log_likelihood']:+.4f}" if known else ""
+            lines.append(f"| {row['engine']} | {1e3 * row['seconds']:.2f} | {ratio:.1f} | {shown} | |")
+        print("\n".join(lines[-len(rows) - 3 :]))
+    return [*lines, ""]
+
+
+if __name__ == "__main__":
+    put_section(HERE / "RESULTS.md", HEADING, section())
