@@ -33,7 +33,7 @@ _EXPORTS: dict[str, str] = {
     "correlations": "alliancekit.study.correlations",
     # multilevel
     "mixed": "alliancekit.multilevel.api",
-    "compare": "alliancekit.multilevel.compare",
+    "compare": "alliancekit.structural.compare",
     "ar1": "alliancekit.multilevel.residual.ar1",
     "car1": "alliancekit.multilevel.residual.car1",
     "compound_symmetry": "alliancekit.multilevel.residual.compound_symmetry",

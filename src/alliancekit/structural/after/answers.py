@@ -148,7 +148,7 @@ def latent_means(fit: StructuralEstimates, block: int, at: Whole) -> Floats:
     own = fit.model.blocks[block]
     covariates = ~own.A[: len(own.observed)].any(axis=1) & _predictors(fit, block)
     m = np.zeros(len(at.m))
-    m[: len(own.observed)] = np.where(covariates, fit.saturated[block].mu, 0.0)
+    m[: len(own.observed)] = np.where(covariates, fit.sample.groups[block // fit.table.n_levels].mean, 0.0)
     return np.asarray(at.B @ m)
 
 

@@ -46,7 +46,7 @@ def _rows(fit: StructuralEstimates, b: int, rows: Floats, method: str) -> Floats
     """Return the scores of rows of one group."""
     block, at = fit.model.blocks[b], wholes(fit)[b]
     p = len(block.observed)
-    centre = at.mean[:p] if fit.model.means else fit.saturated[b].mu
+    centre = at.mean[:p] if fit.model.means else fit.sample.groups[b].mean
     return score_rows(rows, centre, score_weights(block, at, method), latent_means(fit, b, at)[p:])
 
 

@@ -15,6 +15,8 @@ from alliancekit.structural.after.view import (
     normal_weight,
     stack_moments,
 )
+from alliancekit.structural.continuous.asymptotic import Stacked, moment_covariance
+from alliancekit.structural.continuous.least_squares import kept_moments
 from alliancekit.structural.continuous.missing.estimate import IncompleteFit
 from alliancekit.structural.duplication import half_gradient
 from alliancekit.structural.estimates import StructuralEstimates
@@ -27,7 +29,9 @@ Booleans = NDArray[np.bool_]
 
 def group_views(fit: StructuralEstimates) -> tuple[GroupView, ...]:
     """Return a view of each group."""
-    return _views_of_moments(fit) if fit.source is None else _views_of_rows(fit, fit.source)
+    if fit.source is not None:
+        return _views_of_rows(fit, fit.source)
+    return _views_of_moments(fit) if fit.stacked is None else _views_of_squares(fit, fit.stacked)
 
 
 def held_variables(fit: StructuralEstimates, block: int) -> Booleans:
@@ -56,7 +60,7 @@ def _views_of_moments(fit: StructuralEstimates) -> tuple[GroupView, ...]:
                 normal_slope(sample, model, group.n, means),
                 means,
                 partial(_same, weight),
-                partial(_normal_spread, sample.sigma, means, held, group.n),
+                partial(_sample_spread, fit, b, held),
             )
         )
     return tuple(out)
@@ -66,9 +70,54 @@ def _same(weight: Floats) -> Floats:
     return weight
 
 
-def _normal_spread(cov: Floats, means: bool, held: Booleans, n: int) -> Floats:
-    """Return the covariance matrix of sample moments of normal rows, zero for those held."""
-    return np.asarray(np.linalg.pinv(normal_weight(cov, means, held), hermitian=True) / n)
+def _sample_spread(fit: StructuralEstimates, b: int, held: Booleans) -> Floats:
+    """Return the covariance matrix of the sample moments, zero for those held: of normal rows, or of any if robust."""
+    group, means = fit.sample.groups[b], fit.model.means
+    if fit.options.se == "robust.sem" and group.rows is not None:
+        gamma = moment_covariance(group.rows, means)
+        none = held_moments(held, means)
+        gamma[none] = 0.0
+        gamma[:, none] = 0.0
+        return gamma / group.n
+    weight = normal_weight(fit.saturated[b].sigma, means, held)
+    return np.asarray(np.linalg.pinv(weight, hermitian=True) / group.n)
+
+
+def _views_of_squares(fit: StructuralEstimates, stacked: Stacked) -> tuple[GroupView, ...]:
+    """Views of a fit by least squares: weights for information, of n rows, and slopes of n - 1 rows, as in lavaan."""
+    means, out, at = fit.model.means, [], 0
+    pieces = zip(fit.sample.groups, fit.saturated, fit.implied, fit.model.jacobian(fit.x), strict=True)
+    for b, (group, sample, model, slopes) in enumerate(pieces):
+        kept = keep_moments([len(group.names)], means)
+        counted = kept_moments(fit.table, b + 1, group, means)[kept]
+        own = slice(at, at + int(counted.sum()))
+        at = own.stop
+        share = (group.n - 1) / fit.sample.n
+        cut = np.ix_(counted, counted)
+        weight, gamma = np.zeros((counted.size, counted.size)), np.zeros((counted.size, counted.size))
+        weight[cut], gamma[cut] = stacked.weight[own, own] / share, stacked.gamma[own, own] * share
+        observed, implied = stack_moments([sample], means), stack_moments([model], means)
+        out.append(
+            GroupView(
+                group.label,
+                group.names,
+                group.n,
+                observed,
+                implied,
+                slopes[kept],
+                weight,
+                (group.n - 1) * weight @ (observed - implied),
+                means,
+                partial(_same, weight),
+                partial(_weight_spread, weight, group.n),
+            )
+        )
+    return tuple(out)
+
+
+def _weight_spread(weight: Floats, n: int) -> Floats:
+    """Return the covariance matrix of sample moments that the weights stand for."""
+    return np.asarray(np.linalg.pinv(weight, hermitian=True) / n)
 
 
 def _views_of_rows(fit: StructuralEstimates, source: IncompleteFit | ClusteredFit) -> tuple[GroupView, ...]:

@@ -11,6 +11,7 @@ from alliancekit.structural.after.reliability import (
     alpha,
     average_variance_extracted,
     factor_items,
+    heterotrait_monotrait,
     higher_omega,
     level_omegas,
     omega,
@@ -61,3 +62,22 @@ def _of_levels(fit: StructuralEstimates, source: ClusteredFit) -> pd.DataFrame:
         what = "no factor is at both levels with the same items"
         raise SpecError(message(what, do="Give it the same name and the same indicators in both level: blocks"))
     return pd.DataFrame(rows)
+
+
+def htmt_table(fit: StructuralEstimates, geometric: bool) -> pd.DataFrame:
+    """Return heterotrait-monotrait ratios of the factors; see ``StructuralFit.htmt``."""
+    if fit.table.n_levels > 1:
+        raise SpecError(message("heterotrait-monotrait ratios are for models of one level", do="Look at latent()"))
+    frames = []
+    for title, block, sample in zip(block_titles(fit.table), fit.model.blocks, fit.saturated, strict=True):
+        factors = {name: items for name, items in factor_items(block).items() if items.size > 1}
+        if len(factors) < 2:
+            what = "heterotrait-monotrait ratios need two factors with two items each"
+            raise SpecError(message(what, do="Use reliability() for a single factor"))
+        sd = np.sqrt(sample.sigma.diagonal())
+        found = heterotrait_monotrait(sample.sigma / np.outer(sd, sd), factors, geometric)
+        frame = pd.DataFrame(found, index=list(factors), columns=list(factors))
+        if title:
+            frame.insert(0, "group", title["group"])
+        frames.append(frame)
+    return pd.concat(frames)

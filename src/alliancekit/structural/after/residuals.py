@@ -54,9 +54,10 @@ def scaled_residuals(sample: Moments, model: Moments, means: bool, spread: Float
 
 
 def _over(values: Floats, errors: Floats, tiny: float = 1e-5) -> Floats:
-    """Return values over errors; values near zero, which have no error where a parameter fits them, are kept."""
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return np.where(np.abs(values) < tiny, values, values / errors)
+    """Return values over errors; values near zero are kept, as in lavaan; NaN where there is no error."""
+    known = errors > 0
+    over = np.where(known, values / np.where(known, errors, 1.0), np.nan)
+    return np.where(np.abs(values) < tiny, values, over)
 
 
 def split(vector: Floats, p: int, means: bool) -> Residuals:
@@ -74,7 +75,12 @@ def residual_spread(view: GroupView, bread: Floats) -> Floats:
     curvature = view.curvature()
     fitted = view.n * view.jacobian @ bread @ view.jacobian.T
     left = np.eye(len(fitted)) - fitted @ curvature
-    return np.asarray(left @ view.spread() @ left.T)
+    before = view.spread()
+    out = left @ before @ left.T
+    sure = out.diagonal() < 1e-12 * before.diagonal()  # what a parameter fits exactly has no error
+    out[sure] = 0.0
+    out[:, sure] = 0.0
+    return np.asarray(out)
 
 
 def rescale_spread(spread: Floats, sample: Moments, kind: str, means: bool) -> Floats:
@@ -156,7 +162,7 @@ def _size(values: Floats, spread: Floats, count: int) -> ResidualSize:
     size = float(np.sqrt(total / count))
     nan = float("nan")
     if not trace > 0 or not total > 0:
-        return ResidualSize(size, nan, nan, nan, nan, nan, nan, nan, nan, nan)
+        return ResidualSize(size, nan, nan, nan, size, nan, nan, nan, nan, nan)
     error = _root(trace2 / (trace * 2 * count))
     expected = np.sqrt(trace / count) * (4 * trace**2 - trace2) / (4 * trace**2)
     exact = max(size - expected, 0.0) / error

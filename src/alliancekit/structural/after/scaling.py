@@ -132,7 +132,7 @@ def standardise(
         log_variances = np.log(np.where(variances > 0, variances, np.nan))
         factor = np.exp((powers * np.where(powers == 0, 0.0, log_variances[plan.variables])).sum(axis=1))
         factor = factor / np.sqrt(own[residuals].prod(axis=1))
-    factor[missing] = np.nan
+    factor[missing | ~np.isfinite(factor)] = np.nan
     out = values * factor
     if kind != "std_lv":
         out[plan.scales] = 1.0

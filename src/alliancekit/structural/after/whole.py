@@ -69,5 +69,5 @@ def explained_variance(block: BlockModel, at: Whole) -> dict[str, float]:
     total, left = at.cov.diagonal(), at.S.diagonal()
     out = {}
     for i in np.flatnonzero(pattern.any(axis=1)):
-        out[names[i]] = float(1.0 - left[i] / total[i]) if total[i] > 0 else float("nan")
+        out[names[i]] = float(1.0 - left[i] / total[i]) if total[i] > 0 and left[i] >= 0 else float("nan")
     return out

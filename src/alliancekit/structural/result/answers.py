@@ -65,8 +65,9 @@ class Answers:
 
         Returns
         -------
-        DataFrame : lhs, op, rhs, (level, group,) mi (chi-square, 1 df), epc (expected change of the parameter), sepc_lv,
-        sepc_all, sepc_nox (the same, standardised). Parameters that the data cannot tell from the others are left out.
+        DataFrame : lhs, op, rhs, (level, group,) mi (chi-square, 1 df), epc (expected change of the parameter),
+        sepc_lv, sepc_all, sepc_nox (the same, standardised). Parameters that the data cannot tell from the others are
+        left out.
 
         Raises
         ------
@@ -93,7 +94,7 @@ class Answers:
 
         When not to use
         ---------------
-        To let the data write the model: changes found this way do not hold up in new samples unless theory expects them.
+        To let the data write the model: changes found this way seldom hold up in new samples.
         """
         return after_answers.modification_table(self._fit, minimum, op)
 
@@ -304,3 +305,43 @@ class Answers:
         Where the model does not fit: its loadings then say little about the sum.
         """
         return after_reliability.reliability_table(self._fit)
+
+    def htmt(self, *, geometric: bool = True) -> pd.DataFrame:
+        """Return heterotrait-monotrait ratios of the factors: how far their items' correlations set them apart.
+
+        Parameters
+        ----------
+        geometric : geometric means of correlations (HTMT2, for items of different quality), else arithmetic ones.
+
+        Returns
+        -------
+        DataFrame : (k, k), one row and column per factor with two items or more; with groups, a column "group" first.
+
+        Raises
+        ------
+        SpecError : fewer than two such factors, or a two-level model.
+
+        Notes
+        -----
+        Henseler, Ringle & Sarstedt (2015, J Acad Mark Sci 43, 115-135); Roemer, Schuberth & Henseler (2021, Ind Manag
+        Data Syst 121, 2637-2650). Absolute correlations, of the sample or (missing values, ordinal items) as estimated
+        without a model. Ratios near one say that two factors are one.
+
+        Examples
+        --------
+        >>> import numpy as np, pandas as pd, alliancekit as ak
+        >>> rng = np.random.default_rng(1)
+        >>> f = np.repeat(rng.normal(size=(500, 2)), 3, axis=1)
+        >>> d = pd.DataFrame(f + rng.normal(size=(500, 6)), columns=list("abcdef"))
+        >>> bool(ak.cfa("f =~ a + b + c; g =~ d + e + f6", d.rename(columns={"f": "f6"})).htmt().loc["f", "g"] < 0.3)
+        True
+
+        Checked against
+        ---------------
+        ``htmt`` of semTools 0.5-6 (tests/reference/sem: htmt).
+
+        When not to use
+        ---------------
+        With items whose correlations differ in sign for good reasons: reverse them first.
+        """
+        return after_reliability.htmt_table(self._fit, geometric)

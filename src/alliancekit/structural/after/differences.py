@@ -1,0 +1,173 @@
+"""Chi-square difference tests of nested models, plain and scaled.
+
+Satorra (2000, in Heijmans et al., Innovations in multivariate statistical analysis, 233-247); Satorra & Bentler (2001,
+Psychometrika 66, 507-514; 2010, Psychometrika 75, 243-248), as ``lavTestLRT`` of lavaan.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from alliancekit.core.errors import FitError, SpecError, message
+from alliancekit.numerics.distributions import chi2_upper
+from alliancekit.structural.after.coefficients import values
+from alliancekit.structural.after.group_views import group_views
+from alliancekit.structural.after.view import GroupView
+from alliancekit.structural.continuous.missing.estimate import IncompleteFit
+from alliancekit.structural.duplication import triangle
+from alliancekit.structural.estimates import StructuralEstimates
+from alliancekit.structural.likelihood.solution import solve
+from alliancekit.structural.twolevel.estimate import ClusteredFit
+
+Floats = NDArray[np.float64]
+Integers = NDArray[np.intp]
+METHODS = ("standard", "satorra.2000", "satorra.bentler.2001", "satorra.bentler.2010")
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """A test of the smaller model (more df) against the larger; factor : what the difference is divided by."""
+
+    statistic: float
+    df: int
+    p_value: float
+    factor: float
+
+
+def difference(larger: StructuralEstimates, smaller: StructuralEstimates, method: str) -> Difference:
+    """Return the difference test of two nested models by one of ``METHODS``."""
+    df = smaller.test.df - larger.test.df
+    plain = smaller.test.statistic - larger.test.statistic
+    if df == 0:
+        return Difference(plain, 0, float("nan"), float("nan"))
+    if method == "satorra.2000":
+        return _satorra_2000(larger, smaller, plain, df)
+    factor = 1.0
+    if method != "standard":
+        first = _scaled_df(larger) if method == "satorra.bentler.2001" else _df_of_larger_at_smaller(larger, smaller)
+        factor = (_scaled_df(smaller) - first) / df
+        if factor < 0:
+            factor = float("nan")
+    statistic = plain / factor
+    p = float(chi2_upper(statistic, df)) if np.isfinite(statistic) else float("nan")
+    return Difference(statistic, df, p, factor)
+
+
+def _scaled_df(fit: StructuralEstimates) -> float:
+    """Return df times the scaling factor; a saturated model has none to scale."""
+    if fit.test.df == 0:
+        return 0.0
+    if fit.test.factor is None:
+        raise SpecError(message("a scaled difference needs scaled tests of both models", do='Fit with estimator="MLR"'))
+    return fit.test.df * fit.test.factor
+
+
+def _df_of_larger_at_smaller(larger: StructuralEstimates, smaller: StructuralEstimates) -> float:
+    """Return df times the scaling factor of the larger model at the estimates of the smaller one."""
+    source = larger.source
+    if not isinstance(source, IncompleteFit | ClusteredFit):
+        what = "the difference of 2010 needs a scaled test of the likelihood"
+        raise SpecError(message(what, do='Use method="satorra.bentler.2001" or "satorra.2000"'))
+    if larger.test.df == 0:
+        return 0.0
+    x = estimates_in(smaller, larger)
+    z = source.mapping.reduce(x)
+    found = source.data.evaluate(source.mapping.moments(z))
+    if found is None or np.abs(source.mapping.expand(z) - x).max() > 1e-6 * max(1.0, float(np.abs(x).max())):
+        what = (
+            "the larger model cannot take the estimates of the smaller one: they are not nested parameter by parameter"
+        )
+        raise FitError(message(what, do='Use method="satorra.2000"'))
+    at = solve(
+        source.data,
+        source.mapping,
+        z,
+        found[0],
+        source.saturated,
+        source.request,
+        parameters=larger.table.n_free,
+        spent=source.mapping.spent,
+    )
+    return larger.test.df * (at.scaling.factor if at.scaling is not None else float("nan"))
+
+
+def estimates_in(smaller: StructuralEstimates, larger: StructuralEstimates) -> Floats:
+    """Return the free parameters of the larger model at the values of the smaller one, zero where it has none."""
+    known: dict[tuple[str, str, str, int], float] = {}
+    for i, value in enumerate(values(smaller)[0]):
+        lhs, op, rhs, block = smaller.table.lhs[i], smaller.table.op[i], smaller.table.rhs[i], smaller.table.block[i]
+        known[lhs, op, rhs, block] = value
+        if op == "~~":
+            known[rhs, op, lhs, block] = value
+    out = np.zeros(larger.x.size)
+    table = larger.table
+    for i, number in enumerate(table.free):
+        if number:
+            out[number - 1] = known.get((table.lhs[i], table.op[i], table.rhs[i], table.block[i]), 0.0)
+    return out
+
+
+def _satorra_2000(larger: StructuralEstimates, smaller: StructuralEstimates, plain: float, df: int) -> Difference:
+    """Return the difference scaled and shifted to mean and variance of chi-square with ``df``."""
+    views = group_views(larger)
+    total = sum(view.n for view in views)
+    basis, _ = np.linalg.qr(larger.constraints.linear.basis)
+    wide = np.concatenate([view.jacobian for view in views]) @ basis
+    other = smaller.constraints.linear.basis
+    narrow = np.concatenate(_aligned(group_views(smaller), views)) @ other
+    restrictions = _complement(np.linalg.pinv(wide) @ narrow).T
+    if restrictions.shape[0] != df:
+        what = f"the models differ by {df} df and {restrictions.shape[0]} restrictions: they are not nested"
+        raise SpecError(message(what, do="Compare AIC or BIC instead"))
+    inverse = total * np.linalg.pinv(basis.T @ larger.information @ basis, hermitian=True)
+    apart = restrictions @ inverse @ restrictions.T
+    middle = inverse @ restrictions.T @ np.linalg.pinv(apart, hermitian=True) @ restrictions @ inverse
+    weighted = np.concatenate([view.weight @ view.jacobian @ basis for view in views])
+    gammas = [view.n / total * view.n * view.spread() for view in views]
+    pulled = np.zeros((basis.shape[1], basis.shape[1]))
+    at = 0
+    for view, gamma in zip(views, gammas, strict=True):
+        own = weighted[at : at + len(gamma)]
+        pulled += own.T @ gamma @ own
+        at += len(view.weight)
+    product = middle @ pulled
+    first, second = float(np.trace(product)), float((product * product.T).sum())
+    factor = float(np.sqrt(df / second))
+    statistic = plain * factor + df - factor * first
+    return Difference(statistic, df, float(chi2_upper(max(statistic, 0.0), df)), 1.0 / factor)
+
+
+def _aligned(views: Sequence[GroupView], order: Sequence[GroupView]) -> list[Floats]:
+    """Return the Jacobians of views with their moments in the order of other views."""
+    return [view.jacobian[_places(view, other)] for view, other in zip(views, order, strict=True)]
+
+
+def _places(view: GroupView, order: GroupView) -> Integers:
+    """Return where the moments of ``order`` stand in ``view``."""
+    if view.names == order.names or len(view.observed) != _count(view):
+        return np.arange(len(view.observed))
+    if set(view.names) != set(order.names):
+        raise SpecError(message("the models have different observed variables", do="Compare models of the same data"))
+    p = len(view.names)
+    place = np.array([view.names.index(name) for name in order.names], dtype=np.intp)
+    rows, columns = triangle(p)
+    where = np.zeros((p, p), dtype=np.intp)
+    where[rows, columns] = where[columns, rows] = np.arange(rows.size)
+    moved = where[place[rows], place[columns]]
+    return np.concatenate([place, p + moved]) if view.means else moved
+
+
+def _count(view: GroupView) -> int:
+    p = len(view.names)
+    return p * (p + 1) // 2 + (p if view.means else 0)
+
+
+def _complement(matrix: Floats) -> Floats:
+    """Return an orthonormal basis of what is orthogonal to the columns of a matrix."""
+    left, strength, _ = np.linalg.svd(matrix, full_matrices=True)
+    rank = int((strength > 1e-9 * max(float(strength.max(initial=0.0)), 1e-300)).sum())
+    return np.asarray(left[:, rank:])

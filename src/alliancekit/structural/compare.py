@@ -1,0 +1,220 @@
+"""``ak.compare``: tests of nested models, mixed or structural."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from alliancekit.core.errors import SpecError, check_option, message
+from alliancekit.multilevel.compare import Comparison
+from alliancekit.multilevel.compare import compare as compare_mixed
+from alliancekit.structural.after.differences import METHODS, Difference, difference
+from alliancekit.structural.result.fit import StructuralFit
+
+
+@dataclass(frozen=True, eq=False)
+class StructuralComparison:
+    """Difference tests of structural models in order of df, each against the one before (which has fewer df).
+
+    Attributes
+    ----------
+    fits, names : the models in that order. method : of the test. notes : what to know about it.
+    """
+
+    frame: pd.DataFrame
+    fits: tuple[StructuralFit, ...]
+    names: tuple[str, ...]
+    method: str
+    notes: tuple[str, ...]
+
+    def tidy(self) -> pd.DataFrame:
+        """Return one row per model: model, npar, df, aic, bic, chisq, chisq_diff, rmsea_diff, df_diff, p_value."""
+        return self.frame.copy()
+
+    def glance(self) -> pd.DataFrame:
+        """Return one row: number of models, rows, the last test."""
+        last = self.frame.iloc[-1]
+        row = {"models": len(self.frame), "nobs": self.fits[0].nobs, "method": self.method}
+        row |= {name: last[name] for name in ("chisq_diff", "df_diff", "p_value")}
+        return pd.DataFrame([row])
+
+    def __repr__(self) -> str:
+        return "\n".join([self.frame.to_string(index=False), *self.notes])
+
+
+def compare(
+    *fits: Any,
+    method: str | None = None,
+    names: Sequence[str] | None = None,
+    criterion: str = "ML",
+    n: int = 1000,
+    seed: int = 1,
+    executor: str = "serial",
+    workers: int = 2,
+) -> Comparison | StructuralComparison:
+    """Compare nested models: likelihood-ratio tests of mixed models, chi-square difference tests of structural ones.
+
+    Parameters
+    ----------
+    *fits : two or more fits of ``ak.mixed``, or of ``ak.cfa``, ``ak.sem`` and ``ak.growth``, of the same data. They are
+        put in order of size.
+    method : mixed models: "standard" (default) or "bootstrap". Structural models: "standard", "satorra.bentler.2001",
+        "satorra.bentler.2010" or "satorra.2000"; None takes "standard", or, where the models have scaled tests, that
+        of 2001.
+    names : a label per fit, in the order handed in. Default: formulas; "model 1", "model 2" ... of structural models.
+    criterion : mixed models: "ML" (default) fits models by REML again by ML, and ``notes`` says so; "REML" compares
+        restricted likelihoods, which needs equal fixed effects.
+    n, seed, executor, workers : mixed models, "bootstrap": replicates of each test, root seed, "serial" or "joblib" and
+        its processes.
+
+    Returns
+    -------
+    Comparison (mixed models): ``p_value`` is that of the chi-square distribution. Where the larger model has one more
+    random effect, or a dispersion, or extra zeros, ``p_mixture`` is the p value to read; with two or more of these it
+    is missing, because the mixture is not known.
+    StructuralComparison: npar, df, aic, bic, chisq, chisq_diff, rmsea_diff (RMSEA of the restrictions), df_diff,
+    p_value; the model with the fewest df first.
+
+    Raises
+    ------
+    SpecError : fewer than two fits, fits of both kinds, different rows or outcomes, an unknown method, scaled methods
+        without scaled tests, models that are not nested where the method can tell.
+
+    Notes
+    -----
+    Mixed models: twice the difference of log-likelihoods. A variance of zero lies on the boundary, so that the plain p
+    value of its test is up to twice too large. With one more random effect, and its covariances with those that were
+    there, the null distribution is an equal mixture of chi-squares with df - 1 and df degrees of freedom (Self & Liang
+    1987, J Am Stat Assoc 82, 605-610; Stram & Lee 1994, Biometrics 50, 1171-1177). The bootstrap's p value, (1 +
+    replicates that reach the statistic) / (1 + n), is right there and with few clusters, too (Halekoh & Hojsgaard 2014,
+    J Stat Softw 59(9), section 5).
+    Structural models: the difference of two scaled statistics is not chi-square; it is scaled anew (Satorra & Bentler
+    2001, Psychometrika 66, 507-514). The form of 2010 cannot become negative; that of 2000 adjusts mean and variance.
+
+    Examples
+    --------
+    >>> import numpy as np, pandas as pd, alliancekit as ak
+    >>> rng = np.random.default_rng(2)
+    >>> g, x = np.repeat(np.arange(30), 6), rng.normal(size=180)
+    >>> d = pd.DataFrame({"g": g, "x": x, "y": x + rng.normal(size=30)[g] + rng.normal(size=180)})
+    >>> ak.compare(ak.mixed("y ~ 1 + (1 | g)", d), ak.mixed("y ~ x + (1 | g)", d)).tidy()["df"].tolist()
+    [nan, 1.0]
+    >>> d = pd.DataFrame(rng.normal(size=(300, 1)) + rng.normal(size=(300, 4)), columns=list("abcd"))
+    >>> free, equal = ak.cfa("f =~ a + b + c + d", d), ak.cfa("f =~ a + x*b + x*c + x*d", d)
+    >>> ak.compare(free, equal).tidy()["df_diff"].tolist()
+    [nan, 2.0]
+
+    Checked against
+    ---------------
+    ``anova()`` of lme4 1.1-31, by ML and by REML (tests/reference/mlm: lrt_ML, ranova); the mixture: its size under a
+    true null hypothesis; ``PBmodcomp`` of pbkrtest 0.5.2. ``lavTestLRT`` of lavaan 0.6-14 (tests/reference/sem: lrt).
+
+    When not to use
+    ---------------
+    Models that are not nested: compare AIC instead. Few clusters: the chi-square is liberal; use the F tests of
+    ``fit.test``, or the bootstrap. Large samples: a trivial restriction is significant; look at the change of fit.
+    """
+    structural = [isinstance(fit, StructuralFit) for fit in fits]
+    if not any(structural):
+        labels = None if names is None else list(names)
+        return compare_mixed(
+            *fits,
+            method=method or "standard",
+            names=labels,
+            criterion=criterion,
+            n=n,
+            seed=seed,
+            executor=executor,
+            workers=workers,
+        )
+    if not all(structural):
+        raise SpecError(message("mixed and structural models cannot be compared", do="Compare fits of one kind"))
+    if len(fits) < 2:
+        raise SpecError(message("a comparison needs at least two fits", do="Call ak.compare(fit0, fit1)"))
+    return compare_structural(fits, method, names)
+
+
+def compare_structural(
+    fits: Sequence[StructuralFit], method: str | None, names: Sequence[str] | None
+) -> StructuralComparison:
+    """Return difference tests of structural models; see ``compare``."""
+    labels = [f"model {i + 1}" for i in range(len(fits))] if names is None else [str(name) for name in names]
+    if len(labels) != len(fits):
+        raise SpecError(message(f"{len(labels)} names for {len(fits)} fits", do="Give one name per fit"))
+    _check_same_data(fits)
+    chosen = _method(fits, method)
+    order = sorted(range(len(fits)), key=lambda i: fits[i]._fit.test.df)
+    rows: list[dict[str, Any]] = []
+    for position, i in enumerate(order):
+        found = difference(fits[order[position - 1]]._fit, fits[i]._fit, chosen) if position else None
+        rows.append(_row(labels[i], fits[i], found))
+    ordered = tuple(fits[i] for i in order)
+    return StructuralComparison(
+        pd.DataFrame(rows), ordered, tuple(labels[i] for i in order), chosen, _notes(ordered, chosen, rows)
+    )
+
+
+def _method(fits: Sequence[StructuralFit], method: str | None) -> str:
+    """Return the method, by default what suits the tests of the models."""
+    scaled = [fit._fit.test.factor is not None for fit in fits if fit._fit.test.df > 0]
+    if any(scaled) and not all(scaled):
+        raise SpecError(message("some models have scaled tests and some do not", do="Fit all with the same estimator"))
+    if method is None:
+        return "satorra.bentler.2001" if any(scaled) else "standard"
+    check_option("method", method, METHODS)
+    if method != "standard" and not any(scaled):
+        what = f"method='{method}' is for models with scaled tests"
+        raise SpecError(message(what, do='Fit with estimator="MLR", or leave method= out'))
+    return method
+
+
+def _row(label: str, fit: StructuralFit, found: Difference | None) -> dict[str, Any]:
+    m = fit.fit_measures()
+    row: dict[str, Any] = {"model": label, "npar": fit.n_parameters, "df": int(m["df"])}
+    row |= {"aic": m.get("aic", np.nan), "bic": m.get("bic", np.nan), "chisq": m["chisq"]}
+    row |= {"chisq_diff": np.nan, "rmsea_diff": np.nan, "df_diff": np.nan, "p_value": np.nan}
+    if found is not None:
+        row |= {"chisq_diff": found.statistic, "df_diff": float(found.df), "p_value": found.p_value}
+        groups = len(fit._fit.sample.groups)
+        n = fit.nobs - (groups if fit._fit.options.likelihood == "wishart" else 0)
+        if found.df > 0:
+            row["rmsea_diff"] = float(np.sqrt(max(found.statistic / n / found.df - 1 / n, 0.0) * groups))
+    return row
+
+
+def _notes(fits: Sequence[StructuralFit], method: str, rows: Sequence[dict[str, Any]]) -> tuple[str, ...]:
+    notes = []
+    if method != "standard":
+        title = {"satorra.2000": "Satorra (2000)", "satorra.bentler.2001": "Satorra and Bentler (2001)"}
+        notes.append(f"Scaled difference by {title.get(method, 'Satorra and Bentler (2010)')}; chisq is not scaled.")
+    elif any(fit._fit.test.factor is not None for fit in fits):
+        notes.append("The models have scaled tests; the plain difference that is shown here ignores it.")
+    for row in rows:
+        if row["df_diff"] == 0:
+            notes.append(f"'{row['model']}' has as many df as the model before: they are not nested; read AIC and BIC.")
+        elif np.isnan(row["chisq_diff"]) and not np.isnan(row["df_diff"]):
+            notes.append(f"'{row['model']}': the scaling factor is negative; use method=\"satorra.bentler.2010\".")
+    return tuple(notes)
+
+
+def _check_same_data(fits: Sequence[StructuralFit]) -> None:
+    first = fits[0]._fit
+    for fit in fits[1:]:
+        other = fit._fit
+        if first.options.estimator != other.options.estimator:
+            both = f"{first.options.estimator} and {other.options.estimator}"
+            what = f"the models were fitted by different estimators ({both})"
+            raise SpecError(message(what, do="Fit all with the same estimator"))
+        if first.model.means != other.model.means:
+            raise SpecError(message("only some of the models have means", do="Fit all with meanstructure=True"))
+        pairs = zip(first.sample.groups, other.sample.groups, strict=False)
+        same = len(first.sample.groups) == len(other.sample.groups) and all(
+            a.n == b.n and set(a.names) == set(b.names) for a, b in pairs
+        )
+        if not same:
+            what = "the models were fitted to different rows or variables"
+            raise SpecError(message(what, do="Fit all models to the same rows of the same variables"))

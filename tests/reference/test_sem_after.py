@@ -1,0 +1,33 @@
+"""lavaan 0.6-14 and semTools 0.5-6 on what comes after a fit: every number of after.json, model by model."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.reference.sem_after import COMPARE, after, compare_lrt
+from tests.reference.sem_cases import FAMILIES, HERE
+
+Case = tuple[str, str, str]
+FOLDERS = [(family, path.parent.name) for family in FAMILIES for path in sorted((HERE / family).glob("*/after.json"))]
+QUANTITIES = [
+    ((*folder, label), name)
+    for folder in FOLDERS
+    for label, found in after(*folder)["models"].items()
+    for name in found
+]
+TESTS = [(folder, key) for folder in FOLDERS for key in after(*folder).get("lrt", {})]
+
+
+@pytest.mark.parametrize(("case", "name"), QUANTITIES, ids=["-".join((*c, name)) for c, name in QUANTITIES])
+def test_after_the_fit(case: Case, name: str) -> None:
+    reference: Any = after(*case[:2])["models"][case[2]][name]
+    assert name in COMPARE, f"not compared: {name}"
+    COMPARE[name](case, reference)
+
+
+@pytest.mark.option("compare.method", "lavaan 0.6-14")
+@pytest.mark.parametrize(("folder", "key"), TESTS, ids=["-".join((*folder, key)) for folder, key in TESTS])
+def test_difference_tests(folder: tuple[str, str], key: str) -> None:
+    compare_lrt(*folder, after(*folder)["lrt"][key])
