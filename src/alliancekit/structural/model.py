@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 from alliancekit.structural.duplication import triangle
 from alliancekit.structural.likelihood.contract import Block as Moments
 from alliancekit.structural.table import ParameterTable
-from alliancekit.structural.variables import find_variables
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.intp]
@@ -117,8 +116,7 @@ def observed_names(table: ParameterTable, block: int) -> tuple[str, ...]:
 
 
 def _roles(table: ParameterTable, block: int) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    rows = table.rows(block)
-    found = find_variables([(table.lhs[i], table.op[i], table.rhs[i], table.user[i] == 1) for i in rows])
+    found = table.variables(block)
     return found.observed, found.latent
 
 
@@ -144,7 +142,7 @@ def _compile(table: ParameterTable, b: int, sample: tuple[Floats, Floats] | None
         if free:
             lists[key].append((at, other, free - 1))
             continue
-        if table.exo[i] and sample is not None:
+        if table.exo[i] and sample is not None and value != value:
             value = float(sample[0][at] if key == "m" else sample[1][at, other])
         if key == "m":
             m[at] = value

@@ -89,7 +89,7 @@ def read_sample(
     """
     wanted = tuple(dict.fromkeys(name for own in names for name in own))
     check_columns(frame.columns, [*wanted, *([cluster] if cluster else [])], where="the model")
-    values = np.column_stack([_numbers(frame, name) for name in wanted]) if wanted else np.zeros((len(frame), 0))
+    values = _matrix(frame, wanted)
     place = {name: i for i, name in enumerate(wanted)}
     inside = np.ones(len(frame), dtype=bool)
     dropped: list[tuple[str, int]] = []
@@ -209,6 +209,17 @@ def _named(matrix: Any) -> pd.DataFrame:
     if list(matrix.index) != list(matrix.columns):
         return pd.DataFrame(matrix.to_numpy(), matrix.columns, matrix.columns)
     return pd.DataFrame(matrix)
+
+
+def _matrix(frame: pd.DataFrame, names: tuple[str, ...]) -> Floats:
+    """Return columns as numbers, (rows, names)."""
+    if len(set(frame.columns)) == frame.shape[1]:
+        chosen = frame[list(names)]
+        if (chosen.dtypes == np.float64).all():
+            values = chosen.to_numpy()
+            if not np.isinf(values).any():
+                return np.asarray(values)
+    return np.column_stack([_numbers(frame, name) for name in names]) if names else np.zeros((len(frame), 0))
 
 
 def _numbers(frame: pd.DataFrame, name: str) -> Floats:

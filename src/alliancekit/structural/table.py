@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from alliancekit.core.errors import SpecError, message
 from alliancekit.formula.model_expressions import Expression
+from alliancekit.structural.variables import Variables, find_variables
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.intp]
@@ -53,6 +54,7 @@ class ParameterTable:
     group_labels: tuple[str, ...] = ("",)
     n_levels: int = 1
     expressions: Mapping[int, tuple[Expression, Expression]] = field(default_factory=dict)
+    _variables: dict[int, Variables] = field(default_factory=dict, repr=False)
 
     def __len__(self) -> int:
         return len(self.lhs)
@@ -70,6 +72,13 @@ class ParameterTable:
     def rows(self, block: int) -> list[int]:
         """Return the rows of a block, counted from 1."""
         return [i for i, b in enumerate(self.block) if b == block]
+
+    def variables(self, block: int) -> Variables:
+        """Return the roles of a block's variables."""
+        if block not in self._variables:
+            relations = [(self.lhs[i], self.op[i], self.rhs[i], int(self.user[i] == 1)) for i in self.rows(block)]
+            self._variables[block] = find_variables(relations)
+        return self._variables[block]
 
     def names(self) -> tuple[str, ...]:
         """Return the name of each free parameter: its label, or ``lhs op rhs`` with ``.g2`` for the second group."""
@@ -112,7 +121,7 @@ class ParameterTable:
         starts[row] = start
         exo = list(self.exo)
         exo[row] = 0
-        return replace(self, free=number(marks), start=tuple(starts), exo=tuple(exo))
+        return replace(self, free=number(marks), start=tuple(starts), exo=tuple(exo), _variables={})
 
     def frame(self) -> pd.DataFrame:
         """Return the table as a frame, one row per parameter."""

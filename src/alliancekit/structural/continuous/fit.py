@@ -19,7 +19,6 @@ from alliancekit.structural.options import Options
 from alliancekit.structural.sample import GroupSample, Sample
 from alliancekit.structural.starts import starting_values
 from alliancekit.structural.table import ParameterTable
-from alliancekit.structural.variables import find_variables
 
 Floats = NDArray[np.float64]
 LOG_2PI = float(np.log(2 * np.pi))
@@ -85,9 +84,8 @@ def fit_complete(
 
 def exogenous_places(table: ParameterTable, block: int, names: Sequence[str]) -> list[int]:
     """Return where the covariates of a block stand among its observed variables."""
-    rows = table.rows(block)
-    roles = find_variables([(table.lhs[i], table.op[i], table.rhs[i], table.user[i] == 1) for i in rows])
-    return [k for k, name in enumerate(names) if name in roles.exogenous]
+    outside = table.variables(block).exogenous
+    return [k for k, name in enumerate(names) if name in outside]
 
 
 def _held(table: ParameterTable, groups: Sequence[GroupSample]) -> list[tuple[int, list[int]]]:
