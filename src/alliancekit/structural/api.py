@@ -318,6 +318,9 @@ def _fit(model: str | ParameterTable, data: Any, options: Options, moments: tupl
             if options.auxiliary:
                 statements = add_auxiliary(statements, options.auxiliary)
             table, text = complete(statements, options.rules, labels), model
+        if any(table.efa):
+            what = "exploratory blocks (efa) are read, but not rotated yet"
+            raise SpecError(message(what, do="Write which items load on which factor"))
         names = _names(table)
         constraints = read_constraints(table)
         if frame is None:
