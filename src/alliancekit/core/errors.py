@@ -58,7 +58,7 @@ def message(what: str, *, where: str = "", do: str = "") -> str:
     """Join the three parts of a message: what is wrong, where, what to do."""
     parts = [what.rstrip(". ") + (f" ({where})" if where else "") + "."]
     if do:
-        parts.append(do.rstrip(". ") + ".")
+        parts.append(do.rstrip(". ") + ("" if do.rstrip(". ").endswith("?") else "."))
     return " ".join(parts)
 
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 from alliancekit.core.errors import SpecError, nearest
 from alliancekit.formula.model_arithmetic import parse_arithmetic
-from alliancekit.formula.model_expressions import Expression
+from alliancekit.formula.model_expressions import FUNCTIONS, Expression
 from alliancekit.formula.model_statements import CONSTRAINTS, OPERATORS, Modifier, Statement
 from alliancekit.formula.model_tokens import Token, fail, tokenize
 
+_MEANT = {"=-": "=~", "-=": "=~", "=+": "=~", ":~": "=~", "=>": "=~", "-~": "~", "=:": ":=", "~=": "=~"}
 _CALLS = {"start": "start", "label": "label", "equal": "equal", "efa": "efa", "lower": "lower", "upper": "upper"}
 
 
@@ -125,11 +128,25 @@ class _Parser:
         """Return the place of the line's operator."""
         i = self.at
         while self.tokens[i].kind not in ("end", "stop"):
-            if self.tokens[i].kind == "sign" and self.tokens[i].text in OPERATORS:
-                return i
+            token, after = self.tokens[i], self.tokens[i + 1]
+            if token.text + after.text == "->":
+                raise self.wrong(token, "'->' is no operator", "Write the dependent variable first: y ~ x")
+            if token.kind == "sign" and token.text in OPERATORS:
+                written = token.text + after.text
+                if written not in _MEANT or after.column > token.column + 1:
+                    return i
+                raise self.wrong(token, f"{written!r} is no operator", f"Did you mean {_MEANT[written]}?")
             i += 1
-        token = self.peek()
-        raise self.wrong(token, "this line has no operator", f"Use one of {' '.join(OPERATORS)}")
+        for token, after in pairwise(self.tokens[self.at : i]):
+            written = token.text + after.text
+            if written in _MEANT:
+                raise self.wrong(token, f"{written!r} is no operator", f"Did you mean {_MEANT[written]}?")
+        equal = next((token for token in self.tokens[self.at : i] if token.text == "="), None)
+        if equal is not None:
+            raise self.wrong(
+                equal, "'=' is no operator", "Write =~ for indicators, ~ for a regression, == for an equality"
+            )
+        raise self.wrong(self.peek(), "this line has no operator", f"Use one of {' '.join(OPERATORS)}")
 
     def _constraint(self, first: Token, place: int) -> Statement:
         operator = self.tokens[place]
@@ -165,8 +182,9 @@ class _Parser:
         modifiers: list[Modifier] = []
         while True:
             token = self.peek()
-            if self._is_modifier():
-                modifiers.append(self._modifier())
+            end = self._modifier_end()
+            if end:
+                modifiers.append(self._modifier(end))
                 continue
             if token.kind == "name":
                 self.at += 1
@@ -180,33 +198,61 @@ class _Parser:
                 if token.text == "0":
                     modifiers.append(Modifier("fixed", (0.0,), token.line, token.column))
                 return token, "1", tuple(modifiers)
-            shown = token.text if token.kind not in ("end", "stop") else "the end of the line"
-            raise self.wrong(token, f"a variable is expected, not {shown!r}")
+            raise self._no_variable(token, self.peek(1))
 
-    def _is_modifier(self) -> bool:
-        """Return whether a ``*`` (or ``?``) follows the next value."""
-        i = self.at
-        if self.tokens[i].text == "-":
+    def _no_variable(self, token: Token, after: Token) -> SpecError:
+        """Return the error of a place where a variable should stand."""
+        if token.kind in ("end", "stop"):
+            return self.wrong(token, "a variable is expected, and the line ends here")
+        do = ""
+        if token.kind == "number" and after.kind == "name":
+            do = f"Write {token.text}*{after.text}"
+        elif token.kind == "text":
+            do = f"Write {token.text[1:-1]} without quotes"
+        return self.wrong(token, f"a variable is expected, not {token.text}", do)
+
+    def _modifier_end(self) -> int:
+        """Return the place of the ``*`` or ``?`` behind the modifier that comes next; 0 where a variable comes."""
+        depth, i, operand = 0, self.at, False
+        while True:
+            token = self.tokens[i]
+            if token.kind in ("end", "stop"):
+                if depth > 0:
+                    raise self.wrong(token, "a bracket is not closed")
+                return 0
+            if depth == 0:
+                if token.text in ("*", "?"):
+                    return i
+                again = operand and token.kind != "sign"
+                if again or token.text == "+" or (token.kind == "sign" and token.text in OPERATORS):
+                    return 0
+                operand = token.kind != "sign"
+            depth += {"(": 1, ")": -1}.get(token.text, 0)
             i += 1
-        if self.tokens[i].kind not in ("name", "number", "text"):
-            return False
-        i += 1
-        if self.tokens[i].text == "(":
-            depth = 0
-            while self.tokens[i].kind not in ("end", "stop"):
-                depth += {"(": 1, ")": -1}.get(self.tokens[i].text, 0)
-                i += 1
-                if depth == 0:
-                    break
-        return self.tokens[i].text in ("*", "?")
 
-    def _modifier(self) -> Modifier:
+    def _modifier(self, end: int) -> Modifier:
         token = self.peek()
-        kind, values = self._value(None)
+        if self._is_arithmetic(end):
+            number = parse_arithmetic(self.tokens[self.at : end], self.text)
+            if number.labels():
+                raise self.wrong(token, f"'{number.labels()[0]}' is no number", "Only numbers are counted before *")
+            kind, values = "fixed", (float(number.evaluate({})),)
+            self.at = end
+        else:
+            kind, values = self._value(None)
         sign = self.take()
+        if sign.text not in ("*", "?"):
+            raise self.wrong(sign, f"{sign.text!r} is not expected before *")
         if sign.text == "?":
             kind = "start"
         return Modifier(kind, values, token.line, token.column)
+
+    def _is_arithmetic(self, end: int) -> bool:
+        """Return whether a modifier is to be worked out, such as ``1/2``, ``log(3)`` or ``(2^2)``."""
+        first, second = self.tokens[self.at], self.tokens[self.at + 1]
+        if first.text == "(" or (first.kind == "name" and second.text == "(" and first.text in FUNCTIONS):
+            return True
+        return end > self.at + 1 and any(t.text in ("/", "^") for t in self.tokens[self.at : end])
 
     def _value(self, call: str | None) -> tuple[str, tuple[float | str | None, ...]]:
         """Return the kind and the values of ``2``, ``a``, ``"a"``, ``NA``, ``c(...)`` or ``start(...)``."""
@@ -217,7 +263,7 @@ class _Parser:
         if token.kind == "number":
             return "fixed", (float(token.text) * (-1 if negative else 1),)
         if token.kind == "text" and not negative:
-            return "label", (token.text[1:-1],)
+            return "label", ("".join(token.text[1:-1].split()),)
         if token.kind != "name" or negative:
             raise self.wrong(token, f"{token.text!r} cannot stand before *")
         if self.peek().text != "(":
@@ -265,7 +311,11 @@ class _Parser:
             raise self.wrong(
                 left[0], "a modifier stands before the operator", "Write it before the variable on the right"
             )
+        if rhs == lhs and op in ("=~", "<~", "~"):
+            raise self.wrong(right[0], f"'{lhs}' stands on both sides of {op}", "Name another variable")
         if rhs == "1":
+            if op == "=~" and [m.values for m in modifiers] == [(0.0,)]:
+                return Statement(lhs, op, lhs, modifiers, self.group, self.level, right[0].line, right[0].column)
             if op != "~":
                 raise self.wrong(right[0], f"1 means an intercept and has no place after {op}", "Name a variable")
             op, rhs = "~1", ""
@@ -290,7 +340,7 @@ def _join_lines(tokens: list[Token]) -> list[Token]:
                 len(line) > 1 and line[1].text == ":" and line[0].text.lower() in ("group", "level", "block", "class")
             )
             begun = bool(out) and out[-1].kind == "end"
-            unfinished = len(out) > 1 and begun and out[-2].kind == "sign" and out[-2].text not in (")",)
+            unfinished = len(out) > 1 and begun and out[-2].kind == "sign" and out[-2].text not in (")", ":")
             if begun and ((not own and not block) or (unfinished and not block)) and out[-1].text == "\n":
                 out.pop()
             out += line
