@@ -232,6 +232,8 @@ class _Parser:
 
     def _modifier(self, end: int) -> Modifier:
         token = self.peek()
+        kind: str
+        values: tuple[float | str | None, ...]
         if self._is_arithmetic(end):
             number = parse_arithmetic(self.tokens[self.at : end], self.text)
             if number.labels():
