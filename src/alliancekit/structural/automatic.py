@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from itertools import combinations
 
 from alliancekit.core.errors import SpecError, message
 from alliancekit.formula.model_expressions import Expression
@@ -32,7 +33,7 @@ class Row:
     upper: float = INF
     efa: str = ""
     equal: str = ""
-    touched: bool = False
+    modifiers: tuple[Modifier, ...] = ()
 
 
 @dataclass(slots=True)
@@ -66,15 +67,19 @@ def complete(
     levels = list(dict.fromkeys(s.level for s in relations))
     _check_levels(levels)
     ordered = categories or {}
+    if not rules.meanstructure and any(s.op == "~1" for s in relations):
+        rules = replace(rules, meanstructure=True)
     blocks: list[BlockRows] = []
     for g in range(1, len(group_labels) + 1):
         own = _of_group(relations, g, group_labels)
         for k, level in enumerate(levels):
             chosen = [s for s in own if s.level == level]
-            blocks.append(_block(chosen, g, k + 1 if len(levels) > 1 else 0, rules, ordered, len(group_labels)))
+            blocks.append(_block(chosen, g, k + 1 if len(levels) > 1 else 0, rules, ordered))
     if len(levels) > 1:
         _fix_within_intercepts(blocks, len(levels), rules)
-    group_equalities(blocks, rules, len(levels))
+    if all(s.group is None for s in relations):
+        group_equalities(blocks, rules)
+    _apply_modifiers(blocks, len(group_labels))
     return _assemble(blocks, constraints, rules, group_labels, len(levels))
 
 
@@ -93,23 +98,25 @@ def _of_group(statements: Sequence[Statement], g: int, labels: tuple[str, ...]) 
     if not named:
         return list(statements)
     known = list(dict.fromkeys(named))
-    if len(known) > len(labels):
+    if len(known) != len(labels):
         what = f"the model has {len(known)} group: blocks and the data have {len(labels)} groups"
         raise SpecError(message(what, do="Give group= and one block for each group"))
-    chosen = labels[g - 1] if labels[g - 1] in known else (known[g - 1] if g <= len(known) else None)
+    strange = [name for name in known if name not in labels]
+    if strange and not all(name.isdigit() for name in known):
+        do = "Blocks are named by the groups' labels, or numbered from 1 in the order of the data"
+        raise SpecError(message(f"the model has a block 'group: {strange[0]}', which is no group of the data", do=do))
+    chosen = known[g - 1] if strange else labels[g - 1]
     return [s for s in statements if s.group is None or s.group == chosen]
 
 
-def _block(
-    statements: Sequence[Statement], g: int, level: int, rules: Rules, categories: dict[str, int], n_groups: int
-) -> BlockRows:
+def _block(statements: Sequence[Statement], g: int, level: int, rules: Rules, categories: dict[str, int]) -> BlockRows:
     relations: list[Relation] = [(s.lhs, s.op, s.rhs, 1) for s in statements]
     variables = find_variables(relations)
     block = BlockRows(g, level, [], variables)
     for s in statements:
-        _add_user_row(block, s, g, n_groups)
+        _add_user_row(block, s)
     ordinal = {v: k for v, k in categories.items() if v in variables.observed}
-    _fix_scales(block, rules, g)
+    _fix_scales(block, rules)
     for name, k in ordinal.items():
         for t in range(1, k):
             _add(block, name, "|", f"t{t}", free=1)
@@ -120,10 +127,13 @@ def _block(
             _add(block, name, "~*~", name, free=0, start=1.0)
     if rules.meanstructure:
         _add_intercepts(block, rules, ordinal)
+    if ordinal:
+        _condition(block)
+    _turn_covariances(block)
     return block
 
 
-def _add_user_row(block: BlockRows, s: Statement, g: int, n_groups: int) -> None:
+def _add_user_row(block: BlockRows, s: Statement) -> None:
     key = (s.lhs, s.op, s.rhs)
     if s.op == "~~" and (s.rhs, s.op, s.lhs) in block.index:
         key = (s.rhs, s.op, s.lhs)
@@ -135,8 +145,18 @@ def _add_user_row(block: BlockRows, s: Statement, g: int, n_groups: int) -> None
         row = Row(s.lhs, s.op, s.rhs, 1)
         block.rows.append(row)
         block.index[key] = row
+    row.modifiers += s.modifiers
     for modifier in s.modifiers:
-        _apply(row, modifier, g, n_groups)
+        if modifier.kind == "efa":
+            row.efa = str(modifier.values[0])
+
+
+def _apply_modifiers(blocks: Sequence[BlockRows], n_groups: int) -> None:
+    """Write what the user asked for over what the rules say."""
+    for block in blocks:
+        for row in block.rows:
+            for modifier in row.modifiers:
+                _apply(row, modifier, block.group, n_groups)
 
 
 def _apply(row: Row, modifier: Modifier, g: int, n_groups: int) -> None:
@@ -152,11 +172,11 @@ def _apply(row: Row, modifier: Modifier, g: int, n_groups: int) -> None:
     elif modifier.kind == "equal":
         row.equal = str(value)
     elif modifier.kind == "efa":
-        row.efa = str(value)
+        return
     elif value is None:
-        row.free, row.start, row.touched = 1, NAN, True
+        row.free, row.start = 1, NAN
     elif modifier.kind == "fixed":
-        row.free, row.start, row.touched = 0, float(value), True
+        row.free, row.start = 0, float(value)
     elif modifier.kind == "start":
         row.start = float(value)
     elif modifier.kind == "lower":
@@ -175,44 +195,47 @@ def _add(block: BlockRows, lhs: str, op: str, rhs: str, *, free: int, start: flo
     return row
 
 
-def _fix_scales(block: BlockRows, rules: Rules, g: int) -> None:
+def _fix_scales(block: BlockRows, rules: Rules) -> None:
     """Give each latent variable a unit: its first loading is one, unless another rule does it."""
-    exploratory: dict[str, list[str]] = {}
-    for row in block.rows:
-        if row.op == "=~" and row.efa and row.lhs not in exploratory.setdefault(row.efa, []):
-            exploratory[row.efa].append(row.lhs)
-    rotated = {name for names in exploratory.values() for name in names}
-    seen: set[str] = set()
-    for row in block.rows:
-        if row.op not in ("=~", "<~") or row.lhs in seen:
-            continue
-        seen.add(row.lhs)
-        if row.op == "<~":
-            continue
-        if rules.fix_first and row.lhs not in rotated and not row.touched and not row.equal:
-            row.free, row.start = 0, 1.0
-    for names in exploratory.values():
-        _echelon(block, names)
+    rotated = _rotated(block)
+    if rules.fix_first:
+        seen: set[str] = set(rotated)
+        for row in block.rows:
+            if row.op == "=~" and row.lhs not in seen:
+                seen.add(row.lhs)
+                row.free, row.start = 0, 1.0
+    held = block.group == 1 or "loadings" not in rules.group_equal
+    for name in dict.fromkeys(rotated.values()):
+        _echelon(block, [factor for factor, own in rotated.items() if own == name], held)
 
 
-def _echelon(block: BlockRows, names: list[str]) -> None:
-    """Fix the loadings above the diagonal of an exploratory block at zero; rotation frees them afterwards."""
+def _echelon(block: BlockRows, names: list[str], held: bool) -> None:
+    """Fix the loadings above the diagonal of an exploratory block at zero; rotation frees them afterwards.
+
+    held : False in a further group whose loadings are those of the first.
+    """
     for k, name in enumerate(names):
         own = [row for row in block.rows if row.op == "=~" and row.lhs == name]
+        if len(own) < k:
+            what = f"the exploratory factor '{name}' has {len(own)} indicators and is number {k + 1} of its block"
+            raise SpecError(message(what, do="Let all factors of a block have the same indicators"))
         for row in own[:k]:
-            if not row.touched:
+            if held:
                 row.free, row.start, row.user = 0, 0.0, 7
+            else:
+                row.user = 77
 
 
-def _rotated(block: BlockRows) -> set[str]:
-    return {row.lhs for row in block.rows if row.op == "=~" and row.efa}
+def _rotated(block: BlockRows) -> dict[str, str]:
+    """Return exploratory factors and the name of the block of each."""
+    return {row.lhs: row.efa for row in block.rows if row.op == "=~" and row.efa}
 
 
 def _add_variances(block: BlockRows, rules: Rules, ordinal: dict[str, int]) -> None:
     v = block.variables
     loadings: dict[str, list[str]] = {}
     for row in block.rows:
-        if row.op == "=~":
+        if row.op == "=~" and row.lhs != row.rhs:
             loadings.setdefault(row.lhs, []).append(row.rhs)
     single = {items[0] for items in loadings.values() if len(items) == 1} if rules.fix_single else set()
     shared: dict[str, int] = {}
@@ -220,11 +243,9 @@ def _add_variances(block: BlockRows, rules: Rules, ordinal: dict[str, int]) -> N
         for item in items:
             shared[item] = shared.get(item, 0) + 1
     for name in v.endogenous:
-        if not rules.variances:
-            break
         if name in ordinal:
             _add(block, name, "~~", name, free=0, start=1.0)
-        elif name in single and shared[name] == 1:
+        elif not rules.variances or (name in single and shared[name] == 1):
             _add(block, name, "~~", name, free=0, start=0.0)
         else:
             _add(block, name, "~~", name, free=1)
@@ -233,28 +254,30 @@ def _add_variances(block: BlockRows, rules: Rules, ordinal: dict[str, int]) -> N
         if name in v.composites:
             _add(block, name, "~~", name, free=0, start=0.0)
         elif rules.std_lv or name in rotated:
-            _add(block, name, "~~", name, free=0, start=1.0)
-        elif rules.variances:
-            _add(block, name, "~~", name, free=0 if name in single else 1, start=0.0 if name in single else NAN)
+            row = _add(block, name, "~~", name, free=0) or block.index[name, "~~", name]
+            row.free, row.start = 0, 1.0
+        elif not rules.variances or (name in single and shared[name] == 1):
+            _add(block, name, "~~", name, free=0, start=0.0)
+        else:
+            _add(block, name, "~~", name, free=1)
 
 
 def _add_covariances(block: BlockRows, rules: Rules) -> None:
     v = block.variables
-    rotated = {row.lhs: row.efa for row in block.rows if row.op == "=~" and row.efa}
+    rotated = _rotated(block)
+    held = block.group == 1 or "loadings" not in rules.group_equal
+    pairs: list[tuple[str, str]] = []
     if rules.covariances_x:
-        for i, one in enumerate(v.latent_x):
-            for other in v.latent_x[i + 1 :]:
-                same_block = one in rotated and rotated.get(one) == rotated.get(other)
-                fixed = rules.orthogonal or same_block
-                added = _add(block, one, "~~", other, free=0 if fixed else 1, start=0.0 if fixed else NAN)
-                if added is not None and same_block:
-                    added.user = 7
+        pairs += combinations(v.latent_x, 2)
     if rules.covariances_y:
-        dependent = [*v.latent_y, *v.observed_y]
-        for i, one in enumerate(dependent):
-            for other in dependent[i + 1 :]:
-                fixed = rules.orthogonal_y
-                _add(block, one, "~~", other, free=0 if fixed else 1, start=0.0 if fixed else NAN)
+        pairs += combinations((*v.latent_y, *v.observed_y), 2)
+    latent = set(v.latent)
+    for one, other in pairs:
+        together = one in rotated and rotated.get(one) == rotated.get(other)
+        fixed = (rules.orthogonal and one in latent and other in latent) or (together and held)
+        added = _add(block, one, "~~", other, free=0 if fixed else 1, start=0.0 if fixed else NAN)
+        if added is not None and together:
+            added.user = 7 if held else 77
     mark = (0, 1) if rules.fixed_x else (1, 0)
     for i, one in enumerate(v.exogenous):
         for other in v.exogenous[i:]:
@@ -265,8 +288,8 @@ def _add_intercepts(block: BlockRows, rules: Rules, ordinal: dict[str, int]) -> 
     v = block.variables
     outside = set(v.exogenous)
     for name in v.observed:
-        if name in outside:
-            _add(block, name, "~1", "", free=0 if rules.fixed_x else 1, exo=1 if rules.fixed_x else 0)
+        if name in outside and rules.fixed_x:
+            _add(block, name, "~1", "", free=0, exo=1)
         elif name in ordinal or not rules.intercepts_observed:
             _add(block, name, "~1", "", free=0, start=0.0)
         else:
@@ -277,14 +300,31 @@ def _add_intercepts(block: BlockRows, rules: Rules, ordinal: dict[str, int]) -> 
         _add(block, name, "~1", "", free=1 if free else 0, start=NAN if free and not coded else 0.0)
 
 
+def _condition(block: BlockRows) -> None:
+    """Mark regressions on covariates: with ordinal variables everything is conditional on these."""
+    outside = set(block.variables.exogenous)
+    for row in block.rows:
+        if row.op in ("~", "<~") and row.rhs in outside:
+            row.exo = 1
+
+
+def _turn_covariances(block: BlockRows) -> None:
+    """Write covariances with the variable first that comes first in the model, latent ones before observed ones."""
+    v = block.variables
+    place = {name: k for k, name in enumerate((*v.latent, *v.observed))}
+    for row in block.rows:
+        if row.op == "~~" and row.user == 1 and place[row.lhs] > place[row.rhs]:
+            row.lhs, row.rhs = row.rhs, row.lhs
+
+
 def _fix_within_intercepts(blocks: list[BlockRows], n_levels: int, rules: Rules) -> None:
     """Leave the means of variables of both levels to the upper one."""
     for at in range(0, len(blocks), n_levels):
         within, between = blocks[at], blocks[at + 1]
         both = set(within.variables.observed) & set(between.variables.observed)
         for row in within.rows:
-            if row.op == "~1" and not row.user and (row.lhs in both or row.lhs in within.variables.latent):
-                row.free, row.start, row.exo = 0, 0.0, 0
+            if row.op == "~1" and (row.lhs in both or (row.lhs in within.variables.latent and not row.user)):
+                row.free, row.start = 0, 0.0
 
 
 def _assemble(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import isfinite
 from typing import TYPE_CHECKING
 
 from alliancekit.core.errors import SpecError, message
@@ -15,9 +16,13 @@ if TYPE_CHECKING:
 Tie = tuple[str, str, Expression, Expression]
 """Both sides of an equality as text and as expressions."""
 NAN = float("nan")
+EXPLORATORY = (7, 77)
+"""Marks in ``user`` of what is fixed in an exploratory block until it is rotated, and of what equals such."""
+_KINDS = {"=~": "loadings", "<~": "composite.loadings", "~": "regressions", "|": "thresholds"}
+_RESIDUALS = {True: "residuals", False: "residual.covariances"}
 
 
-def group_equalities(blocks: list[BlockRows], rules: Rules, n_levels: int) -> None:
+def group_equalities(blocks: list[BlockRows], rules: Rules) -> None:
     """Free what equal parameters identify in the groups after the first; loadings, intercepts and thresholds."""
     equal = set(rules.group_equal)
     if not equal:
@@ -27,16 +32,16 @@ def group_equalities(blocks: list[BlockRows], rules: Rules, n_levels: int) -> No
             continue
         if equal & {"intercepts", "thresholds"} and "means" not in equal and rules.meanstructure:
             _free_means(block, rules)
-        if "loadings" in equal and rules.std_lv and "lv.variances" not in equal:
+        if "loadings" in equal and "lv.variances" not in equal:
+            scaled = {row.lhs for row in block.rows if row.op == "=~" and (rules.std_lv or row.efa)}
             for row in block.rows:
-                latent = row.op == "~~" and row.lhs == row.rhs and row.lhs in block.variables.latent
-                if latent and not row.user:
+                if row.op == "~~" and row.lhs == row.rhs and row.lhs in scaled and not row.user:
                     row.free, row.start = 1, NAN
         if "thresholds" in equal:
             kind = "~~" if rules.theta else "~*~"
             for row in block.rows:
                 ordinal = row.op == kind and row.lhs == row.rhs and (row.lhs, "|", "t1") in block.index
-                if ordinal and not row.user:
+                if ordinal:
                     row.free, row.start = 1, NAN
 
 
@@ -48,50 +53,109 @@ def _free_means(block: BlockRows, rules: Rules) -> None:
 
 def kind_of(row: Row, block: BlockRows) -> str:
     """Return the word of ``group_equal`` that a row falls under."""
-    latent = set(block.variables.latent)
-    if row.op == "=~":
-        return "loadings"
-    if row.op == "<~":
-        return "composite.loadings"
-    if row.op == "~":
-        return "regressions"
+    if row.op in _KINDS:
+        return _KINDS[row.op]
+    inside = row.lhs in block.variables.latent
+    if not inside and row.lhs in block.variables.exogenous:
+        return ""
     if row.op == "~1":
-        return "means" if row.lhs in latent else "intercepts"
-    if row.op == "|":
-        return "thresholds"
+        return "means" if inside else "intercepts"
     if row.op == "~~":
-        inside = row.lhs in latent
-        if row.lhs == row.rhs:
-            return "lv.variances" if inside else "residuals"
-        return "lv.covariances" if inside and row.rhs in latent else "residual.covariances"
+        alone = row.lhs == row.rhs
+        return ("lv.variances" if alone else "lv.covariances") if inside else _RESIDUALS[alone]
     return ""
 
 
 def tie_labels(blocks: list[BlockRows], rows: Sequence[Row], plabels: Sequence[str], rules: Rules) -> list[Tie]:
-    """Return the equalities of the table and write the labels of parameters equal across groups."""
-    _label_groups(blocks, plabels, rules)
+    """Return the equalities of the table; write labels of equals across groups, and fix what equals a fixed one.
+
+    In the order in which lavaan finds them: that of the second parameter of a kind.
+    """
+    found: dict[str, list[int]] = {}
+    order: list[str] = []
+    for i, name in enumerate(_common_names(blocks, rows, rules)):
+        if name:
+            own = found.setdefault(name, [])
+            own.append(i)
+            if len(own) == 2:
+                order.append(name)
     ties: list[Tie] = []
-    known: dict[str, str] = {}
-    again: dict[str, list[str]] = {}
-    for row, plabel in zip(rows, plabels, strict=True):
-        if row.equal:
-            _point(row, rows, plabels)
-        if not row.label:
+    for name in order:
+        own = found[name]
+        fixed = next((i for i in own if not rows[i].free), None)
+        if fixed is not None:
+            for i in own:
+                rows[i].free, rows[i].start = 0, rows[fixed].start
+            if any(rows[i].user in EXPLORATORY for i in own):
+                ties += [_tie(plabels[own[0]], plabels[i]) for i in own[1:]]
             continue
-        if row.label in known:
-            if row.free or row.start != row.start or again.get(row.label) is not None:
-                again.setdefault(row.label, []).append(plabel)
-        else:
-            known[row.label] = plabel
-            again[row.label] = []
-    free = {plabel: row.free for row, plabel in zip(rows, plabels, strict=True)}
-    for label, others in again.items():
-        for other in others:
-            if free[known[label]] or free[other]:
-                ties.append(_tie(known[label], other))
+        for i in own:
+            rows[i].label = rows[i].label or plabels[own[0]]
+        ties += [_tie(plabels[own[0]], plabels[i]) for i in own[1:]]
+        _share_bounds([rows[i] for i in own])
     for block, start in _starts(blocks):
         ties += _effect_coding(block, start, plabels, rules)
     return ties
+
+
+def _share_bounds(own: Sequence[Row]) -> None:
+    """Give equal parameters the widest of the bounds asked for."""
+    lowest = [row.lower for row in own if isfinite(row.lower)]
+    highest = [row.upper for row in own if isfinite(row.upper)]
+    for row in own:
+        row.lower = min(lowest, default=row.lower)
+        row.upper = max(highest, default=row.upper)
+
+
+def _common_names(blocks: list[BlockRows], rows: Sequence[Row], rules: Rules) -> list[str]:
+    """Return for each row the name that it shares with those equal to it; empty where it need not have one."""
+    names = [row.label for row in rows]
+    if not rules.group_equal and not any(row.equal for row in rows):
+        return names
+    given = list(names)
+    at = 0
+    for block in blocks:
+        end = (f".g{block.group}" if block.group > 1 else "") + (f".l{block.level}" if block.level > 1 else "")
+        for row in block.rows:
+            names[at] = names[at] or f"{row.lhs}{row.op}{row.rhs}{end}"
+            at += 1
+    _name_by_group(blocks, names, given, rules)
+    for i, row in enumerate(rows):
+        if row.equal:
+            wanted = "".join(row.equal.split())
+            if wanted not in names[:i] and wanted not in names[i + 1 :]:
+                what = f'equal("{row.equal}") names no parameter of the model'
+                raise SpecError(message(what, do='Write it as in the model, for example equal("bond =~ w2")'))
+            names[i] = row.label = wanted
+    return names
+
+
+def _name_by_group(blocks: list[BlockRows], names: list[str], given: Sequence[str], rules: Rules) -> None:
+    """Give parameters that are equal across groups the name of the first group's."""
+    if not rules.group_equal:
+        return
+    partial = {"".join(text.split()) for text in rules.group_partial}
+    first: dict[tuple[int, str, str, str], str] = {}
+    used: set[str] = set()
+    for block, start in _starts(blocks):
+        for k, row in enumerate(block.rows, start):
+            key = (block.level, row.lhs, row.op, row.rhs)
+            if block.group > 1:
+                if key in first and not given[k]:
+                    names[k] = first[key]
+                continue
+            if kind_of(row, block) not in rules.group_equal:
+                continue
+            written = f"{row.lhs}{row.op}{row.rhs}", f"{row.rhs}{row.op}{row.lhs}"
+            if partial & set(written):
+                used |= set(written)
+            else:
+                end = f".l{block.level}" if block.level > 1 else ""
+                first[key] = f"{written[0]}{end}"
+    unknown = partial - used
+    if unknown:
+        what = f"group_partial names '{sorted(unknown)[0]}', which is no parameter that group_equal holds equal"
+        raise SpecError(message(what, do='Write it as in the model, for example "bond =~ w2" or "w2 ~1"'))
 
 
 def _tie(one: str, other: str) -> Tie:
@@ -106,45 +170,6 @@ def _starts(blocks: list[BlockRows]) -> list[tuple[BlockRows, int]]:
     return out
 
 
-def _label_groups(blocks: list[BlockRows], plabels: Sequence[str], rules: Rules) -> None:
-    """Give parameters equal across groups the plabel of the first group's as their label."""
-    if not rules.group_equal:
-        return
-    partial = {"".join(text.split()) for text in rules.group_partial}
-    first: dict[tuple[int, str, str, str], tuple[Row, str]] = {}
-    used: set[str] = set()
-    for block, start in _starts(blocks):
-        for k, row in enumerate(block.rows):
-            key = (block.level, row.lhs, row.op, row.rhs)
-            written = f"{row.lhs}{row.op}{row.rhs}"
-            if kind_of(row, block) not in rules.group_equal or row.exo or not row.free:
-                continue
-            if written in partial or f"{row.rhs}{row.op}{row.lhs}" in partial:
-                used |= {written, f"{row.rhs}{row.op}{row.lhs}"}
-                continue
-            if block.group == 1:
-                first[key] = (row, plabels[start + k])
-            elif key in first and not row.label:
-                origin, plabel = first[key]
-                origin.label = origin.label or plabel
-                row.label = origin.label
-    unknown = partial - used
-    if unknown:
-        what = f"group_partial names '{sorted(unknown)[0]}', which is no parameter that group_equal holds equal"
-        raise SpecError(message(what, do='Write it as in the model, for example "bond =~ w2" or "w2 ~1"'))
-
-
-def _point(row: Row, rows: Sequence[Row], plabels: Sequence[str]) -> None:
-    """Make ``equal("f =~ x2")`` a common label."""
-    wanted = "".join(row.equal.split())
-    for other, plabel in zip(rows, plabels, strict=True):
-        if f"{other.lhs}{other.op}{other.rhs}" == wanted or (other.label and other.label == row.equal):
-            other.label = other.label or plabel
-            row.label = other.label
-            return
-    raise SpecError(message(f'equal("{row.equal}") names no parameter of the model', do="Write it as in the model"))
-
-
 def _effect_coding(block: BlockRows, start: int, plabels: Sequence[str], rules: Rules) -> list[Tie]:
     """Return the equalities by which loadings average one and intercepts zero, per latent variable."""
     ties: list[Tie] = []
@@ -152,12 +177,12 @@ def _effect_coding(block: BlockRows, start: int, plabels: Sequence[str], rules: 
         items = [k for k, row in enumerate(block.rows) if row.op == "=~" and row.lhs == name]
         if not items:
             continue
-        if "loadings" in rules.effect_coding:
+        if "loadings" in rules.effect_coding and all(block.rows[k].free for k in items):
             ties.append(_average([plabels[start + k] for k in items], len(items)))
         if "intercepts" in rules.effect_coding:
-            observed = [block.rows[k].rhs for k in items]
-            places = [k for v in observed for k, row in enumerate(block.rows) if row.op == "~1" and row.lhs == v]
-            if len(places) == len(items):
+            observed = {block.rows[k].rhs for k in items}
+            places = [k for k, row in enumerate(block.rows) if row.op == "~1" and row.lhs in observed]
+            if places and all(block.rows[k].free for k in places):
                 ties.append(_average([plabels[start + k] for k in places], 0))
     return ties
 

@@ -100,7 +100,7 @@ def make_options(
     coding = ("loadings", "intercepts") if effect_coding is True else _words(effect_coding or ())
     means = meanstructure
     if means is None:
-        means = _needs_means(function, chosen, group, coding, cluster)
+        means = _needs_means(function, chosen, group, cluster)
     rules = replace(
         FUNCTIONS[function],
         meanstructure=bool(means) or function == "growth",
@@ -151,8 +151,8 @@ def _usual(missing: str, cluster: str | None) -> str:
     return "observed" if missing != "listwise" or cluster else "expected"
 
 
-def _needs_means(function: str, missing: str, group: str | None, coding: tuple[str, ...], cluster: str | None) -> bool:
-    return bool(function == "growth" or missing != "listwise" or group or "intercepts" in coding or cluster)
+def _needs_means(function: str, missing: str, group: str | None, cluster: str | None) -> bool:
+    return bool(function == "growth" or missing != "listwise" or group or cluster)
 
 
 def _word(value: str) -> str:
