@@ -1,0 +1,148 @@
+"""Bootstrap of structural models: rows drawn again, within groups; all samples fitted together.
+
+Moments of the samples are one matrix product: how often each row was drawn, times the products of its values.
+Source: Efron & Tibshirani (1993), An introduction to the bootstrap, chapters 6 and 13; MacKinnon, Lockwood & Williams
+(2004), Multivariate Behav Res 39, 99-128 (indirect effects).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from alliancekit.core.errors import FitError, SpecError, check_option, message
+from alliancekit.core.seeds import spawn
+from alliancekit.numerics.distributions import normal_quantile
+from alliancekit.structural.continuous.batch import ManyMoments, search_many
+from alliancekit.structural.continuous.objective import SampleMoments
+from alliancekit.structural.continuous.optimise import search
+from alliancekit.structural.duplication import triangle
+from alliancekit.structural.estimates import StructuralEstimates
+
+Floats = NDArray[np.float64]
+PIECE = 250
+INTERVALS = ("percentile", "basic", "normal")
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class StructuralBootstrap:
+    """Replicates of a structural model.
+
+    Attributes
+    ----------
+    names : of the parameters and definitions. estimates : (K,) of the sample. replicates : (R, K), those that
+        converged. asked : how many were drawn. seed : of the draws.
+    """
+
+    names: tuple[str, ...]
+    estimates: Floats
+    replicates: Floats
+    asked: int
+    seed: int
+
+    def tidy(self, interval: str = "percentile", level: float = 0.95) -> pd.DataFrame:
+        """Return term, estimate, bias, std_error, conf_low and conf_high of each parameter and definition.
+
+        Raises
+        ------
+        SpecError : ``interval`` is not "percentile", "basic" or "normal", or ``level`` not between 0 and 1.
+        """
+        check_option("interval", interval, INTERVALS)
+        if not 0 < level < 1:
+            raise SpecError(message(f"level={level!r} is not a confidence level", do="Give a number such as 0.95"))
+        error = self.replicates.std(axis=0, ddof=1)
+        low, high = np.quantile(self.replicates, [(1 - level) / 2, (1 + level) / 2], axis=0)
+        bias = self.replicates.mean(axis=0) - self.estimates
+        if interval == "basic":
+            low, high = 2 * self.estimates - high, 2 * self.estimates - low
+        elif interval == "normal":
+            reach = normal_quantile((1 + level) / 2) * error
+            low, high = self.estimates - bias - reach, self.estimates - bias + reach
+        frame = pd.DataFrame(
+            {
+                "term": list(self.names),
+                "estimate": self.estimates,
+                "bias": bias,
+                "std_error": error,
+                "conf_low": low,
+                "conf_high": high,
+            }
+        )
+        frame.attrs.update(interval=interval, level=level, replicates=len(self.replicates), seed=self.seed)
+        return frame
+
+    def glance(self) -> pd.DataFrame:
+        """Return one row: replicates asked for, replicates used, seed."""
+        return pd.DataFrame([{"asked": self.asked, "used": len(self.replicates), "seed": self.seed}])
+
+    def __repr__(self) -> str:
+        lost = self.asked - len(self.replicates)
+        note = f"{len(self.replicates)} bootstrap samples, seed {self.seed}"
+        note += f"; {lost} did not converge and are left out" if lost else ""
+        return f"{self.tidy().to_string(index=False)}\n{note}"
+
+
+def bootstrap(fit: StructuralEstimates, n: int, seed: int) -> StructuralBootstrap:
+    """Return ``n`` replicates of a fit by maximum likelihood of complete data; see ``StructuralFit.bootstrap``."""
+    if isinstance(n, bool) or not isinstance(n, int) or n < 2:
+        raise SpecError(message(f"n={n!r} is not a number of samples", do="Give a whole number such as 1000"))
+    complete = fit.engine == "moments" and all(group.rows is not None for group in fit.sample.groups)
+    if not complete:
+        what = "the bootstrap is for maximum likelihood of complete rows"
+        raise SpecError(message(what, do='For missing values and clusters take estimator="MLR"'))
+    if any(any(fit.table.exo[i] for i in fit.table.rows(b)) for b in range(1, fit.table.n_blocks + 1)):
+        raise SpecError(message("covariates are drawn again with the rows", do="Fit the model with fixed_x=False"))
+    sources = spawn(seed, n)
+    found = []
+    for at in range(0, n, PIECE):
+        found.append(_piece(fit, sources[at : at + PIECE]))
+    x = np.concatenate(found)
+    x = x[np.isfinite(x).all(axis=1)]
+    if len(x) < max(n // 2, 2):
+        raise FitError(message(f"only {len(x)} of {n} bootstrap samples could be fitted", do="Simplify the model"))
+    names = (*fit.table.names(), *fit.constraints.definitions)
+    return StructuralBootstrap(names, _with_definitions(fit, fit.x[None])[0], _with_definitions(fit, x), n, seed)
+
+
+def _with_definitions(fit: StructuralEstimates, x: Floats) -> Floats:
+    values = fit.constraints.values(x)
+    more = [np.broadcast_to(e.evaluate(values), len(x)) for e in fit.constraints.definitions.values()]
+    return np.column_stack([x, *more])
+
+
+def _piece(fit: StructuralEstimates, sources: list[np.random.SeedSequence]) -> Floats:
+    """Return the parameters of some samples, (R, size); NaN where the search failed."""
+    total = float(sum(group.n for group in fit.sample.groups))
+    unbiased = fit.options.likelihood == "wishart"
+    samples = []
+    draws = [np.random.default_rng(source) for source in sources]
+    for group in fit.sample.groups:
+        assert group.rows is not None
+        counts = np.stack([np.bincount(rng.integers(0, group.n, group.n), minlength=group.n) for rng in draws])
+        p = len(group.names)
+        rows = group.rows - group.mean
+        i, j = triangle(p)
+        sums = counts @ np.hstack([rows, rows[:, i] * rows[:, j]]) / group.n
+        mean = sums[:, :p]
+        cov = np.empty((len(draws), p, p))
+        cov[:, i, j] = cov[:, j, i] = sums[:, p:] - mean[:, i] * mean[:, j]
+        cov *= group.n / (group.n - 1) if unbiased else 1.0
+        samples.append(ManyMoments(mean + group.mean, cov, group.n / total))
+    information = fit.information / (total - len(samples) * unbiased)
+    x, done = search_many(fit.model, samples, fit.constraints.linear, fit.x, information)
+    for r in np.flatnonzero(~done):
+        x[r] = _alone(fit, samples, int(r))
+    return x
+
+
+def _alone(fit: StructuralEstimates, samples: list[ManyMoments], r: int) -> Floats:
+    """Return the parameters of one sample by the search for single samples."""
+    dets = [np.linalg.slogdet(s.cov[r]) for s in samples]
+    if any(sign <= 0 for sign, _ in dets):
+        return np.full(fit.x.size, np.nan)
+    single = [SampleMoments(s.mean[r], s.cov[r], s.weight, float(d[1])) for s, d in zip(samples, dets, strict=True)]
+    found = search(fit.model, single, fit.constraints.linear, fit.x)
+    return found.point.x if found is not None and found.converged else np.full(fit.x.size, np.nan)

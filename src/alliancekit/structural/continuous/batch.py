@@ -1,0 +1,115 @@
+"""Many samples fitted at once by maximum likelihood: the search of ``optimise`` with one more axis.
+
+All replicates start at the estimates of the sample and share its information as curvature; it hardly differs between
+them, so that a few steps suffice. Those that do not get there in time are left to the caller.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from alliancekit.structural.constraints import Linear
+from alliancekit.structural.model import BlockModel, Model
+
+Floats = NDArray[np.float64]
+Booleans = NDArray[np.bool_]
+STEPS, TOLERANCE = 40, 1e-10
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class ManyMoments:
+    """Means (R, p) and covariances (R, p, p) of one group in R samples; weight: share of its rows."""
+
+    mean: Floats
+    cov: Floats
+    weight: float
+
+
+def search_many(
+    model: Model, samples: Sequence[ManyMoments], linear: Linear, start: Floats, information: Floats
+) -> tuple[Floats, Booleans]:
+    """Return the parameters of each sample, (R, size), and which of them converged, (R,).
+
+    Parameters
+    ----------
+    start : (size,) parameters to start from. information : (size, size) expected, of one row, there.
+    """
+    count = len(samples[0].mean)
+    z = np.tile(linear.reduce(start), (count, 1))
+    inner = linear.basis.T @ information @ linear.basis
+    inverse = np.linalg.inv(inner)
+    done = np.zeros(count, dtype=bool)
+    going = np.arange(count)
+    length = np.ones(count)
+    last = np.full(count, np.inf)
+    for _ in range(STEPS):
+        x = z[going] @ linear.basis.T + linear.offset
+        slope, fine = _gradient(model, samples, going, x)
+        slope = slope @ linear.basis / 2.0
+        step = slope @ inverse
+        decrement = np.where(fine, (step * slope).sum(axis=1), np.inf)
+        worse = ~(decrement < 4.0 * last[going])
+        length[going[worse]] *= 0.5
+        last[going] = np.minimum(decrement, last[going])
+        done[going[decrement < TOLERANCE]] = True
+        z[going] -= np.where(fine, length[going], 0.0)[:, None] * np.where(np.isfinite(step), step, 0.0)
+        lost = ~fine | (length[going] < 0.05)
+        going = going[~done[going] & ~lost]
+        if not going.size:
+            break
+    return z @ linear.basis.T + linear.offset, done
+
+
+def _gradient(
+    model: Model, samples: Sequence[ManyMoments], chosen: NDArray[np.intp], x: Floats
+) -> tuple[Floats, Booleans]:
+    """Return dF / dx of the chosen samples, (k, size), and where all implied covariances are positive definite."""
+    out = np.zeros_like(x)
+    fine = np.ones(len(x), dtype=bool)
+    for block, sample in zip(model.blocks, samples, strict=True):
+        FB, spread, levels = _parts(block, x)
+        p = len(block.observed)
+        sigma = (spread[:, :, :p] + spread[:, :, :p].mT) / 2
+        good = np.linalg.eigvalsh(sigma)[:, 0] > 0 if not _definite(sigma) else np.ones(len(x), dtype=bool)
+        fine &= good
+        P = np.linalg.inv(np.where(good[:, None, None], sigma, np.eye(p)))
+        gap = sample.mean[chosen] - levels[:, :p] if model.means else np.zeros((len(x), p))
+        S = sample.cov[chosen] + gap[:, :, None] * gap[:, None, :]
+        by_sigma = sample.weight * (P - P @ S @ P)
+        by_mu = -2.0 * sample.weight * np.einsum("kij,kj->ki", P, gap)
+        lifted = by_sigma @ FB
+        inner = FB.mT @ by_sigma
+        pulled = np.einsum("kpv,kp->kv", FB, by_mu)
+        d, c, i = block.directed, block.covariances, block.intercepts
+        by_A = 2.0 * (inner @ spread)
+        out[:, d.parameters] += by_A[:, d.rows, d.columns] + pulled[:, d.rows] * levels[:, d.columns]
+        by_S = FB.mT @ lifted
+        out[:, c.parameters] += by_S[:, c.rows, c.columns] * np.where(c.rows == c.columns, 1.0, 2.0)
+        out[:, i.parameters] += pulled[:, i.rows]
+    return out, fine
+
+
+def _definite(sigma: Floats) -> bool:
+    try:
+        np.linalg.cholesky(sigma)
+    except np.linalg.LinAlgError:
+        return False
+    return True
+
+
+def _parts(block: BlockModel, x: Floats) -> tuple[Floats, Floats, Floats]:
+    """Return FB (k, p, v), F B S B' (k, p, v) and B m (k, v)."""
+    count, v, p = len(x), len(block.m), len(block.observed)
+    A, S, m = (np.tile(part, (count, *[1] * part.ndim)) for part in (block.A, block.S, block.m))
+    d, c, i = block.directed, block.covariances, block.intercepts
+    A[:, d.rows, d.columns] = x[:, d.parameters]
+    S[:, c.rows, c.columns] = S[:, c.columns, c.rows] = x[:, c.parameters]
+    m[:, i.rows] = x[:, i.parameters]
+    eye = np.eye(v)
+    B = eye + A if block.direct else np.linalg.inv(eye - A)
+    FB = np.ascontiguousarray(B[:, :p])
+    return FB, FB @ S @ B.mT, np.einsum("kij,kj->ki", B, m)
