@@ -61,7 +61,7 @@ def items(n: int = 1000, missing: float = 0.0, clusters: int = 0) -> Any:
     frame = pd.DataFrame(values, columns=[f"x{i}" for i in range(1, 13)])
     if clusters:
         group = np.arange(n) % clusters
-        frame += rng.normal(0, 0.5, clusters)[group][:, None] + rng.normal(0, 0.3, (clusters, 12))[group]
+        frame += rng.normal(0, 0.5, clusters)[group][:, None] + rng.normal(0, 0.6, (clusters, 12))[group]
         frame["cluster"] = group
     return frame.mask(rng.random(frame.shape) < missing) if missing else frame
 
@@ -129,7 +129,8 @@ def bootstraps(case: Case, frame: Any) -> list[str]:
     lines += ["|---|---:|---:|---|", f"| alliancekit {ak.__version__} | {1e3 * mine:.1f} | 1.0 | |"]
     if shutil.which("Rscript"):
         code = (
-            "suppressPackageStartupMessages(library(lavaan)); a <- commandArgs(trailingOnly = TRUE); d <- read.csv(a[1])\n"
+            "suppressPackageStartupMessages(library(lavaan))\n"
+            "a <- commandArgs(trailingOnly = TRUE); d <- read.csv(a[1])\n"
             "f <- cfa(paste(readLines(a[2]), collapse = '\\n'), d)\n"
             "cat(system.time(bootstrapLavaan(f, R = 100, iseed = 1))[['elapsed']])"
         )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -9,9 +11,11 @@ Floats = NDArray[np.float64]
 Integers = NDArray[np.intp]
 
 
+@lru_cache(maxsize=256)
 def triangle(p: int) -> tuple[Integers, Integers]:
-    """Return rows and columns of the lower triangle of a (p, p) matrix, column by column."""
+    """Return rows and columns of the lower triangle of a (p, p) matrix, column by column; not to be written to."""
     columns, rows = np.triu_indices(p)
+    columns.flags.writeable = rows.flags.writeable = False
     return rows, columns
 
 
