@@ -9,6 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from alliancekit.core.errors import SpecError, check_option, message
+from alliancekit.formula.model_statements import CONSTRAINTS
 from alliancekit.numerics.distributions import normal_quantile, t_two_sided
 from alliancekit.structural.after.coefficients import values
 from alliancekit.structural.after.group_views import group_views
@@ -17,7 +18,7 @@ from alliancekit.structural.after.scaling import KINDS, standardise
 from alliancekit.structural.after.view import GroupView
 from alliancekit.structural.after.whole import Whole, explained_variance, whole
 from alliancekit.structural.estimates import StructuralEstimates
-from alliancekit.structural.table import CONSTRAINTS, ParameterTable
+from alliancekit.structural.table import ParameterTable
 
 Floats = NDArray[np.float64]
 LEVELS = ("", "within", "between")

@@ -8,9 +8,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from alliancekit.formula.model_statements import CONSTRAINTS
 from alliancekit.structural.after.view import keep_moments
 from alliancekit.structural.model import Entries, Model, jacobian
-from alliancekit.structural.table import CONSTRAINTS, ParameterTable
+from alliancekit.structural.table import ParameterTable
 from alliancekit.structural.variables import find_variables
 
 Floats = NDArray[np.float64]

@@ -12,10 +12,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from alliancekit.formula.model_statements import CONSTRAINTS
 from alliancekit.structural.after.whole import Whole, variance_slopes
 from alliancekit.structural.constraints import Constraints
 from alliancekit.structural.model import Model
-from alliancekit.structural.table import CONSTRAINTS, ParameterTable
+from alliancekit.structural.table import ParameterTable
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.intp]

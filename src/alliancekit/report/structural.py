@@ -1,0 +1,214 @@
+"""Tables, figures, sentences and equations of structural equation models."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from alliancekit.core.errors import ReportError, SpecError, check_option, message
+from alliancekit.core.frames import rows
+from alliancekit.report.formatting import ci_text, decimals_for, format_fixed, format_integer, p_text, test_text
+from alliancekit.report.parts import Equation, Figure, Sentence, Table
+from alliancekit.report.structural_figures import modification_figure, residual_figure
+from alliancekit.report.structural_fit import comparison_table, fit_table, fit_words
+from alliancekit.report.structural_path import path_figure
+from alliancekit.structural.compare import StructuralComparison
+from alliancekit.structural.result.fit import StructuralFit
+
+__all__ = ["make_equation", "make_figure", "make_sentence", "make_table"]
+SECTIONS = (
+    ("=~", "Loadings"),
+    ("<~", "Weights of composites"),
+    ("~", "Regressions"),
+    ("~~", "Covariances"),
+    ("~1", "Intercepts and means"),
+    ("|", "Thresholds"),
+    ("~*~", "Scales of latent responses"),
+    ("variance", "Variances"),
+    (":=", "Defined parameters"),
+)
+ESTIMATORS = {"ML": "maximum likelihood", "MLR": "maximum likelihood with robust standard errors"}
+
+
+def make_table(*results: Any, names: tuple[str, ...] | None = None) -> Table:
+    """Return the table of estimates of one model, of the fit of several side by side, or of difference tests."""
+    if len(results) == 1 and isinstance(results[0], StructuralComparison):
+        if names is not None:
+            raise SpecError(message("names= is for fits side by side", do="Give ak.compare the names"))
+        return comparison_table(results[0])
+    if all(isinstance(r, StructuralFit) for r in results):
+        return _estimates(results[0]) if len(results) == 1 and names is None else fit_table(results, names)
+    raise ReportError(message("fits and comparisons cannot share a table", do="Call ak.table for each"))
+
+
+def _estimates(fit: StructuralFit) -> Table:
+    """Return the table of estimates in sections, with standardised values."""
+    found = fit.tidy()
+    zero = (found["op"] == "~1") & ~(found["std_error"] > 0) & (found["estimate"] == 0)
+    found = found[~zero]
+    kind = found["op"].where(~((found["op"] == "~~") & (found["lhs"] == found["rhs"])), "variance")
+    places = {op: k for k, (op, _) in enumerate(SECTIONS)}
+    titles = dict(SECTIONS)
+    heads = [name for name in ("group", "level") if name in found]
+    order = found.assign(_place=kind.map(places), _row=range(len(found)))
+    if heads:
+        blocks = {key: k for k, key in enumerate(dict.fromkeys(map(tuple, found[heads].to_numpy().tolist())))}
+        order["_block"] = [blocks[key] for key in map(tuple, found[heads].to_numpy().tolist())]
+        order.loc[found["op"] == ":=", "_block"] = len(blocks)
+    order = order.sort_values([*(["_block"] if heads else []), "_place", "_row"], kind="stable")
+    component = [titles[kind[i]] for i in order.index]
+    if heads:
+        ends = [", ".join(_head(v) for v in found.loc[i, heads] if v) for i in order.index]
+        component = [": ".join(p for p in (end, part) if p) for end, part in zip(ends, component, strict=True)]
+    data = pd.DataFrame(
+        {
+            "component": component,
+            "term": [_term(found.loc[i]) for i in order.index],
+            "estimate": order["estimate"],
+            "std_error": order["std_error"].where(order["std_error"] > 0),
+            "conf_low": order["conf_low"].where(order["std_error"] > 0),
+            "conf_high": order["conf_high"].where(order["std_error"] > 0),
+            "statistic": order["statistic"],
+            "p_value": order["p_value"],
+            "std_all": order["std_all"],
+        }
+    ).reset_index(drop=True)
+    return Table(
+        title="Estimates of the Structural Equation Model",
+        data=data,
+        group="component",
+        stub=("term",),
+        labels={"term": "", "statistic": "z", "std_all": "Std."},
+        kinds={"std_all": "estimate"},
+        decimals={"std_all": 2},
+        notes=(
+            fit_words(fit),
+            _method(fit),
+            "Std.: all variables standardised. Parameters without standard error are fixed; means fixed at zero are "
+            "left out.",
+        ),
+        missing="",
+        source=fit,
+    )
+
+
+def _head(value: str) -> str:
+    """Return the label of a group, or a level with a capital."""
+    return value.capitalize() if value in ("within", "between") else str(value)
+
+
+def _term(row: pd.Series) -> str:
+    label = f" ({row['label']})" if row["label"] and row["op"] != ":=" else ""
+    signs = {"=~": " → ", "~": " ← ", "<~": " ← ", "~~": " with "}
+    if row["op"] in (":=", "~1"):
+        return str(row["lhs"])
+    if row["op"] == "|":
+        return f"{row['lhs']}, {row['rhs']}"
+    if row["op"] == "~*~" or (row["op"] == "~~" and row["lhs"] == row["rhs"]):
+        return f"{row['lhs']}{label}"
+    return f"{row['lhs']}{signs[row['op']]}{row['rhs']}{label}"
+
+
+def _method(fit: StructuralFit) -> str:
+    options = fit._fit.options
+    missing = {
+        "listwise": "rows with a missing value left out",
+        "fiml": "missing values by full information",
+        "fiml.x": "missing values by full information",
+        "pairwise": "missing values by pairs",
+    }.get(options.missing, options.missing)
+    of = f" of {fit.sample.n_rows:,}" if fit.sample.n_rows != fit.nobs else ""
+    how = ESTIMATORS.get(options.estimator, f"estimator {options.estimator}")
+    return f"Estimated by {how} from {fit.nobs:,}{of} rows ({missing})."
+
+
+def make_sentence(result: Any) -> Sentence:
+    """Return the sentences about a model or about a comparison."""
+    if isinstance(result, StructuralComparison):
+        return _comparison_sentence(result)
+    if not isinstance(result, StructuralFit):
+        raise ReportError(message(f"a {type(result).__name__} has no sentence"))
+    table = result.tidy()
+    parts = [f"A {_kind(result)} was estimated with {format_integer(result.nobs)} rows. {fit_words(result)}"]
+    if not result.converged:
+        parts.append("The search for the estimates did not end at an optimum: the numbers are not to be used.")
+    loadings = table[(table["op"] == "=~") & table["std_all"].notna()]
+    if len(loadings):
+        low, high = loadings["std_all"].min(), loadings["std_all"].max()
+        span = (
+            f"from {_standardised(low)} to {_standardised(high)}" if len(loadings) > 1 else f"of {_standardised(low)}"
+        )
+        parts.append(
+            f"Standardised loadings were {span}." if len(loadings) == 1 else f"Standardised loadings ranged {span}."
+        )
+    paths = table[table["op"].isin(["~", ":="]) & (table["std_error"] > 0)]
+    parts += [_path_text(row) for row in rows(paths)]
+    return Sentence(text=" ".join(parts), source=result)
+
+
+def _kind(fit: StructuralFit) -> str:
+    ops = set(fit.table.op)
+    levels = "two-level " if fit.table.n_levels > 1 else ""
+    if fit._fit.options.function == "growth":
+        return f"{levels}latent growth model"
+    if "~" not in ops and "=~" in ops:
+        return f"{levels}confirmatory factor model"
+    return f"{levels}structural equation model" if "=~" in ops else f"{levels}path model"
+
+
+def _standardised(value: float) -> str:
+    return format_fixed(value, 2, leading_zero=False)
+
+
+def _path_text(row: Any) -> str:
+    where = f" (group {row.group})" if getattr(row, "group", "") else ""
+    what = f"{row.lhs} = {row.rhs}" if row.op == ":=" else f"{row.rhs} on {row.lhs}"
+    lead = f"The defined parameter {what}" if row.op == ":=" else f"The effect of {what}{where}"
+    if row.p_value < 0.05:
+        verdict = f"{lead} was {'positive' if row.estimate > 0 else 'negative'}"
+    else:
+        verdict = f"{lead} was not reliably different from zero"
+    decimals = max(decimals_for([row.estimate], [row.std_error]), 2)
+    b = f"b = {format_fixed(row.estimate, decimals)}, {ci_text(row.conf_low, row.conf_high, decimals=decimals)}"
+    std = f", standardised {_standardised(row.std_all)}" if row.std_all == row.std_all else ""
+    return f"{verdict}, {b}{std}, {test_text('z', row.statistic)}, {p_text(row.p_value)}."
+
+
+def _comparison_sentence(result: StructuralComparison) -> Sentence:
+    clauses = []
+    table = result.tidy()
+    for before, row in zip(rows(table.iloc[:-1]), rows(table.iloc[1:]), strict=True):
+        if np.isnan(row.p_value):
+            continue
+        worse = "fitted worse than" if row.p_value < 0.05 else "did not fit reliably worse than"
+        test = f"{test_text('Δχ²', row.chisq_diff, row.df_diff)}, {p_text(row.p_value)}"
+        clauses.append(f"The model “{row.model}” {worse} “{before.model}”, {test}.")
+    return Sentence(text=" ".join([*(clauses or ["The models cannot be tested."]), *result.notes]), source=result)
+
+
+def make_figure(result: Any, kind: str | None) -> Figure:
+    """Return a figure of a fit.
+
+    Kinds: "path" (default; standardised estimates), "path-estimates", "residuals" (residual correlations), and
+    "modification" (largest modification indices).
+    """
+    if not isinstance(result, StructuralFit):
+        raise ReportError(message(f"a {type(result).__name__} has no figure", do="Use ak.table"))
+    makers: dict[str, Callable[[StructuralFit], Figure]] = {
+        "path": path_figure,
+        "path-estimates": lambda fit: path_figure(fit, "estimate"),
+        "residuals": residual_figure,
+        "modification": modification_figure,
+    }
+    return makers[check_option("kind", kind or "path", list(makers))](result)
+
+
+def make_equation(fit: Any) -> Equation:
+    """Return the model's syntax and the call for R."""
+    if not isinstance(fit, StructuralFit):
+        raise ReportError(message(f"a {type(fit).__name__} has no equation"))
+    lines = tuple(line.strip() for line in str(fit.model).replace(";", "\n").splitlines() if line.strip())
+    return Equation(lines=lines, r_call=fit.as_r())
