@@ -15,6 +15,7 @@ from alliancekit.core.errors import SpecError as SpecError
 from alliancekit.measurement.reliability import reliability as reliability
 from alliancekit.multilevel.api import mixed as mixed
 from alliancekit.structural.compare import compare as compare
+from alliancekit.structural.tables import parameter_table as parameter_table
 from alliancekit.multilevel.residual.ar1 import ar1 as ar1
 from alliancekit.multilevel.residual.car1 import car1 as car1
 from alliancekit.multilevel.residual.compound_symmetry import compound_symmetry as compound_symmetry

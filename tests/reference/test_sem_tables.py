@@ -6,17 +6,13 @@ What lavaan does with blocks named by groups is not followed: it takes the block
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from alliancekit.formula.model_parse import parse_model
-from alliancekit.structural.automatic import complete
-from alliancekit.structural.options import make_options
-from alliancekit.structural.rules import WRITTEN
+import alliancekit as ak
 from alliancekit.structural.table import ParameterTable
 from tests.reference.comparison import assert_close
 
@@ -26,25 +22,30 @@ MODELS = json.loads((Path(__file__).parent / "sem_tables" / "expected.json").rea
 def table_of(model: dict[str, Any]) -> ParameterTable:
     """Complete a model by the rules of its function and arguments."""
     given = {name.replace(".", "_"): value for name, value in dict(model["args"] or {}).items()}
-    theta = given.pop("parameterization", "delta") == "theta"
-    given.pop("ordered", None)
-    categories = model.get("categories")
-    if model["fn"] == "lavaan":
-        rules = replace(WRITTEN, meanstructure=given.get("meanstructure", False))
-    else:
-        rules = make_options(model["fn"], **given).rules
-    if categories:
-        rules = replace(rules, meanstructure=True, theta=theta)
-    return complete(parse_model(model["syntax"]), rules, tuple(str(g) for g in model["groups"]), categories)
+    for name in ("ordered", "group", "cluster"):
+        given.pop(name, None)
+    groups = [str(g) for g in model["groups"] if g != ""]
+    return ak.parameter_table(model["syntax"], model["fn"], groups=groups, categories=model.get("categories"), **given)
 
 
-@pytest.mark.option("cfa.std_lv", "reference")
-@pytest.mark.option("cfa.orthogonal", "reference")
-@pytest.mark.option("cfa.effect_coding", "reference")
-@pytest.mark.option("cfa.meanstructure", "reference")
-@pytest.mark.option("cfa.fixed_x", "reference")
-@pytest.mark.option("cfa.group_equal", "reference")
-@pytest.mark.option("cfa.group_partial", "reference")
+@pytest.mark.option("cfa.std_lv", "lavaan 0.6-14, 173 models")
+@pytest.mark.option("cfa.orthogonal", "lavaan 0.6-14, 173 models")
+@pytest.mark.option("cfa.effect_coding", "lavaan 0.6-14, 173 models")
+@pytest.mark.option("cfa.meanstructure", "lavaan 0.6-14, 173 models")
+@pytest.mark.option("cfa.fixed_x", "lavaan 0.6-14, 173 models")
+@pytest.mark.option("cfa.group_equal", "lavaan 0.6-14, 173 models")
+@pytest.mark.option("cfa.group_partial", "lavaan 0.6-14, 173 models")
+@pytest.mark.option("parameter_table.groups", "lavaan 0.6-14, 173 models")
+@pytest.mark.option("parameter_table.categories", "lavaan 0.6-14, 173 models")
+@pytest.mark.option("parameter_table.parameterization", "lavaan 0.6-14, 173 models")
+@pytest.mark.option("parameter_table.function", "lavaan 0.6-14, 173 models")
+@pytest.mark.option("parameter_table.group_equal", "lavaan 0.6-14, 173 models")
+@pytest.mark.option("parameter_table.group_partial", "lavaan 0.6-14, 173 models")
+@pytest.mark.option("parameter_table.std_lv", "lavaan 0.6-14, 173 models")
+@pytest.mark.option("parameter_table.orthogonal", "lavaan 0.6-14, 173 models")
+@pytest.mark.option("parameter_table.meanstructure", "lavaan 0.6-14, 173 models")
+@pytest.mark.option("parameter_table.fixed_x", "lavaan 0.6-14, 173 models")
+@pytest.mark.option("parameter_table.effect_coding", "lavaan 0.6-14, 173 models")
 @pytest.mark.parametrize("model", MODELS, ids=[model["name"] for model in MODELS])
 def test_table_as_lavaan(model: dict[str, Any]) -> None:
     ours, theirs = table_of(model), model["table"]

@@ -10,6 +10,7 @@ from alliancekit.core.errors import SpecError, message
 from alliancekit.formula.model_expressions import Expression
 from alliancekit.formula.model_statements import CONSTRAINTS, Modifier, Statement
 from alliancekit.structural.equalities import group_equalities, tie_labels
+from alliancekit.structural.modifiers import changes
 from alliancekit.structural.rules import Rules
 from alliancekit.structural.table import ParameterTable, number
 from alliancekit.structural.variables import Relation, Variables, find_variables
@@ -156,33 +157,8 @@ def _apply_modifiers(blocks: Sequence[BlockRows], n_groups: int) -> None:
     for block in blocks:
         for row in block.rows:
             for modifier in row.modifiers:
-                _apply(row, modifier, block.group, n_groups)
-
-
-def _apply(row: Row, modifier: Modifier, g: int, n_groups: int) -> None:
-    """Write a modifier's value for group g into a row."""
-    values = modifier.values
-    if len(values) > 1 and len(values) != n_groups:
-        what = f"{len(values)} values are given for {n_groups} group{'s' if n_groups > 1 else ''}"
-        where = f"model line {modifier.line}, column {modifier.column}"
-        raise SpecError(message(what, where=where, do="Give one value, or one for each group"))
-    value = values[g - 1] if len(values) > 1 else values[0]
-    if modifier.kind == "label":
-        row.label = str(value) if value is not None else ""
-    elif modifier.kind == "equal":
-        row.equal = str(value)
-    elif modifier.kind == "efa":
-        return
-    elif value is None:
-        row.free, row.start = 1, NAN
-    elif modifier.kind == "fixed":
-        row.free, row.start = 0, float(value)
-    elif modifier.kind == "start":
-        row.start = float(value)
-    elif modifier.kind == "lower":
-        row.lower = float(value)
-    elif modifier.kind == "upper":
-        row.upper = float(value)
+                for name, value in changes(modifier, block.group, n_groups).items():
+                    setattr(row, name, value)
 
 
 def _add(block: BlockRows, lhs: str, op: str, rhs: str, *, free: int, start: float = NAN, exo: int = 0) -> Row | None:

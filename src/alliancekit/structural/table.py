@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from math import isfinite
 from typing import Any
 
 import numpy as np
@@ -12,12 +13,30 @@ from numpy.typing import NDArray
 
 from alliancekit.core.errors import SpecError, message
 from alliancekit.formula.model_expressions import Expression
+from alliancekit.formula.model_parse import parse_model
+from alliancekit.formula.model_statements import CONSTRAINTS
+from alliancekit.structural.modifiers import constraint, written
 from alliancekit.structural.variables import Variables, find_variables
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.intp]
 
-CONSTRAINTS = (":=", "==", "<", ">")
+COLUMNS: tuple[str, ...] = (
+    "lhs",
+    "op",
+    "rhs",
+    "user",
+    "block",
+    "group",
+    "level",
+    "free",
+    "start",
+    "exo",
+    "label",
+    "plabel",
+)
+COLUMNS += ("lower", "upper", "efa")
+"""Columns of the table, in its order."""
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -105,23 +124,150 @@ class ParameterTable:
         raise SpecError(message(f"the table has no parameter '{lhs} {op} {rhs}' in group {group}"))
 
     def fix(self, row: int, value: float) -> ParameterTable:
-        """Return the table with a parameter fixed; the others are numbered anew."""
-        return self._changed(row, 0, float(value))
+        """Return the table with a parameter fixed; the others are numbered anew.
+
+        Parameters
+        ----------
+        row : its number, counted from 0; see ``find``. value : where it is held.
+
+        Raises
+        ------
+        SpecError : there is no such row, it is a constraint, or the value is no finite number.
+
+        Examples
+        --------
+        >>> import alliancekit as ak
+        >>> t = ak.parameter_table("bond =~ w1 + w2 + w3")
+        >>> t.fix(t.find("bond", "=~", "w2"), 1.0).n_free
+        5
+        """
+        if not isfinite(value):
+            raise SpecError(message(f"{value} is not a value to fix a parameter at", do="Give a number"))
+        return self._set(row, free=0, start=float(value))
 
     def release(self, row: int, start: float = float("nan")) -> ParameterTable:
-        """Return the table with a fixed parameter free; the others are numbered anew."""
+        """Return the table with a fixed parameter free, from a starting value if one is given.
+
+        Parameters
+        ----------
+        row : its number, counted from 0; see ``find``. start : where the search begins; NaN: chosen from the data.
+
+        Raises
+        ------
+        SpecError : there is no such row, or it is a constraint.
+
+        Examples
+        --------
+        >>> import alliancekit as ak
+        >>> t = ak.parameter_table("bond =~ w1 + w2 + w3")
+        >>> t.release(t.find("bond", "=~", "w1")).n_free
+        7
+        """
+        return self._set(row, free=1, start=float(start))
+
+    def tie(self, row: int, other: int) -> ParameterTable:
+        """Return the table with two parameters made equal.
+
+        Parameters
+        ----------
+        row, other : their numbers, counted from 0; see ``find``.
+
+        Raises
+        ------
+        SpecError : there is no such row, one is a constraint, or both are the same.
+
+        Examples
+        --------
+        >>> import alliancekit as ak
+        >>> t = ak.parameter_table("bond =~ w1 + w2 + w3")
+        >>> t.tie(1, 2).frame().iloc[-1][["lhs", "op", "rhs"]].tolist()
+        ['.p2.', '==', '.p3.']
+        """
+        self._check_row(row)
+        self._check_row(other)
+        if row == other:
+            raise SpecError(message("a parameter is always equal to itself", do="Name two rows"))
+        one, second = self.plabel[row], self.plabel[other]
+        rows = self._rows()
+        sides = (Expression("label", name=one), Expression("label", name=second))
+        return self._of([*rows, constraint(one, "==", second, user=2, expression=sides)])
+
+    def without(self, row: int) -> ParameterTable:
+        """Return the table without a row; what stands in it is then zero, or no longer constrained.
+
+        Parameters
+        ----------
+        row : its number, counted from 0.
+
+        Raises
+        ------
+        SpecError : there is no such row, or a constraint names this parameter.
+
+        Examples
+        --------
+        >>> import alliancekit as ak
+        >>> t = ak.parameter_table("bond =~ w1 + w2 + w3; w1 ~~ w2")
+        >>> len(t) - len(t.without(t.find("w1", "~~", "w2")))
+        1
+        """
+        if not 0 <= row < len(self):
+            raise SpecError(message(f"the table has no row {row}", do=f"Rows are numbered 0 to {len(self) - 1}"))
+        rows = self._rows()
+        gone = rows.pop(row)
+        left = {r["label"] for r in rows} | {r["plabel"] for r in rows}
+        for own in {gone["label"], gone["plabel"]} - left - {""}:
+            for r in rows:
+                if r["expression"] and own in {n for side in r["expression"] for n in side.labels()}:
+                    what = f"the constraint '{r['lhs']} {r['op']} {r['rhs']}' names this parameter"
+                    raise SpecError(message(what, where=f"row {row}", do="Take the constraint out first"))
+        return self._of(rows)
+
+    def with_rows(self, text: str) -> ParameterTable:
+        """Return the table with further lines of lavaan syntax: parameters, constraints, or changes of what is there.
+
+        Parameters
+        ----------
+        text : such as ``"w1 ~~ w2"``, ``"bond =~ NA*w1"`` or ``"a == b"``; in a table of two levels below ``level:``
+            lines. Lines outside ``group:`` blocks hold in every group. Nothing is added beside what is written.
+
+        Raises
+        ------
+        SpecError : wrong syntax, an unknown group or level, or not one value for each group.
+
+        Examples
+        --------
+        >>> import alliancekit as ak
+        >>> t = ak.parameter_table("bond =~ w1 + w2 + w3 + w4")
+        >>> t.with_rows("w1 ~~ w2").n_free - t.n_free
+        1
+        """
+        return self._of(written(self._rows(), parse_model(text), self.group_labels, self.n_levels))
+
+    def _check_row(self, row: int) -> None:
+        if not 0 <= row < len(self):
+            raise SpecError(message(f"the table has no row {row}", do=f"Rows are numbered 0 to {len(self) - 1}"))
         if self.op[row] in CONSTRAINTS:
             raise SpecError(message(f"row {row} is a constraint, not a parameter"))
-        return self._changed(row, 1, float(start))
 
-    def _changed(self, row: int, free: int, start: float) -> ParameterTable:
-        marks = [int(bool(f)) for f in self.free]
-        marks[row] = free
-        starts = list(self.start)
-        starts[row] = start
-        exo = list(self.exo)
-        exo[row] = 0
-        return replace(self, free=number(marks), start=tuple(starts), exo=tuple(exo), _variables={})
+    def _set(self, row: int, *, free: int, start: float) -> ParameterTable:
+        self._check_row(row)
+        rows = self._rows()
+        rows[row] |= {"free": free, "start": start, "exo": 0}
+        return self._of(rows)
+
+    def _rows(self) -> list[dict[str, Any]]:
+        """Return the rows as mappings that may be changed."""
+        rows: list[dict[str, Any]] = [
+            dict(zip(COLUMNS, values, strict=True))
+            for values in zip(*(getattr(self, name) for name in COLUMNS), strict=True)
+        ]
+        for i, row in enumerate(rows):
+            row["expression"] = self.expressions.get(i)
+        return rows
+
+    def _of(self, rows: Sequence[Mapping[str, Any]]) -> ParameterTable:
+        """Return a table of the same groups and levels with other rows."""
+        return table_of(rows, self.group_labels, self.n_levels)
 
     def frame(self) -> pd.DataFrame:
         """Return the table as a frame, one row per parameter."""
@@ -148,3 +294,14 @@ def number(marks: list[int]) -> tuple[int, ...]:
         count += bool(mark)
         out.append(count if mark else 0)
     return tuple(out)
+
+
+def table_of(rows: Sequence[Mapping[str, Any]], group_labels: tuple[str, ...], n_levels: int) -> ParameterTable:
+    """Return the table of rows given as mappings, free parameters numbered in their order.
+
+    rows : entries by name of column; "expression" holds both sides of a constraint, else None.
+    """
+    columns: dict[str, Any] = {name: tuple(row[name] for row in rows) for name in COLUMNS}
+    columns["free"] = number([int(bool(row["free"])) for row in rows])
+    expressions = {i: row["expression"] for i, row in enumerate(rows) if row["expression"]}
+    return ParameterTable(**columns, group_labels=group_labels, n_levels=n_levels, expressions=expressions)
