@@ -1,152 +1,136 @@
-"""The printed summary of a structural model, in the order that users of lavaan know."""
+"""The printed summary of a structural model, in the order and under the headings that users of lavaan know."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
+from typing import Any
 
 import pandas as pd
 
+from alliancekit.structural.after import text_fit
+from alliancekit.structural.after.answers import r2_table
 from alliancekit.structural.estimates import StructuralEstimates
 
 _SECTIONS = (
-    ("=~", "Latent variables"),
+    ("=~", "Latent Variables"),
     ("<~", "Composites"),
     ("~", "Regressions"),
     ("~~", "Covariances"),
     ("~1", "Intercepts"),
     ("|", "Thresholds"),
     ("variance", "Variances"),
+    ("~*~", "Scales y*"),
 )
+_NAME, _CELL = 16, 9
+Row = dict[Hashable, Any]
 
 
 def summary_text(
-    fit: StructuralEstimates, table: pd.DataFrame, measures: pd.Series, notes: Sequence[str], standardized: bool
+    fit: StructuralEstimates,
+    table: pd.DataFrame,
+    measures: pd.Series,
+    notes: Sequence[str],
+    *,
+    standardized: bool = False,
+    fit_measures: bool = False,
+    rsquare: bool = False,
+    ci: bool = False,
 ) -> str:
-    """Return the summary; ``table`` as ``tidy`` returns it, ``measures`` as ``fit_measures`` does."""
-    lines = [*_head(fit), "", *_tests(fit, measures), ""]
-    lines += ["Parameter estimates:", f"  standard errors: {_errors(fit)}", ""]
-    grouped = "group" in table.columns
-    levels = "level" in table.columns
-    blocks: list[tuple[str, pd.DataFrame]] = [("", table[table["op"] != ":="])]
-    if grouped or levels:
-        keys = [name for name in ("group", "level") if name in table.columns]
-        blocks = [
-            (", ".join(f"{k}: {v}" for k, v in zip(keys, _tuple(key), strict=True)), part)
-            for key, part in table[table["op"] != ":="].groupby(keys, sort=False)
-        ]
-    for title, part in blocks:
-        if title:
-            lines += [title, ""]
-        lines += _block(part, standardized)
-    defined = table[table["op"] == ":="]
-    if len(defined):
-        rows = [_row(r["lhs"], r, standardized) for _, r in defined.iterrows()]
-        lines += _grid("Defined parameters", rows, standardized)
-    lines += [*notes]
-    return "\n".join(lines).rstrip() + "\n"
+    """Return the summary; ``table`` as ``tidy`` returns it, ``measures`` as ``fit_measures`` does.
+
+    standardized, ci : more columns. fit_measures, rsquare : more sections.
+    """
+    lines = [*text_fit.head(fit), "", *text_fit.tests(fit, measures), ""]
+    if fit_measures:
+        lines += [*text_fit.measures(measures), ""]
+    lines += [*text_fit.how_estimated(fit), ""]
+    columns = ["estimate", "std_error", "statistic", "p_value"]
+    columns += ["conf_low", "conf_high"] if ci else []
+    columns += ["std_lv", "std_all"] if standardized else []
+    explained = r2_table(fit)
+    for title, part, r2 in _blocks(fit, table, explained):
+        lines += [title, ""] if title else []
+        lines += _block(part, set(r2["variable"]), columns)
+        if rsquare and len(r2):
+            lines += ["R-Square:", _heading(["estimate"])]
+            lines += [_line(f"    {v}", {"estimate": x}, ["estimate"]) for v, x in r2[["variable", "r2"]].to_numpy()]
+            lines.append("")
+    defined = table[table["op"] == ":="].to_dict("records")
+    if defined:
+        lines += ["Defined Parameters:", _heading(columns)]
+        lines += [*(_line(f"    {row['lhs']}", row, columns) for row in defined), ""]
+    return "\n".join([*lines, *notes]).rstrip() + "\n"
 
 
-def _tuple(key: object) -> tuple[object, ...]:
-    return key if isinstance(key, tuple) else (key,)
-
-
-def _head(fit: StructuralEstimates) -> list[str]:
-    sample = fit.sample
-    ended = f"ended normally after {fit.iterations} iterations" if fit.converged else "DID NOT CONVERGE"
-    lines = [f"alliancekit {fit.options.function} {ended}", ""]
-    lines.append(f"  Estimator: {fit.options.estimator}; parameters: {fit.n_parameters}")
-    tied = fit.table.n_free - fit.n_parameters
-    if tied:
-        lines.append(f"  Equality constraints: {tied}")
-    if len(sample.groups) > 1:
-        counts = "; ".join(f"{g.label}, {g.n}" for g in sample.groups)
-        lines.append(f"  Number of obs: {sample.n}, groups: {counts}")
-    else:
-        lines.append(f"  Number of obs: {sample.n}")
-    dropped = [f"{count} {reason}" for reason, count in sample.account.dropped]
-    if dropped:
-        lines.append(f"  Not used of {sample.account.n_rows} rows: {', '.join(dropped)}")
-    lines.append(f"  Missing values: {fit.options.missing}")
-    return lines
-
-
-def _tests(fit: StructuralEstimates, m: pd.Series) -> list[str]:
-    scaled = fit.test.factor is not None
-    lines = [f"Model test:{'':24}standard" + ("      scaled" if scaled else "")]
-
-    def line(name: str, key: str, form: str) -> str:
-        text = f"  {name:<32}" + f"{m[key]:>11{form}}"
-        return text + (f"{m[key + '_scaled']:>12{form}}" if scaled and key + "_scaled" in m else "")
-
-    lines.append(line("Chi-square", "chisq", ".3f"))
-    lines.append(line("Degrees of freedom", "df", ".0f"))
-    if m["df"] > 0:
-        lines.append(line("p value", "pvalue", ".3f"))
-    if scaled:
-        lines.append(f"  {'Scaling factor':<32}{'':>11}{fit.test.factor:>12.3f}")
-    wanted = [("CFI", "cfi"), ("TLI", "tli"), ("RMSEA", "rmsea")]
-    if m["df"] > 0:
-        lines += ["", f"Fit:{'':31}standard" + ("      scaled" if scaled else "")]
-        lines += [line(name, key, ".3f") for name, key in wanted if key in m]
-        lines.append(line("  90% CI lower", "rmsea_ci_lower", ".3f"))
-        lines.append(line("  90% CI upper", "rmsea_ci_upper", ".3f"))
-        if "srmr" in m:
-            lines.append(f"  {'SRMR':<32}{m['srmr']:>11.3f}")
-    for name, key in (("Log-likelihood", "logl"), ("AIC", "aic"), ("BIC", "bic")):
-        if key in m:
-            lines.append(f"  {name:<32}{m[key]:>11.3f}")
-    return lines
-
-
-def _errors(fit: StructuralEstimates) -> str:
-    if fit.options.se == "robust.huber.white":
-        return f"robust (Huber-White), {fit.options.information} information"
-    if fit.options.se == "robust.sem":
-        return "robust (Satorra-Bentler)"
-    return f"{fit.options.information} information"
-
-
-def _block(part: pd.DataFrame, standardized: bool) -> list[str]:
-    lines: list[str] = []
-    variance = (part["op"] == "~~") & (part["lhs"] == part["rhs"])
-    for op, title in _SECTIONS:
-        chosen = part[variance] if op == "variance" else part[(part["op"] == op) & ~variance]
-        if not len(chosen):
-            continue
-        rows: list[tuple[str, ...]] = []
-        last = None
-        for _, r in chosen.iterrows():
-            if op in ("variance", "~1"):
-                rows.append(_row(f"  {r['lhs']}", r, standardized))
-                continue
-            if r["lhs"] != last:
-                last = r["lhs"]
-                rows.append((f" {last} {op}", *[""] * (7 if standardized else 5)))
-            rows.append(_row(f"   {r['rhs']}", r, standardized))
-        lines += _grid(title, rows, standardized)
-    return lines
-
-
-def _row(name: str, r: pd.Series, standardized: bool) -> tuple[str, ...]:
-    label = f" ({r['label']})" if r["label"] and r["op"] != ":=" else ""
-    fixed = not r["std_error"] > 0
-    cells = [name + label, f"{r['estimate']:.3f}"]
-    cells += ["", "", "", ""] if fixed else [f"{r['std_error']:.3f}", f"{r['statistic']:.3f}", f"{r['p_value']:.3f}"]
-    if not fixed:
-        cells.append(f"[{r['conf_low']:.3f}, {r['conf_high']:.3f}]")
-    if standardized:
-        cells += [f"{r['std_lv']:.3f}", f"{r['std_all']:.3f}"]
-    return tuple("NA" if c == "nan" else c for c in cells)
-
-
-def _grid(title: str, rows: Sequence[tuple[str, ...]], standardized: bool) -> list[str]:
-    head: tuple[str, ...] = (f"{title}:", "Estimate", "Std.Err", "z value", "P(>|z|)", "95% CI")
-    if standardized:
-        head = (*head, "Std.lv", "Std.all")
-    whole = [head, *rows]
-    widths = [max(len(row[j]) for row in whole) for j in range(len(head))]
+def _blocks(
+    fit: StructuralEstimates, table: pd.DataFrame, explained: pd.DataFrame
+) -> list[tuple[str, list[Row], pd.DataFrame]]:
+    """Return title, rows and R2 of each group and level."""
+    keys = [name for name in ("group", "level") if name in table.columns]
+    rows = table[table["op"] != ":="]
+    if not keys:
+        return [("", rows.to_dict("records"), explained)]
     out = []
-    for row in whole:
-        cells = [row[0].ljust(widths[0]), *[cell.rjust(w) for cell, w in zip(row[1:], widths[1:], strict=True)]]
-        out.append("  ".join(cells).rstrip())
-    return [*out, ""]
+    labels = list(fit.table.group_labels)
+    for key, part in rows.groupby(keys, sort=False):
+        own = dict(zip(keys, key if isinstance(key, tuple) else (key,), strict=True))
+        r2 = explained
+        words = []
+        for name, value in own.items():
+            r2 = r2[r2[name] == value]
+            if name == "group":
+                words.append(f"Group {labels.index(str(value)) + 1} [{value}]")
+            else:
+                words.append(f"Level {1 if value == 'within' else 2} [{value}]")
+        out.append((", ".join(words) + ":", part.to_dict("records"), r2))
+    return out
+
+
+def _block(rows: Sequence[Row], dependent: set[str], columns: Sequence[str]) -> list[str]:
+    """Return the sections of one block; a dot marks what belongs to the residual of a variable."""
+    lines: list[str] = []
+    for op, title in _SECTIONS:
+        chosen = [row for row in rows if _section(row) == op]
+        if not chosen:
+            continue
+        lines += [f"{title}:", _heading(columns)]
+        last = None
+        for row in chosen:
+            lhs, rhs = row["lhs"], row["rhs"]
+            mark = [("." if name in dependent else " ") for name in (lhs, rhs)] if op not in ("=~", "~", "<~") else "  "
+            label = f"({row['label'][:4]})" if row["label"] else ""
+            if op in ("variance", "~1", "~*~"):
+                lines.append(_line(f"   {mark[0]}{lhs}", row, columns, label))
+                continue
+            if op == "|":
+                lines.append(_line(f"    {lhs}|{rhs}", row, columns, label))
+                continue
+            if lhs != last:
+                last = lhs
+                lines.append(f" {mark[0]}{lhs} {op}")
+            lines.append(_line(f"   {mark[1]}{rhs}", row, columns, label))
+        lines.append("")
+    return lines
+
+
+def _section(row: Row) -> str:
+    return "variance" if row["op"] == "~~" and row["lhs"] == row["rhs"] else str(row["op"])
+
+
+def _heading(columns: Sequence[str]) -> str:
+    names = {"estimate": "Estimate", "std_error": "Std.Err", "statistic": "z-value", "p_value": "P(>|z|)"}
+    names |= {"conf_low": "ci.lower", "conf_high": "ci.upper", "std_lv": "Std.lv", "std_all": "Std.all"}
+    return " " * (_NAME + 2) + "".join(names[c].rjust(_CELL) for c in columns)
+
+
+def _line(name: str, row: Row, columns: Sequence[str], label: str = "") -> str:
+    """Return one parameter; what is fixed has neither standard error nor test."""
+    fixed = "std_error" in row and not row["std_error"] > 0
+    room = _NAME + 2 - len(label)
+    start = (name if len(name) <= room else name[: room - 1] + "…").ljust(room) + label
+    cells = []
+    for column in columns:
+        value = row[column]
+        blank = fixed and column in ("std_error", "statistic", "p_value")
+        cells.append("" if blank else "NA" if value != value else f"{value:.3f}")
+    return (start + "".join(cell.rjust(_CELL) for cell in cells)).rstrip()

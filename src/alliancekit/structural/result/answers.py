@@ -5,6 +5,7 @@ from __future__ import annotations
 import pandas as pd
 
 from alliancekit.structural.after import answers as after_answers
+from alliancekit.structural.after import dot as after_dot
 from alliancekit.structural.after import factor_scores as after_scores
 from alliancekit.structural.after import reliability_table as after_reliability
 from alliancekit.structural.after import residual_tables as after_residuals
@@ -345,3 +346,32 @@ class Answers:
         With items whose correlations differ in sign for good reasons: reverse them first.
         """
         return after_reliability.htmt_table(self._fit, geometric)
+
+    def dot(self, value: str = "std_all") -> str:
+        """Return the path diagram in the DOT language of Graphviz.
+
+        Parameters
+        ----------
+        value : what stands at the arrows, "std_all", "std_lv" or "estimate".
+
+        Returns
+        -------
+        str : a digraph, groups and levels as clusters.
+
+        Raises
+        ------
+        SpecError : an unknown ``value``.
+
+        Examples
+        --------
+        >>> import numpy as np, pandas as pd, alliancekit as ak
+        >>> rng = np.random.default_rng(1)
+        >>> d = pd.DataFrame(rng.normal(size=(500, 1)) + rng.normal(size=(500, 3)), columns=list("abc"))
+        >>> ak.cfa("g =~ a + b + c", d).dot().splitlines()[0]
+        'digraph model {'
+
+        When not to use
+        ---------------
+        For a picture in a report: ``ak.figure(fit)`` draws one without Graphviz.
+        """
+        return after_dot.dot_text(self._fit, value)

@@ -229,10 +229,27 @@ class StructuralFit(Answers):
             return self._fit.source
         raise SpecError(message("the fit used complete rows only", do='Give missing="fiml"'))
 
-    def summary(self, standardized: bool = False) -> str:
-        """Return the summary as text; ``standardized`` adds the columns Std.lv and Std.all."""
+    def summary(
+        self, standardized: bool = False, fit_measures: bool = False, rsquare: bool = False, ci: bool = False
+    ) -> str:
+        """Return the summary as text, in lavaan's order and under its headings.
+
+        Parameters
+        ----------
+        standardized : columns Std.lv and Std.all. fit_measures : baseline, CFI, TLI, likelihoods, RMSEA, SRMR.
+        rsquare : R2 of each dependent variable. ci : columns with 95% limits.
+        """
         notes = [f"Warning: {text}" for text in self.warnings]
-        return after_text.summary_text(self._fit, self.tidy(), self.fit_measures(), notes, standardized)
+        return after_text.summary_text(
+            self._fit,
+            self.tidy(),
+            self.fit_measures(),
+            notes,
+            standardized=standardized,
+            fit_measures=fit_measures,
+            rsquare=rsquare,
+            ci=ci,
+        )
 
     def bootstrap(self, n: int = 1000, seed: int = 1) -> StructuralBootstrap:
         """Fit the model to ``n`` samples of the rows, drawn again with replacement within groups.
