@@ -46,6 +46,7 @@ def table_of(model: dict[str, Any]) -> ParameterTable:
 @pytest.mark.option("parameter_table.meanstructure", "lavaan 0.6-14, 173 models")
 @pytest.mark.option("parameter_table.fixed_x", "lavaan 0.6-14, 173 models")
 @pytest.mark.option("parameter_table.effect_coding", "lavaan 0.6-14, 173 models")
+@pytest.mark.filterwarnings("ignore:parameters with one label for all groups")
 @pytest.mark.parametrize("model", MODELS, ids=[model["name"] for model in MODELS])
 def test_table_as_lavaan(model: dict[str, Any]) -> None:
     ours, theirs = table_of(model), model["table"]

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from itertools import combinations
 
-from alliancekit.core.errors import SpecError, message
+from alliancekit.core.errors import DesignWarning, SpecError, message
 from alliancekit.formula.model_expressions import Expression
 from alliancekit.formula.model_statements import CONSTRAINTS, Modifier, Statement
 from alliancekit.structural.equalities import group_equalities, tie_labels
@@ -60,6 +61,14 @@ def complete(
     ----------
     statements : parsed syntax. rules : what is added, freed and fixed. group_labels : in the data's order.
     categories : number of categories of each ordinal variable.
+
+    Raises
+    ------
+    SpecError : nothing but constraints, parts outside levels or groups, a relation twice, wrong numbers of values.
+
+    Warns
+    -----
+    DesignWarning : a label makes parameters equal across groups.
     """
     relations = [s for s in statements if s.op not in CONSTRAINTS]
     constraints = [s for s in statements if s.op in CONSTRAINTS]
@@ -68,6 +77,8 @@ def complete(
     levels = list(dict.fromkeys(s.level for s in relations))
     _check_levels(levels)
     ordered = categories or {}
+    if len(group_labels) > 1 and not rules.group_equal:
+        _warn_of_single_labels(relations, len(group_labels))
     if not rules.meanstructure and any(s.op == "~1" for s in relations):
         rules = replace(rules, meanstructure=True)
     blocks: list[BlockRows] = []
@@ -82,6 +93,20 @@ def complete(
         group_equalities(blocks, rules)
     _apply_modifiers(blocks, len(group_labels))
     return _assemble(blocks, constraints, rules, group_labels, len(levels))
+
+
+def _warn_of_single_labels(relations: Sequence[Statement], n_groups: int) -> None:
+    """Say that one label for all groups makes a parameter equal in all of them."""
+    found: dict[str, None] = {}
+    for s in relations:
+        if s.group is None:
+            found |= {str(m.values[0]): None for m in s.modifiers if m.kind == "label" and len(m.values) == 1}
+    if found:
+        names = ", ".join(found)
+        vector = ", ".join(f"{next(iter(found))}{g + 1}" for g in range(n_groups))
+        what = f"parameters with one label for all groups are equal in all groups: {names}"
+        do = f"Where that is not meant, give a label for each group, as in c({vector})*variable"
+        warnings.warn(message(what, do=do), DesignWarning, stacklevel=4)
 
 
 def _check_levels(levels: list[str | None]) -> None:

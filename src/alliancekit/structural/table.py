@@ -73,7 +73,7 @@ class ParameterTable:
     group_labels: tuple[str, ...] = ("",)
     n_levels: int = 1
     expressions: Mapping[int, tuple[Expression, Expression]] = field(default_factory=dict)
-    _variables: dict[int, Variables] = field(default_factory=dict, repr=False)
+    _found: dict[tuple[str, int], Any] = field(default_factory=dict, repr=False)
 
     def __len__(self) -> int:
         return len(self.lhs)
@@ -90,14 +90,18 @@ class ParameterTable:
 
     def rows(self, block: int) -> list[int]:
         """Return the rows of a block, counted from 1."""
-        return [i for i, b in enumerate(self.block) if b == block]
+        if ("rows", block) not in self._found:
+            self._found["rows", block] = [i for i, b in enumerate(self.block) if b == block]
+        rows: list[int] = self._found["rows", block]
+        return rows
 
     def variables(self, block: int) -> Variables:
         """Return the roles of a block's variables."""
-        if block not in self._variables:
+        if ("variables", block) not in self._found:
             relations = [(self.lhs[i], self.op[i], self.rhs[i], int(self.user[i] == 1)) for i in self.rows(block)]
-            self._variables[block] = find_variables(relations)
-        return self._variables[block]
+            self._found["variables", block] = find_variables(relations)
+        found: Variables = self._found["variables", block]
+        return found
 
     def names(self) -> tuple[str, ...]:
         """Return the name of each free parameter: its label, or ``lhs op rhs`` with ``.g2`` for the second group."""

@@ -122,7 +122,7 @@ def test_constraints_find_the_parameters_of_a_changed_table() -> None:
 
 
 def test_a_table_prints_and_names_its_parameters() -> None:
-    table = ak.parameter_table("f =~ x1 + x2 + x3\nx1 ~~ v*x1", groups=("a", "b"), meanstructure=False)
+    table = ak.parameter_table("f =~ x1 + x2 + x3\nx1 ~~ c(v, w)*x1", groups=("a", "b"), meanstructure=False)
     assert "=~" in repr(table) and len(repr(table).splitlines()) == len(table) + 1
     assert table.names()[:3] == ("f=~x2", "f=~x3", "v") and "f=~x2.g2" in table.names()
 
@@ -174,3 +174,12 @@ def test_changes_that_cannot_be() -> None:
     ):
         with pytest.raises(ak.SpecError, match=words):
             wrong()
+
+
+def test_one_label_for_all_groups_is_warned_of() -> None:
+    with pytest.warns(ak.DesignWarning, match=r"equal in all groups: a, b.*c\(a1, a2\)\*variable"):
+        table = ak.parameter_table("f =~ x1 + a*x2 + b*x3 + x4", groups=("u", "v"))
+    assert table.op.count("==") == 2
+    ak.parameter_table("f =~ x1 + a*x2 + x3 + x4", groups=("u", "v"), group_equal="loadings")
+    ak.parameter_table("f =~ x1 + c(a, b)*x2 + x3 + x4", groups=("u", "v"))
+    ak.parameter_table("f =~ x1 + a*x2 + x3 + x4")
