@@ -52,6 +52,7 @@ docs: $(VENV)/.docs ## build the documentation into docs/_build/html
 bench: $(VENV)/.dev ## time the engine beside its peers (R packages where installed)
 	$(BIN)/python benchmarks/run.py
 	$(BIN)/python benchmarks/scale.py
+	$(BIN)/python benchmarks/streamed.py
 
 verify: $(VENV)/.dev ## the slow recovery studies, and every report made again and compared
 	$(BIN)/python -m pytest -n 2 -m slow
