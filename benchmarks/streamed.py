@@ -94,8 +94,9 @@ def section(sizes: tuple[int, ...]) -> list[str]:
             found = json.loads(done.stdout)
             gap = f"{found['difference']:.1e}" if "difference" in found else ""
             size = path.stat().st_size / 2**20
-            cells = (f"{millions},000,000", f"{found['patients']:,}", f"{size:.0f}", f"{found['seconds']:.1f}")
-            lines.append(f"| {' | '.join((*cells, f'{found["memory"]:.2f}', gap))} |")
+            cells = [f"{millions},000,000", f"{found['patients']:,}", f"{size:.0f}", f"{found['seconds']:.1f}"]
+            cells += [f"{found['memory']:.2f}", gap]
+            lines.append(f"| {' | '.join(cells)} |")
             print(lines[-1])
     return [*lines, ""]
 
