@@ -123,3 +123,16 @@ def test_levels_that_nobody_has_change_nothing(model: tuple[str, str, int]) -> N
     )
     one, two = fitted(formula, d, method=method), fitted(formula, with_empty, method=method)
     pd.testing.assert_frame_equal(two.tidy(), one.tidy())
+
+
+@pytest.mark.parametrize("unit", [1e-9, 1e-4, 1e4, 1e9])
+def test_units_of_the_outcome_change_neither_df_nor_intervals(unit: float) -> None:
+    # a score in thousandths, costs in cents: the information on variances is compared without regard to units
+    data = study(11)
+    plain, scaled = (
+        fitted("y ~ time + x + (time | patient) + (1 | therapist)", data.assign(y=data["y"] * factor))
+        for factor in (1.0, unit)
+    )
+    np.testing.assert_allclose(scaled.tidy()["df"], plain.tidy()["df"], rtol=1e-6)
+    sds_of = [fit.variance_components().query("term_2.isna()")[["conf_low", "conf_high"]] for fit in (plain, scaled)]
+    np.testing.assert_allclose(sds_of[1] / unit, sds_of[0], rtol=1e-6)
