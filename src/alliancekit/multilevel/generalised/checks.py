@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from alliancekit.core.errors import message
 from alliancekit.formula.design import Design
-from alliancekit.multilevel.generalised.inference import Uncertainty
+from alliancekit.multilevel.generalised.inference import Uncertainty, column_reach
 from alliancekit.multilevel.generalised.objective import Problem
 from alliancekit.multilevel.generalised.optimise import Optimum
 from alliancekit.multilevel.generalised.words import FamilyWords
@@ -55,9 +55,7 @@ def _lost(known: Uncertainty, where: slice) -> bool:
 def _undetermined(X: Floats, basis: Floats, known: Uncertainty, where: slice) -> list[int]:
     """Return the user's columns whose coefficient is so uncertain that it must be infinite."""
     covariance = basis @ known.covariance[where, where] @ basis.T
-    reach = np.ptp(X, axis=0)
-    reach = np.where(reach > 0, reach, np.abs(X).max(axis=0, initial=0.0))
-    spread = np.sqrt(np.maximum(np.diag(covariance), 0.0)) * reach
+    spread = np.sqrt(np.maximum(np.diag(covariance), 0.0)) * column_reach(X)
     return [j for j in range(X.shape[1]) if spread[j] > UNKNOWN or known.flat[where][j] > FLAT]
 
 
