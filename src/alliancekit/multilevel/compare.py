@@ -286,6 +286,14 @@ def _check_same_rows(fits: tuple[MixedFit, ...]) -> None:
                     do="Fit the largest model first and the others to its rows: ak.mixed(formula, largest.data)",
                 )
             )
+        if fit._rows_absent != first._rows_absent:
+            raise SpecError(
+                message(
+                    "one model was fitted to a file in chunks and another to rows in memory",
+                    where=f"{first.formula}; {fit.formula}",
+                    do="Fit both to the file, or both to the rows",
+                )
+            )
         if not same_columns(fit.design.y, first.design.y):
             raise SpecError(
                 message(
