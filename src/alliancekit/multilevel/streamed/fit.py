@@ -26,7 +26,6 @@ from alliancekit.multilevel.gaussian.columns import apply_basis
 from alliancekit.multilevel.gaussian.design import GaussianDesign, parameter_slices
 from alliancekit.multilevel.gaussian.factors import ChainLink, Factor, order_factors
 from alliancekit.multilevel.gaussian.layout import Layout, lay_out
-from alliancekit.multilevel.gaussian.optimise import optimise
 from alliancekit.multilevel.streamed.absent import AbsentRows
 from alliancekit.multilevel.streamed.coder import Coder, check_streamable, coded_columns, make_coder
 from alliancekit.multilevel.streamed.levels import ColumnLevels, GroupLevels
@@ -100,7 +99,8 @@ def fit(path: str | Path, formula: Formula, weights: str | None, reml: bool) -> 
     engine = _products(source, coder, groups, survey, plan, members)
     account.groups.update({term.group_name: groups[term.group].size for term in formula.random})
     design = _design(source, coder, account, dropped, survey)
-    made = gaussian.conclude(design, engine, optimise(engine, reml, None), reml)
+    gaussian.check_residual(engine, formula.response_name)
+    made = gaussian.conclude(design, engine, gaussian.search(engine, formula.response_name, reml), reml)
     return Streamed(made, AbsentRows((account.n_rows,)), _sample(source, coder, groups, factors))
 
 
