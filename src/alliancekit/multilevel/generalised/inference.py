@@ -58,11 +58,11 @@ def fixed_covariance(X: Floats, basis: Floats, known: Uncertainty, where: slice)
     Without it the standard error of an infinite coefficient would be near 0, and its test significant.
     """
     vcov = basis @ known.covariance[where, where] @ basis.T
-    reach = column_reach(X)
     for direction in known.directions[where].T:
         if direction @ direction > MOSTLY:
             user = basis @ direction
-            user = user / np.abs(user * reach).max()
+            line = X @ user
+            user = user / max(float(np.ptp(line)), abs(float(line.mean())))
             vcov = vcov + UNSURE**2 * np.outer(user, user)
     return np.asarray(vcov, dtype=np.float64)
 
