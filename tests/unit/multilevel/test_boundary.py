@@ -162,3 +162,13 @@ def test_the_message_names_the_variances_that_are_zero() -> None:
     assert zero.startswith("the variances of (Intercept), time by g are estimated as zero")
     assert boundary_text("g", names, np.array([2.0, 0.0])).startswith("the variance of time by g is estimated as zero")
     assert "a correlation is one" in boundary_text("g", names, np.ones(2))
+
+
+def test_patients_within_therapists_are_the_same_units_under_both_names() -> None:
+    data = growth()
+    data["team"] = data["patient"] % 5  # crossed with therapists: other units
+    null = fit_quietly("y ~ 1 + (1 | therapist/patient)", data)
+    nested = fit_quietly("y ~ time + (1 + time | patient) + (1 | therapist)", data)
+    assert not any("not nested" in note for note in ak.compare(null, nested).notes)
+    crossed = fit_quietly("y ~ time + (1 + time | patient) + (1 | team)", data)
+    assert any("not nested" in note for note in ak.compare(null, crossed).notes)
