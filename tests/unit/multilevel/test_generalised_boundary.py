@@ -163,3 +163,14 @@ def test_an_infinite_coefficient_is_not_significant(family: str) -> None:
     assert rows.loc["armb", "p_value"] > 0.5
     alone = ak.mixed("y ~ x + (1 | g)", data[data["arm"] == "a"], family=family).tidy().set_index("term")
     np.testing.assert_allclose(rows.loc[["(Intercept)", "x"], "std_error"], alone["std_error"], rtol=1e-4)
+
+
+def test_refits_of_a_fit_at_the_limit_do_not_stay_there() -> None:
+    rng = np.random.default_rng(2)
+    even = counts().assign(y=rng.binomial(6, 0.5, 320))  # less variance than Poisson
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", (ak.DesignWarning, ak.BoundaryWarning))
+        limit = ak.mixed("y ~ x + (1 | g)", even, family="negative-binomial")
+        assert any("went to its limit" in note for note in limit.warnings)
+        again = limit.refit(counts()["y"])
+    assert again.log_likelihood == pytest.approx(fit("negative-binomial").log_likelihood, rel=1e-8)

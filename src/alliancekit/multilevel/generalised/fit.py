@@ -169,8 +169,13 @@ def refit(old: GeneralisedFit, y: Floats) -> GeneralisedFit:
 
 
 def _restart(old: GeneralisedFit) -> Floats:
-    """Return the old estimates with variances moved away from the saddle at zero."""
+    """Return the old estimates, away from where no slope leads out: variances at zero, side parts at their limits."""
     x = old.optimum.x.copy()
+    _, _, dispersion, inflation = old.engine.parts
+    for side, where, first in ((old.dispersion, dispersion, 1.0), (old.inflation, inflation, -1.0)):
+        if side is not None and np.isnan(side.std_error).any():
+            x[where] = 0.0
+            x[where.start] = first
     theta = x[old.engine.parts[1]]
     for factor, where in zip(old.engine.factors, old.engine.slices, strict=True):
         for at, (i, j) in enumerate(factor.free, start=where.start):
