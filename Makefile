@@ -53,6 +53,7 @@ bench: $(VENV)/.dev ## time the engine beside its peers (R packages where instal
 	$(BIN)/python benchmarks/run.py
 	$(BIN)/python benchmarks/structural.py
 	$(BIN)/python benchmarks/scale.py
+	$(BIN)/python benchmarks/streamed.py
 
 verify: $(VENV)/.dev ## the slow recovery studies, and every report made again and compared
 	$(BIN)/python -m pytest -n 2 -m slow

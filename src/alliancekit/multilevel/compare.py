@@ -237,15 +237,15 @@ def _random_nested(smaller: MixedFit, larger: MixedFit) -> bool:
     structures = [getattr(fit._fit, "residual", None) is None for fit in (smaller, larger)]
     if structures == [True, False]:
         return True  # a structure of the residuals can stand in for a random effect
-    names = {columns: group for group, columns in _grouping(larger).items()}
-    for group, columns in _grouping(smaller).items():
-        if columns not in names:
+    for group in _grouping(smaller):
+        same = _same_units(smaller, larger, group)
+        if same is None:
             return False
         if any(fit._rows_absent for fit in (smaller, larger)):
-            if not set(_effects(smaller, group)) <= set(_effects(larger, names[columns])):
+            if not set(_effects(smaller, group)) <= set(_effects(larger, same)):
                 return False
             continue
-        small, large = random_columns(smaller.design, group), random_columns(larger.design, names[columns])
+        small, large = random_columns(smaller.design, group), random_columns(larger.design, same)
         away = small - large @ np.linalg.lstsq(large, small, rcond=None)[0]
         if np.linalg.norm(away) > 1e-8 * np.linalg.norm(small):
             return False
@@ -260,6 +260,29 @@ def _effects(fit: MixedFit, group: str) -> list[str]:
 def _grouping(fit: MixedFit) -> dict[str, frozenset[str]]:
     """Return the columns of each grouping factor: ``a:b`` and ``b:a`` are the same units."""
     return {block.group: frozenset(block.columns) for block in fit.design.random}
+
+
+def _same_units(smaller: MixedFit, larger: MixedFit, group: str) -> str | None:
+    """Return the larger model's grouping factor with the units of ``group``: of the same columns, or of the same rows.
+
+    Where patients are nested in therapists, ``patient:therapist`` and ``patient`` are the same units.
+    """
+    wanted, there = _grouping(smaller)[group], _grouping(larger)
+    for name, columns in there.items():
+        if columns == wanted:
+            return name
+    if smaller._rows_absent or larger._rows_absent:
+        return None
+    codes = {name: np.unique(_codes(larger, name), return_inverse=True) for name in there}
+    units, own = np.unique(_codes(smaller, group), return_inverse=True)
+    for name, (others, other) in codes.items():
+        if len(units) == len(others) == len(np.unique(own.astype(np.int64) * len(others) + other)):
+            return name
+    return None
+
+
+def _codes(fit: MixedFit, group: str) -> Any:
+    return next(block.codes for block in fit.design.random if block.group == group)
 
 
 def _check_same_fixed_effects(fits: tuple[MixedFit, ...]) -> None:
@@ -284,6 +307,14 @@ def _check_same_rows(fits: tuple[MixedFit, ...]) -> None:
                 message(
                     f"the models were fitted to different rows ({first.nobs} and {fit.nobs})",
                     do="Fit the largest model first and the others to its rows: ak.mixed(formula, largest.data)",
+                )
+            )
+        if fit._rows_absent != first._rows_absent:
+            raise SpecError(
+                message(
+                    "one model was fitted to a file in chunks and another to rows in memory",
+                    where=f"{first.formula}; {fit.formula}",
+                    do="Fit both to the file, or both to the rows",
                 )
             )
         if not same_columns(fit.design.y, first.design.y):

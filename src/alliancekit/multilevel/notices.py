@@ -5,7 +5,9 @@ from __future__ import annotations
 import warnings
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from alliancekit.core.errors import BoundaryWarning, ConvergenceWarning, DesignWarning, message
 from alliancekit.formula.design import Design
@@ -13,6 +15,8 @@ from alliancekit.multilevel.estimates import Estimates
 from alliancekit.multilevel.gaussian.identification import unidentified
 from alliancekit.multilevel.pooled import pooled_predictors, pooled_text
 from alliancekit.study.types import Study
+
+Floats = NDArray[np.float64]
 
 if TYPE_CHECKING:
     from alliancekit.multilevel.gaussian.fit import GaussianFit
@@ -46,22 +50,25 @@ def pooled_notices(design: Design, data: Any, labels: dict[str, str], stacklevel
     return (text,)
 
 
-def boundary_text(group: str, names: tuple[str, ...]) -> str:
-    """Return the message about a singular covariance matrix: what it means and what can be done."""
-    if len(names) == 1:
-        what, do = (
-            f"the variance of {names[0]} by {group} is estimated as zero",
-            "Keep the term if the design has it: the other estimates are right, and leaving it out would not "
-            "change them",
+def boundary_text(group: str, names: tuple[str, ...], variances: Floats) -> str:
+    """Return the message about a singular covariance matrix: what it means and what can be done.
+
+    ``variances``, shape (q,), are those of the effects ``names`` in the user's columns.
+    """
+    zero = [name for name, variance in zip(names, variances, strict=True) if variance == 0]
+    if zero:
+        many, verb = ("s", "are") if len(zero) > 1 else ("", "is")
+        return message(
+            f"the variance{many} of {', '.join(zero)} by {group} {verb} estimated as zero",
+            do="Keep the term if the design has it: the other estimates are right, and leaving it out would not change "
+            "them",
         )
-    else:
-        what, do = (
-            f"the random effects of {group} ({', '.join(names)}) are singular: a variance is zero or a "
-            f"correlation is one",
-            f"The estimates are right. A simpler term, such as (1 | {group}) or uncorrelated effects (||), describes "
-            "the same data",
-        )
-    return message(what, do=do)
+    return message(
+        f"the random effects of {group} ({', '.join(names)}) are singular: a correlation is one, or one effect is a "
+        "sum of others",
+        do=f"The estimates are right. A simpler term, such as (1 | {group}) or uncorrelated effects (||), describes "
+        "much the same data",
+    )
 
 
 def identification_notices(fit: GaussianFit, stacklevel: int) -> tuple[str, ...]:
@@ -90,9 +97,9 @@ def identification_notices(fit: GaussianFit, stacklevel: int) -> tuple[str, ...]
 def search_notices(fit: Estimates, formula: str, stacklevel: int) -> tuple[str, ...]:
     """Warn of boundaries and of a search that stopped early; return the texts of the warnings."""
     notes: list[str] = []
-    for factor, singular in zip(fit.factors, fit.singular, strict=True):
+    for factor, covariance, singular in zip(fit.factors, fit.covariances, fit.singular, strict=True):
         if singular:
-            notes.append(boundary_text(factor.group, factor.names))
+            notes.append(boundary_text(factor.group, factor.names, np.diag(covariance)))
             warnings.warn(notes[-1], BoundaryWarning, stacklevel=stacklevel)
     if not fit.converged:
         notes.append(

@@ -18,6 +18,7 @@ from alliancekit.core.errors import check_option
 
 MINUS: Final = "\u2212"
 MISSING: Final = "\u2013"
+HUGE: Final = 1e12  # from here on digits before the point tell nothing
 THIN: Final = "\u202f"
 KINDS: Final[tuple[str, ...]] = get_args(Kind)
 
@@ -54,12 +55,16 @@ def format_fixed(value: float, decimals: int, *, leading_zero: bool = True, comm
     '−1,234.50'
     >>> format_fixed(0.214, 2, leading_zero=False)
     '.21'
+    >>> format_fixed(3.4e13, 2)
+    '3.4 × 10¹³'
     """
     if is_missing(value):
         return MISSING
     number = float(value)
     if math.isinf(number):
         return "∞" if number > 0 else f"{MINUS}∞"
+    if abs(number) >= HUGE:
+        return format_scientific(number)
     text = f"{abs(number):{',' if commas else ''}.{decimals}f}"
     zero = not any(digit in text for digit in "123456789")
     if not leading_zero and text.startswith("0."):

@@ -15,6 +15,7 @@ from alliancekit.core.frames import rows
 from alliancekit.multilevel.after.generalised_components import DISPERSION
 from alliancekit.multilevel.api import MixedFit
 from alliancekit.multilevel.compare import compare
+from alliancekit.multilevel.moments import same_columns
 from alliancekit.multilevel.residual.components import GROUP
 from alliancekit.report.multilevel_words import outcome_label, plural
 from alliancekit.report.parts import Table
@@ -61,7 +62,7 @@ def models_table(fits: Sequence[MixedFit], names: Sequence[str] | None = None) -
         spans[head] = pair
         labels.update(dict(zip(pair, ("Estimate", "SE"), strict=True)))
     return Table(
-        title=f"Mixed Models of {outcome_label(fits[0])} Side by Side",
+        title=f"Mixed Models of {' and '.join(dict.fromkeys(map(outcome_label, fits)))} Side by Side",
         data=data,
         group="part",
         stub=("term",),
@@ -171,14 +172,10 @@ def _tests(by_ml: Sequence[MixedFit], heads: Sequence[str]) -> tuple[list[dict[L
     out: list[dict[Line, tuple[float, float]]] = [{}]
     notes: list[str] = []
     for before, fit, names in zip(by_ml[:-1], by_ml[1:], pairwise(heads), strict=True):
-        same = before.nobs == fit.nobs and np.array_equal(np.asarray(before.design.y), np.asarray(fit.design.y))
-        if not same or fit.n_parameters <= before.n_parameters:
+        reason = _untested(before, fit)
+        if reason:
             out.append({})
-            notes.append(
-                f"{names[1]} is not tested against {names[0]}: "
-                + ("they use different rows, so that AIC and BIC cannot be compared, either." if not same else "")
-                + ("it has no more parameters." if same else "")
-            )
+            notes.append(f"{names[1]} is not tested against {names[0]}: {reason}.")
             continue
         found = compare(before, fit, names=list(names))
         row = found.tidy().iloc[-1]
@@ -197,6 +194,15 @@ def _tests(by_ml: Sequence[MixedFit], heads: Sequence[str]) -> tuple[list[dict[L
         )
         notes += [note.replace("read p_mixture, from", "p is from") for note in found.notes if "boundary" in note]
     return out, notes
+
+
+def _untested(before: MixedFit, fit: MixedFit) -> str:
+    """Return why a model cannot be tested against the one before, or nothing."""
+    if before.design.response != fit.design.response:
+        return "they have different outcomes, so that AIC and BIC cannot be compared, either"
+    if before.nobs != fit.nobs or not same_columns(before.design.y, fit.design.y):
+        return "they use different rows, so that AIC and BIC cannot be compared, either"
+    return "it has no more parameters" if fit.n_parameters <= before.n_parameters else ""
 
 
 def _lines(cells: Sequence[dict[Line, tuple[float, float]]]) -> list[Line]:

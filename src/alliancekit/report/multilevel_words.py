@@ -41,6 +41,8 @@ def units_text(fit: MixedFit) -> str:
     counted = {name: f"{fit.sample.groups[name]} {plural(name)}" for name in names}
     if not names or set(names) - set(codes):
         return " in ".join(counted.values())
+    if fit._rows_absent:
+        return ", ".join(counted.values())  # which are nested in which is not kept
     chain, crossed = [names[0]], list[str]()
     for name in names[1:]:
         inner, outer = codes[chain[-1]], codes[name]

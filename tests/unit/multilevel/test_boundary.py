@@ -11,6 +11,7 @@ from scipy.stats import binom, chi2
 
 import alliancekit as ak
 from alliancekit.multilevel.after.boundary import lrt_statistic, mixture_p
+from alliancekit.multilevel.notices import boundary_text
 from tests.unit.multilevel.test_kenward_roger import crossed_and_nested, fit_quietly
 from tests.unit.multilevel.test_mixed import FORMULA, growth
 
@@ -153,3 +154,21 @@ def test_the_order_of_names_in_a_grouping_factor_does_not_matter() -> None:
     found = ak.compare(ak.mixed("y ~ 1 + (1 | batch:cask)", data), ak.mixed("y ~ 1 + (1 | batch/cask)", data))
     assert not any("not nested" in note for note in found.notes)
     assert found.tidy()["p_mixture"].iloc[1] == pytest.approx(found.tidy()["p_value"].iloc[1] / 2)
+
+
+def test_the_message_names_the_variances_that_are_zero() -> None:
+    names = ("(Intercept)", "time")
+    zero = boundary_text("g", names, np.zeros(2))
+    assert zero.startswith("the variances of (Intercept), time by g are estimated as zero")
+    assert boundary_text("g", names, np.array([2.0, 0.0])).startswith("the variance of time by g is estimated as zero")
+    assert "a correlation is one" in boundary_text("g", names, np.ones(2))
+
+
+def test_patients_within_therapists_are_the_same_units_under_both_names() -> None:
+    data = growth()
+    data["team"] = data["patient"] % 5  # crossed with therapists: other units
+    null = fit_quietly("y ~ 1 + (1 | therapist/patient)", data)
+    nested = fit_quietly("y ~ time + (1 + time | patient) + (1 | therapist)", data)
+    assert not any("not nested" in note for note in ak.compare(null, nested).notes)
+    crossed = fit_quietly("y ~ time + (1 + time | patient) + (1 | team)", data)
+    assert any("not nested" in note for note in ak.compare(null, crossed).notes)

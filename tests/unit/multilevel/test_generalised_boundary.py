@@ -132,3 +132,45 @@ def test_the_bootstrap_of_counts() -> None:
     row = found.tidy().iloc[1]
     assert row["p_value"] == pytest.approx(chi2.sf(row["chisq"], 1), abs=0.25)
     assert "parametric bootstrap of 39 outcomes" in found.notes[0]
+
+
+def test_counts_without_overdispersion_end_at_the_poisson_likelihood() -> None:
+    """Counts of a Poisson distribution: half of them lie at the limit, where cancellation must not end the search."""
+    base = fit()
+    chisq = []
+    for outcome in base.simulate(16, seed=3):
+        data = counts().assign(y=outcome)
+        plain = ak.mixed("y ~ x + (1 | g)", data, family="poisson")
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ak.DesignWarning)
+            larger = ak.mixed("y ~ x + (1 | g)", data, family="negative-binomial")
+        chisq.append(2 * (larger.log_likelihood - plain.log_likelihood))
+        if larger.warnings:
+            np.testing.assert_allclose(larger.tidy()["std_error"], plain.tidy()["std_error"], rtol=1e-5)
+            assert larger.variance_components().iloc[-1][["conf_low", "conf_high"]].isna().all()
+    assert min(chisq) > -1e-7
+    assert 3 <= sum(value < 1e-6 for value in chisq) <= 13
+
+
+@pytest.mark.parametrize("family", ["poisson", "binomial"])
+def test_an_infinite_coefficient_is_not_significant(family: str) -> None:
+    data = counts().assign(arm=np.where(counts()["g"] % 4 == 0, "b", "a"))
+    data["y"] = np.where(data["arm"] == "b", 0, data["y"] if family == "poisson" else data["y"] > 3).astype(int)
+    with pytest.warns(ak.DesignWarning, match="coefficient of armb is infinite"):
+        separated = ak.mixed("y ~ x + arm + (1 | g)", data, family=family)
+    rows = separated.tidy().set_index("term")
+    assert rows.loc["armb", "std_error"] > 50
+    assert rows.loc["armb", "p_value"] > 0.5
+    alone = ak.mixed("y ~ x + (1 | g)", data[data["arm"] == "a"], family=family).tidy().set_index("term")
+    np.testing.assert_allclose(rows.loc[["(Intercept)", "x"], "std_error"], alone["std_error"], rtol=1e-4)
+
+
+def test_refits_of_a_fit_at_the_limit_do_not_stay_there() -> None:
+    rng = np.random.default_rng(2)
+    even = counts().assign(y=rng.binomial(6, 0.5, 320))  # less variance than Poisson
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", (ak.DesignWarning, ak.BoundaryWarning))
+        limit = ak.mixed("y ~ x + (1 | g)", even, family="negative-binomial")
+        assert any("went to its limit" in note for note in limit.warnings)
+        again = limit.refit(counts()["y"])
+    assert again.log_likelihood == pytest.approx(fit("negative-binomial").log_likelihood, rel=1e-8)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -65,3 +66,17 @@ def test_units_of_measurement_do_not_matter(rows: pd.DataFrame) -> None:
         ak.mixed("y ~ visit + (1 + z | patient)", rows.assign(z=1e6 + 1e3 * (rows["patient"] % 2)))
     fit = ak.mixed("y ~ day + (1 + day | patient)", rows.assign(day=2000 + rows["visit"] / 365))
     assert not [text for text in fit.warnings if "told apart" in text]
+
+
+@pytest.mark.parametrize("structure", [None, ak.ar1(time="visit", by="patient")])
+def test_a_response_made_from_the_predictors_is_refused(rows: pd.DataFrame, structure: Any) -> None:
+    data = rows.assign(y=2.0 * rows["visit"] + 1.0)
+    with pytest.raises(ak.DesignError, match=r"fixed part gives every value of 'y' exactly.*computed from"):
+        ak.mixed("y ~ visit + (1 | patient)", data, residual_structure=structure)
+
+
+@pytest.mark.parametrize("formula", ["y ~ visit + (1 | patient)", "y ~ 1 + (1 | therapist) + (1 | patient)"])
+def test_a_response_that_is_constant_in_units_is_refused(rows: pd.DataFrame, formula: str) -> None:
+    values = np.random.default_rng(3).normal(size=60)
+    with pytest.raises(ak.FitError, match=r"leave no residual.*same in all rows of a unit"):
+        ak.mixed(formula, rows.assign(y=values[rows["patient"]]))

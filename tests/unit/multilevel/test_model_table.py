@@ -81,6 +81,9 @@ def test_what_cannot_be_tested_is_left_open_and_said(fits: tuple) -> None:  # ty
     other = ak.mixed("y ~ treated + (1 | patient) + (1 | therapist)", d.assign(treated=d["patient"] % 2))
     bigger = ak.mixed(FORMULA, d)
     assert any("not nested" in note for note in ak.table(other, bigger).notes)
+    another = ak.table(fits[0], ak.mixed(FORMULA.replace("y ~", "z ~"), d.assign(z=d["y"] ** 2)))
+    assert another.title == "Mixed Models of y and z Side by Side"
+    assert any("different outcomes" in note for note in another.notes)
 
 
 def test_rows_stand_in_order(fits: tuple) -> None:  # type: ignore[type-arg]

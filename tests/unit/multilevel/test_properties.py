@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -123,3 +124,41 @@ def test_levels_that_nobody_has_change_nothing(model: tuple[str, str, int]) -> N
     )
     one, two = fitted(formula, d, method=method), fitted(formula, with_empty, method=method)
     pd.testing.assert_frame_equal(two.tidy(), one.tidy())
+
+
+@pytest.mark.parametrize("unit", [1e-9, 1e-4, 1e4, 1e9])
+def test_units_of_the_outcome_change_neither_df_nor_intervals(unit: float) -> None:
+    # a score in thousandths, costs in cents: the information on variances is compared without regard to units
+    data = study(11)
+    plain, scaled = (
+        fitted("y ~ time + x + (time | patient) + (1 | therapist)", data.assign(y=data["y"] * factor))
+        for factor in (1.0, unit)
+    )
+    np.testing.assert_allclose(scaled.tidy()["df"], plain.tidy()["df"], rtol=1e-6)
+    sds_of = [fit.variance_components().query("term_2.isna()")[["conf_low", "conf_high"]] for fit in (plain, scaled)]
+    np.testing.assert_allclose(sds_of[1] / unit, sds_of[0], rtol=1e-6)
+
+
+@pytest.mark.parametrize("origin", [2000.0, 45_000.0])
+@pytest.mark.parametrize("case", ["linear", "weights", "ar1", "poisson", "file"])
+def test_the_origin_of_time_in_an_interaction_changes_nothing(origin: float, case: str, tmp_path: Path) -> None:
+    # time:arm of the year 2000 is nearly 2000 times arm: columns that would otherwise lose the digits of their products
+    data = study(7).assign(time=lambda d: d["time"] / 52, count=lambda d: np.round(np.exp(d["y"] / 3)).astype(int))
+    options: dict[str, Any] = {
+        "weights": {"weights": "w"},
+        "ar1": {"residual_structure": ak.ar1(time="session", by="patient")},
+        "poisson": {"family": "poisson"},
+    }.get(case, {})
+    outcome = "count" if case == "poisson" else "y"
+    fits = []
+    for shift in (0.0, origin):
+        rows: Any = data.assign(session=np.round(data["time"] * 52), time=data["time"] + shift)
+        if case == "file":
+            rows.to_parquet(tmp_path / f"{shift}.parquet")
+            rows = tmp_path / f"{shift}.parquet"
+        fits.append(fitted(f"{outcome} ~ time * arm + x + (1 | patient) + (1 | therapist)", rows, **options))
+    assert fits[1].log_likelihood == pytest.approx(fits[0].log_likelihood, rel=1e-9)
+    near, far = (fit.tidy().set_index("term").loc[["time", "x", "time:armusual"]] for fit in fits)
+    for column in ("estimate", "std_error", "df"):
+        np.testing.assert_allclose(far[column], near[column], rtol=1e-6)
+    assert fits[1].warnings == fits[0].warnings

@@ -161,6 +161,18 @@ def test_print_table_and_sentence_need_no_rows(files: tuple[pd.DataFrame, Path])
     assert len(fit.confint(method="profile")) == 4
 
 
+def test_models_of_a_file_stand_side_by_side(files: tuple[pd.DataFrame, Path]) -> None:
+    frame, path = files
+    formulas = ("symptoms ~ 1 + (1 | therapist/patient)", "symptoms ~ arm + (1 | therapist/patient)")
+    parts, whole = ([ak.mixed(f, data) for f in formulas] for data in (path, frame))
+    ours, theirs = ak.table(*parts).data, ak.table(*whole).data
+    pd.testing.assert_frame_equal(ours, theirs, rtol=1e-8)
+    assert "p" in set(ours["term"])
+    assert "therapists" in ak.sentence(parts[1]).text
+    with pytest.raises(ak.SpecError, match="one model was fitted to a file in chunks and another to rows"):
+        ak.compare(parts[0], whole[1])
+
+
 def test_wrong_files_and_models_are_refused(files: tuple[pd.DataFrame, Path], tmp_path: Path) -> None:
     path = files[1]
     with pytest.raises(ak.ReadError, match="no such file"):

@@ -9,6 +9,7 @@ from alliancekit.formula.design import Design
 from alliancekit.multilevel.gaussian.factors import Factor
 
 Floats = NDArray[np.float64]
+CLOSE = 1e-3  # least eigenvalue of the columns' correlations, below which they are made orthogonal
 
 
 def constant_column(X: Floats) -> int | None:
@@ -45,6 +46,24 @@ def centring_basis(X: Floats) -> Floats:
     return basis
 
 
+def separating_basis(gram: Floats) -> Floats | None:
+    """Return T that makes columns with products ``gram`` orthonormal, where they are nearly dependent; else None.
+
+    An interaction with a predictor far from its origin, such as the year, is nearly a multiple of the other factor.
+    """
+    size = np.sqrt(np.diag(gram))
+    if not gram.size or not (size > 0).all():
+        return None
+    correlation = gram / np.outer(size, size)
+    if np.linalg.eigvalsh(correlation)[0] >= CLOSE:
+        return None
+    try:
+        root = np.linalg.cholesky(correlation)
+    except np.linalg.LinAlgError:
+        return None
+    return np.asarray(np.linalg.inv(root).T / size[:, None], dtype=np.float64)
+
+
 def apply_basis(columns: Floats, basis: Floats) -> Floats:
     """Return ``columns @ basis`` in Fortran order, not to be written to; centring is done before scaling, to keep all
     digits."""
@@ -52,9 +71,14 @@ def apply_basis(columns: Floats, basis: Floats) -> Floats:
     if np.array_equal(basis, np.eye(p)):
         return np.asfortranarray(columns)
     out = np.empty((n, p), order="F")
+    wanted = basis != 0.0
+    np.fill_diagonal(wanted, False)
+    constant = {i for i in np.flatnonzero(wanted.any(axis=1)).tolist() if bool((columns[:, i] == columns[:1, i]).all())}
     for j in range(p):
-        others = [i for i in range(p) if i != j and basis[i, j] != 0.0]
-        if others:
+        others = np.flatnonzero(wanted[:, j]).tolist()
+        if not constant.issuperset(others):
+            np.matmul(columns, basis[:, j], out=out[:, j])
+        elif others:
             shift = sum(basis[i, j] / basis[j, j] * columns[0, i] for i in others)
             np.add(columns[:, j], shift, out=out[:, j])
             out[:, j] *= basis[j, j]

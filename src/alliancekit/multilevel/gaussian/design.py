@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from alliancekit.formula.design import Design
 from alliancekit.multilevel.gaussian.border import check_size
-from alliancekit.multilevel.gaussian.columns import apply_basis, centring_basis, engine_response
+from alliancekit.multilevel.gaussian.columns import apply_basis, centring_basis, engine_response, separating_basis
 from alliancekit.multilevel.gaussian.factors import ChainLink as ChainLink
 from alliancekit.multilevel.gaussian.factors import Factor as Factor
 from alliancekit.multilevel.gaussian.factors import nest, order_factors
@@ -67,7 +67,17 @@ def build(design: Design) -> GaussianDesign:
         X, y, Zs = X * root[:, None], y * root, [z * root[:, None] for z in Zs]
     log_weights = 0.0 if weights is None else float(np.log(weights).sum())
     products = cross_products(factors, chain, border, Zs, X, y, log_weights)
+    apart = separating_basis(fixed_products(products))
+    if apart is not None:
+        fixed_basis = fixed_basis @ apart
+        products = cross_products(factors, chain, border, Zs, np.asfortranarray(X @ apart), y, log_weights)
     return GaussianDesign(factors, chain, border, products, fixed_basis, y_shift, parameter_slices(factors))
+
+
+def fixed_products(products: CrossProducts) -> Floats:
+    """Return X'X of the fixed part over the rows, (p, p)."""
+    p = products.p
+    return products.total[len(products.total) - p :, len(products.total) - p :] / max(products.n, 1)
 
 
 def parameter_slices(factors: tuple[Factor, ...]) -> tuple[slice, ...]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from alliancekit.core.errors import DesignError, FitError, message
 from alliancekit.formula.design import Design
 from alliancekit.multilevel.gaussian import inference
 from alliancekit.multilevel.gaussian.design import Factor, GaussianDesign, build, with_response
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
 
 Floats = NDArray[np.float64]
+EXACT = 1e-13  # share of the response's sum of squares below which a residual one is rounding
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -92,7 +94,43 @@ def change_criterion(old: GaussianFit, reml: bool) -> GaussianFit:
 
 
 def _finish(design: Design, engine: GaussianDesign, reml: bool, start: Floats | None) -> GaussianFit:
-    return conclude(design, engine, optimise(engine, reml, start), reml)
+    check_residual(engine, design.response)
+    return conclude(design, engine, search(engine, design.response, reml, start), reml)
+
+
+def check_residual(engine: GaussianDesign, response: str) -> None:
+    """Raise DesignError where the fixed part alone gives every value of the response, up to rounding."""
+    products = engine.products
+    p = products.p
+    if products.n <= p or not p:
+        return
+    half = np.linalg.solve(np.linalg.cholesky(products.total[-p:, -p:]), products.total_response[-p:])
+    if products.yy - half @ half <= EXACT * products.yy:
+        raise DesignError(
+            message(
+                f"the fixed part gives every value of '{response}' exactly: nothing is left to vary",
+                do="Is the response computed from the predictors? Take the ones it was made from out of the formula",
+            )
+        )
+
+
+def search(engine: GaussianDesign, response: str, reml: bool, start: Floats | None = None) -> Optimum:
+    """Return the optimum; FitError where the random effects leave no residual."""
+    try:
+        found = optimise(engine, reml, start)
+    except np.linalg.LinAlgError as error:
+        raise FitError(_no_residual(response)) from error
+    if found.state.r2 <= EXACT * engine.products.yy:
+        raise FitError(_no_residual(response))
+    return found
+
+
+def _no_residual(response: str) -> str:
+    return message(
+        f"the variances of '{response}' cannot be estimated: its values leave no residual",
+        do="Is the response the same in all rows of a unit? Then keep one row for each unit, and leave its random "
+        "term out",
+    )
 
 
 def conclude(

@@ -39,16 +39,19 @@ def unidentified(design: GaussianDesign) -> list[Unidentified]:
     if not design.chain or products.m:
         return out
     within = np.linalg.pinv(products.total, hermitian=True)
-    for link, own in zip(design.chain, products.links, strict=True):
+    for k, (link, own) in enumerate(zip(design.chain, products.links, strict=True)):
         factor = design.factors[link.factor]
-        G = own.square[:, : factor.q].transpose(2, 0, 1)
         if factor.q == 1:
             F = own.free[0, :-1]
-            left = G[:, 0, 0] - np.einsum("iL,ij,jL->L", F, within, F)
-            if left.sum() <= _SMALL * G.sum():
+            explained = float((within * (F @ F.T)).sum())
+            total = float(own.square[0, 0].sum())
+            if total - explained <= _SMALL * total:
                 out.append(Unidentified(factor.group, factor.names, "fixed"))
             continue
-        entries = _entangled(factor, G)
+        same = products.patterns if k == 0 else None
+        square = own.square if same is None else same.square
+        count = np.ones(square.shape[2]) if same is None else same.count
+        entries = _entangled(factor, square[:, : factor.q].transpose(2, 0, 1), count)
         if entries:
             effects = tuple(factor.names[i] for i in sorted({i for pair in entries for i in pair}))
             kind = "variances" if any(i == j for i, j in entries) else "correlation"
@@ -56,13 +59,17 @@ def unidentified(design: GaussianDesign) -> list[Unidentified]:
     return out
 
 
-def _entangled(factor: Factor, G: Floats) -> list[tuple[int, int]]:
-    """Return the free entries that take part in a direction on which no unit's covariance depends."""
-    scale = 1.0 / np.sqrt(np.maximum(np.einsum("Lii->i", G) / len(G), 1e-300))
+def _entangled(factor: Factor, G: Floats, count: Floats) -> list[tuple[int, int]]:
+    """Return the free entries that take part in a direction on which no unit's covariance depends.
+
+    G : (P, q, q) products Z'Z of the units, or of patterns of units. count : (P,) units of each.
+    """
+    scale = 1.0 / np.sqrt(np.maximum(np.einsum("Lii,L->i", G, count) / count.sum(), 1e-300))
     G = G * scale[:, None] * scale
     root = G @ G
     q = factor.q
-    whole = (np.ascontiguousarray(root.reshape(len(G), -1).T) @ root.reshape(len(G), -1)).reshape(q, q, q, q)
+    flat = root.reshape(len(G), -1)
+    whole = ((flat * count[:, None]).T @ flat).reshape(q, q, q, q)
     entries = _entries(factor)
     basis = np.zeros((q, q, len(entries)))
     for k, (i, j) in enumerate(entries):

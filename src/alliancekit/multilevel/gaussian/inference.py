@@ -59,10 +59,19 @@ def variance_uncertainty(design: GaussianDesign, state: Elimination, sigma: floa
     hessian[:k, k] = hessian[k, :k] = -2.0 / sigma**3 * r2_slope
     hessian[k, k] = 6.0 * state.r2 / sigma**4 - 2.0 * dof / sigma**2
     derivatives[k] = 2.0 * vcov / sigma
-    values, vectors = np.linalg.eigh(hessian)
+    return VarianceUncertainty(_twice_inverse(hessian, theta, sigma), derivatives, vcov)
+
+
+def _twice_inverse(hessian: Floats, theta: Floats, sigma: float) -> Floats:
+    """Return twice the inverse Hessian by (theta, sigma), without directions that have no curvature.
+
+    Curvatures are compared in shares of sigma and of each theta above one, so that the answer knows no units.
+    """
+    size = np.append(np.maximum(np.abs(theta), 1.0), sigma)
+    values, vectors = np.linalg.eigh(hessian * np.outer(size, size))
     keep = values > 1e-8 * max(float(values.max()), 0.0)
-    covariance = 2.0 * (vectors[:, keep] / values[keep]) @ vectors[:, keep].T
-    return VarianceUncertainty(covariance, derivatives, vcov)
+    inverse: Floats = 2.0 * (vectors[:, keep] / values[keep]) @ vectors[:, keep].T * np.outer(size, size)
+    return inverse
 
 
 def _around(design: GaussianDesign, theta: Floats, reml: bool, r2_weight: float) -> tuple[Floats, Floats]:

@@ -7,13 +7,14 @@ from numpy.typing import NDArray
 
 from alliancekit.core.errors import message
 from alliancekit.formula.design import Design
-from alliancekit.multilevel.generalised.inference import Uncertainty
+from alliancekit.multilevel.generalised.inference import MOSTLY, Uncertainty, column_reach
 from alliancekit.multilevel.generalised.objective import Problem
 from alliancekit.multilevel.generalised.optimise import Optimum
 from alliancekit.multilevel.generalised.words import FamilyWords
 
 Floats = NDArray[np.float64]
 UNKNOWN = 30.0  # SD of a linear predictor above which the data say nothing about it: exp(30) is 1e13
+CARRIED = 0.3  # share of the largest load from which a column belongs to a direction
 FLAT = 0.5  # share of a parameter in directions without curvature above which it is called undetermined
 _PLAIN = {"binomial": "binomial", "beta-binomial": "binomial", "negative-binomial": "Poisson", "poisson": "Poisson"}
 
@@ -53,12 +54,31 @@ def _lost(known: Uncertainty, where: slice) -> bool:
 
 
 def _undetermined(X: Floats, basis: Floats, known: Uncertainty, where: slice) -> list[int]:
-    """Return the user's columns whose coefficient is so uncertain that it must be infinite."""
-    covariance = basis @ known.covariance[where, where] @ basis.T
-    reach = np.ptp(X, axis=0)
-    reach = np.where(reach > 0, reach, np.abs(X).max(axis=0, initial=0.0))
-    spread = np.sqrt(np.maximum(np.diag(covariance), 0.0)) * reach
-    return [j for j in range(X.shape[1]) if spread[j] > UNKNOWN or known.flat[where][j] > FLAT]
+    """Return the user's columns whose coefficient is so uncertain that it must be infinite.
+
+    A coefficient far from the data (the intercept, where time is a year) is uncertain without being infinite: judged is
+    how uncertain the linear predictor of the rows is, by directions.
+    """
+    values, vectors = np.linalg.eigh(known.covariance[where, where])
+    reach, varying = column_reach(X), np.ptp(X, axis=0) > 0
+    found = np.zeros(X.shape[1], dtype=bool)
+    for value, direction in zip(values, vectors.T, strict=True):
+        user = basis @ direction
+        line = X @ user
+        if np.sqrt(max(value, 0.0)) * max(np.ptp(line), np.abs(line.mean())) > UNKNOWN:
+            found |= _carried(user * reach, varying)
+    for direction in known.directions[where].T:
+        if direction @ direction > MOSTLY:
+            found |= _carried(basis @ direction * reach, varying)
+    return np.flatnonzero(found).tolist()
+
+
+def _carried(load: Floats, varying: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Return the columns that carry a direction; the constant one does not hide those that vary."""
+    top = float(np.abs(load[varying]).max(initial=0.0))
+    if top == 0.0:
+        return ~varying
+    return np.asarray(np.abs(load) > CARRIED * top, dtype=np.bool_)
 
 
 def _separation(design: Design, columns: list[int]) -> str:

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from alliancekit.formula.design import Design
+from alliancekit.multilevel.gaussian.columns import separating_basis
 from alliancekit.multilevel.gaussian.design import Factor
 from alliancekit.multilevel.generalised.basis import apply_basis, merge_factors, scaling_basis
 
@@ -196,6 +197,9 @@ def _slices(factors: tuple[Factor, ...]) -> tuple[slice, ...]:
 def _engine_columns(X: Floats, take: Ints | None) -> tuple[Floats, Floats]:
     basis = scaling_basis(X)
     engine = apply_basis(X, basis)
+    apart = separating_basis(engine.T @ engine / max(len(engine), 1))
+    if apart is not None:
+        basis, engine = basis @ apart, np.asfortranarray(engine @ apart)
     return basis, engine if take is None else np.asfortranarray(engine[take])
 
 

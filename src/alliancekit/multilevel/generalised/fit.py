@@ -169,8 +169,13 @@ def refit(old: GeneralisedFit, y: Floats) -> GeneralisedFit:
 
 
 def _restart(old: GeneralisedFit) -> Floats:
-    """Return the old estimates with variances moved away from the saddle at zero."""
+    """Return the old estimates, away from where no slope leads out: variances at zero, side parts at their limits."""
     x = old.optimum.x.copy()
+    _, _, dispersion, inflation = old.engine.parts
+    for side, where, first in ((old.dispersion, dispersion, 1.0), (old.inflation, inflation, -1.0)):
+        if side is not None and np.isnan(side.std_error).any():
+            x[where] = 0.0
+            x[where.start] = first
     theta = x[old.engine.parts[1]]
     for factor, where in zip(old.engine.factors, old.engine.slices, strict=True):
         for at, (i, j) in enumerate(factor.free, start=where.start):
@@ -194,13 +199,13 @@ def _fit(
     fixed, theta, dispersion, inflation = engine.parts
     basis = engine.fixed_basis
     beta = basis @ optimum.x[fixed]
-    vcov = basis @ known.covariance[fixed, fixed] @ basis.T
+    vcov = inference.fixed_covariance(design.X, basis, known, fixed)
     notes = fit_notes(design, words, problem, optimum, known)
     return GeneralisedFit(
         design, words, quadrature, counted, problem, optimum, beta, vcov,
         tuple(inference.factor_covariances(engine, optimum.x[theta])), known.covariance,
-        _side(design, "dispersion", engine.dispersion_basis, optimum.x, dispersion, known.covariance),
-        _side(design, "zero_inflation", engine.inflation_basis, optimum.x, inflation, known.covariance),
+        _side(design, "dispersion", engine.dispersion_basis, optimum.x, dispersion, known),
+        _side(design, "zero_inflation", engine.inflation_basis, optimum.x, inflation, known),
         engine.n_parameters, notes,
     )  # fmt: skip
 
@@ -215,9 +220,13 @@ def _sorted(engine: GeneralisedDesign, counted: Counted) -> Counted:
 
 
 def _side(
-    design: Design, name: str, basis: Floats, x: Floats, where: slice, covariance: Floats
+    design: Design, name: str, basis: Floats, x: Floats, where: slice, known: inference.Uncertainty
 ) -> SideEstimates | None:
+    """Return the estimates of a side part; nan where nothing is known about a coefficient, as at a limit."""
     if where.stop == where.start:
         return None
     names = design.side[name].names if name in design.side else ("(Intercept)",)
-    return SideEstimates(names, basis @ x[where], basis @ covariance[where, where] @ basis.T)
+    vcov = basis @ known.covariance[where, where] @ basis.T
+    lost = np.abs(basis) @ np.where(known.flat[where] > inference.MOSTLY, 1.0, 0.0) > 0
+    vcov[lost] = vcov[:, lost] = np.nan
+    return SideEstimates(names, basis @ x[where], vcov)

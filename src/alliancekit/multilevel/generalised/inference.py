@@ -17,6 +17,8 @@ from alliancekit.numerics.optimisers import difference_hessian
 
 Floats = NDArray[np.float64]
 FLAT = 1e-9  # curvature, relative to the largest, below which a direction carries no information
+MOSTLY = 0.5  # share of a direction in a block of parameters from which it is theirs
+UNSURE = 100.0  # SD, in the linear predictor, of what nothing is known about: exp(100) is 1e43
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -26,11 +28,17 @@ class Uncertainty:
     Attributes
     ----------
     covariance : (K, K) of all parameters in the engine's basis: twice the inverse Hessian of -2 log-likelihood.
-    flat : (K,) how far each parameter lies in directions without curvature, 0 to 1: what nothing is known about.
+        Directions without curvature are left out.
+    directions : (K, m), orthonormal, those without curvature: what nothing is known about.
     """
 
     covariance: Floats
-    flat: Floats
+    directions: Floats
+
+    @property
+    def flat(self) -> Floats:
+        """How far each parameter lies in directions without curvature, (K,), 0 to 1."""
+        return np.asarray((self.directions**2).sum(axis=1), dtype=np.float64)
 
 
 def uncertainty(problem: Problem, optimum: Optimum) -> Uncertainty:
@@ -41,7 +49,28 @@ def uncertainty(problem: Problem, optimum: Optimum) -> Uncertainty:
     values, vectors = np.linalg.eigh(hessian)
     keep = values > FLAT * max(float(values.max(initial=0.0)), 0.0)
     covariance = 2.0 * (vectors[:, keep] / values[keep]) @ vectors[:, keep].T
-    return Uncertainty(covariance, (vectors[:, ~keep] ** 2).sum(axis=1))
+    return Uncertainty(covariance, vectors[:, ~keep])
+
+
+def fixed_covariance(X: Floats, basis: Floats, known: Uncertainty, where: slice) -> Floats:
+    """Return the covariance of the fixed effects in the user's columns; huge along infinite coefficients.
+
+    Without it the standard error of an infinite coefficient would be near 0, and its test significant.
+    """
+    vcov = basis @ known.covariance[where, where] @ basis.T
+    for direction in known.directions[where].T:
+        if direction @ direction > MOSTLY:
+            user = basis @ direction
+            line = X @ user
+            user = user / max(float(np.ptp(line)), abs(float(line.mean())))
+            vcov = vcov + UNSURE**2 * np.outer(user, user)
+    return np.asarray(vcov, dtype=np.float64)
+
+
+def column_reach(X: Floats) -> Floats:
+    """Return the range of each column, of a constant one its size."""
+    reach = np.ptp(X, axis=0)
+    return np.asarray(np.where(reach > 0, reach, np.abs(X).max(axis=0, initial=0.0)), dtype=np.float64)
 
 
 def factor_covariances(design: GeneralisedDesign, theta: Floats) -> list[Floats]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from alliancekit.core.errors import FitError, message
 from alliancekit.multilevel.generalised.elimination import NotPositive, Relatives, posterior
 from alliancekit.multilevel.generalised.modes import NoMode, find_modes, scale, zero_effects
 from alliancekit.multilevel.generalised.objective import Point, Problem, evaluate, relative_factor, take_apart
@@ -68,7 +69,15 @@ def optimise(problem: Problem, start: Floats | None = None) -> Optimum:
     found = minimise(criterion, start)
     x = positive_diagonals(problem, found.x)
     x, singular = _snap(criterion, x, found.value)
-    return Optimum(x, criterion.point(x), found, singular)
+    try:
+        return Optimum(x, criterion.point(x), found, singular)
+    except NoMode as error:
+        raise FitError(
+            message(
+                "the search for the estimates ended where the likelihood cannot be computed",
+                do="Try a simpler model (fewer random effects, another family), or predictors on a smaller scale",
+            )
+        ) from error
 
 
 def starting_values(problem: Problem, steps: int = 3) -> Floats:

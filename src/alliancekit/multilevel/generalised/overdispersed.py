@@ -53,7 +53,7 @@ class QuadraticDensity:
         plus = 1.0 + small
         m = np.where(t >= 0, 1.0, small) / plus
         total = self.y + np.exp(self.log_size)
-        value = self.rise.log + self.y * t - total * (np.maximum(t, 0.0) + np.log(plus))
+        value = self.rise.log + self.y * t - total * (np.maximum(t, 0.0) + np.log1p(small))
         return value, self.y - total * m, total * (small / (plus * plus))
 
     def outer(self, eta: Floats) -> Outer:
@@ -65,7 +65,7 @@ class QuadraticDensity:
         spread = m * rest
         third = total * spread * (1.0 - 2.0 * m)
         by_size = (
-            size * (self.rise.first + np.log(rest)) + size - total * rest,
+            size * (self.rise.first - np.logaddexp(0.0, t)) + size * m - self.y * rest,
             -size * m + total * spread,
             size * spread - third,
         )

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from alliancekit.formula.design import Design
 from alliancekit.multilevel.estimates import random_columns
-from alliancekit.multilevel.gaussian.fit import GaussianFit, conclude
+from alliancekit.multilevel.gaussian.fit import GaussianFit, check_residual, conclude
 from alliancekit.multilevel.gaussian.fit import fit as plain_fit
 from alliancekit.multilevel.gaussian.inference import random_effects
 from alliancekit.multilevel.residual.design import ResidualDesign, make_design, with_response
@@ -74,6 +74,7 @@ def fit_rows(
     design: Design, rows: ResidualDesign, reml: bool, structure: ResidualStructure, start: Floats | None
 ) -> GaussianFit:
     """Fit the model to rows in the structure's order, from ``start`` (theta, phi) on, or from the best of several."""
+    check_residual(rows.base, design.response)
     found = search(rows, reml, start)
     part = ResidualPart(structure, rows, found.phi, found.free)
     return conclude(design, found.engine, found.optimum, reml, part)

@@ -22,11 +22,10 @@ from alliancekit.formula.rank import dependent_columns, describe
 from alliancekit.formula.recipe import Recipe
 from alliancekit.multilevel.gaussian import fit as gaussian
 from alliancekit.multilevel.gaussian.border import check_size
-from alliancekit.multilevel.gaussian.columns import apply_basis
-from alliancekit.multilevel.gaussian.design import GaussianDesign, parameter_slices
+from alliancekit.multilevel.gaussian.columns import apply_basis, separating_basis
+from alliancekit.multilevel.gaussian.design import GaussianDesign, fixed_products, parameter_slices
 from alliancekit.multilevel.gaussian.factors import ChainLink, Factor, order_factors
 from alliancekit.multilevel.gaussian.layout import Layout, lay_out
-from alliancekit.multilevel.gaussian.optimise import optimise
 from alliancekit.multilevel.streamed.absent import AbsentRows
 from alliancekit.multilevel.streamed.coder import Coder, check_streamable, coded_columns, make_coder
 from alliancekit.multilevel.streamed.levels import ColumnLevels, GroupLevels
@@ -100,7 +99,8 @@ def fit(path: str | Path, formula: Formula, weights: str | None, reml: bool) -> 
     engine = _products(source, coder, groups, survey, plan, members)
     account.groups.update({term.group_name: groups[term.group].size for term in formula.random})
     design = _design(source, coder, account, dropped, survey)
-    made = gaussian.conclude(design, engine, optimise(engine, reml, None), reml)
+    gaussian.check_residual(engine, formula.response_name)
+    made = gaussian.conclude(design, engine, gaussian.search(engine, formula.response_name, reml), reml)
     return Streamed(made, AbsentRows((account.n_rows,)), _sample(source, coder, groups, factors))
 
 
@@ -260,10 +260,16 @@ def _occurring(
 
 
 def _products(
-    source: Source, coder: Coder, groups: Groups, survey: _Survey, plan: _Plan, members: list[list[int]]
+    source: Source,
+    coder: Coder,
+    groups: Groups,
+    survey: _Survey,
+    plan: _Plan,
+    members: list[list[int]],
+    apart: Floats | None = None,
 ) -> GaussianDesign:
-    """Return the engine's design from the cross-products of all chunks."""
-    basis = survey.fixed.basis()
+    """Return the engine's design from the cross-products of all chunks; columns nearly dependent take a second pass."""
+    basis = survey.fixed.basis() if apart is None else survey.fixed.basis() @ apart
     constant = survey.fixed.constant
     shift = np.zeros(len(basis))
     mean = 0.0
@@ -281,7 +287,12 @@ def _products(
         ]
         codes = _codes(chunk, coder, groups, factors)
         adding.add(codes, Zs, apply_basis(rows.X, basis), rows.y - mean, rows.root)
-    return GaussianDesign(factors, plan.chain, plan.border, adding.finish(), basis, shift, parameter_slices(factors))
+    products = adding.finish()
+    if apart is None:
+        apart = separating_basis(fixed_products(products))
+        if apart is not None:
+            return _products(source, coder, groups, survey, plan, members, apart)
+    return GaussianDesign(factors, plan.chain, plan.border, products, basis, shift, parameter_slices(factors))
 
 
 def _design(source: Source, coder: Coder, account: SampleAccount, dropped: tuple[str, ...], survey: _Survey) -> Design:
