@@ -7,7 +7,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from alliancekit.numerics.distributions import normal_quantile, t_two_sided
-from alliancekit.structural.after.scaling import standardise
+from alliancekit.structural.after.scaling import plan_scaling, standardise
 from alliancekit.structural.after.whole import whole
 from alliancekit.structural.estimates import StructuralEstimates
 
@@ -69,17 +69,21 @@ def coefficients(fit: StructuralEstimates, level: float) -> pd.DataFrame:
         "p_value": p_value,
         "conf_low": estimate - reach,
         "conf_high": estimate + reach,
-        **{kind: _standardised(fit, whole_estimate, kind)[kept] for kind in ("std_lv", "std_all")},
+        **{kind: found[kept] for kind, found in _standardised(fit, whole_estimate).items()},
     }
     frame = pd.DataFrame(columns)
     frame.attrs.update(level=level, se=fit.options.se, information=fit.options.information)
     return frame
 
 
-def _standardised(fit: StructuralEstimates, estimate: Floats, kind: str) -> Floats:
-    """Return the standardised estimates of all rows of the table, (R,)."""
+def _standardised(fit: StructuralEstimates, estimate: Floats) -> dict[str, Floats]:
+    """Return the standardised estimates of all rows of the table, (R,), with latent and with all variables at one."""
     blocks = [whole(block, fit.x) for block in fit.model.blocks]
-    return standardise(fit.table, fit.model, blocks, estimate, kind, fit.constraints).values
+    plan = plan_scaling(fit.table, fit.model)
+    return {
+        kind: standardise(fit.table, fit.model, blocks, estimate, kind, fit.constraints, scaling=plan).values
+        for kind in ("std_lv", "std_all")
+    }
 
 
 def _term(lhs: str, op: str, rhs: str) -> str:
