@@ -2,31 +2,19 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from typing import Any
 
-from alliancekit.core.errors import ConvergenceWarning, DesignWarning, SpecError, message
-from alliancekit.formula.model_parse import parse_model
-from alliancekit.structural.after.raw_data import data_notices
-from alliancekit.structural.automatic import complete
-from alliancekit.structural.auxiliary import add_auxiliary
-from alliancekit.structural.checks import check_solution, check_variables
-from alliancekit.structural.constraints import read_constraints
-from alliancekit.structural.engines import estimate
-from alliancekit.structural.model import observed_names
-from alliancekit.structural.options import Options, make_options
+from alliancekit.structural.fitting import fit_model
 from alliancekit.structural.result.fit import StructuralFit
-from alliancekit.structural.sample import group_labels, moments_sample, read_sample
 from alliancekit.structural.table import ParameterTable
-from alliancekit.study.types import frame_of
 
 
 def cfa(
     model: str | ParameterTable,
     data: Any = None,
     *,
-    estimator: str = "ML",
+    estimator: str | None = None,
     missing: str | None = None,
     se: str | None = None,
     test: str | None = None,
@@ -42,6 +30,9 @@ def cfa(
     meanstructure: bool | None = None,
     fixed_x: bool = True,
     effect_coding: bool | Sequence[str] = False,
+    ordered: bool | str | Sequence[str] = (),
+    parameterization: str = "delta",
+    bounds: str = "none",
     sample_cov: Any = None,
     sample_mean: Any = None,
     sample_nobs: Any = None,
@@ -104,8 +95,12 @@ def cfa(
     ---------------
     Items with fewer than about five categories and skewed answers, which are better treated as ordinal.
     """
-    options = make_options(
+    return fit_model(
         "cfa",
+        model,
+        data,
+        (sample_cov, sample_mean, sample_nobs),
+        ordered,
         estimator=estimator,
         missing=missing,
         se=se,
@@ -122,15 +117,16 @@ def cfa(
         meanstructure=meanstructure,
         fixed_x=fixed_x,
         effect_coding=effect_coding,
+        parameterization=parameterization,
+        bounds=bounds,
     )
-    return _fit(model, data, options, (sample_cov, sample_mean, sample_nobs))
 
 
 def sem(
     model: str | ParameterTable,
     data: Any = None,
     *,
-    estimator: str = "ML",
+    estimator: str | None = None,
     missing: str | None = None,
     se: str | None = None,
     test: str | None = None,
@@ -146,6 +142,9 @@ def sem(
     meanstructure: bool | None = None,
     fixed_x: bool = True,
     effect_coding: bool | Sequence[str] = False,
+    ordered: bool | str | Sequence[str] = (),
+    parameterization: str = "delta",
+    bounds: str = "none",
     sample_cov: Any = None,
     sample_mean: Any = None,
     sample_nobs: Any = None,
@@ -190,8 +189,12 @@ def sem(
     ---------------
     To conclude from a good fit that the arrows point the right way: models with other arrows may fit as well.
     """
-    options = make_options(
+    return fit_model(
         "sem",
+        model,
+        data,
+        (sample_cov, sample_mean, sample_nobs),
+        ordered,
         estimator=estimator,
         missing=missing,
         se=se,
@@ -208,15 +211,16 @@ def sem(
         meanstructure=meanstructure,
         fixed_x=fixed_x,
         effect_coding=effect_coding,
+        parameterization=parameterization,
+        bounds=bounds,
     )
-    return _fit(model, data, options, (sample_cov, sample_mean, sample_nobs))
 
 
 def growth(
     model: str | ParameterTable,
     data: Any = None,
     *,
-    estimator: str = "ML",
+    estimator: str | None = None,
     missing: str | None = None,
     se: str | None = None,
     test: str | None = None,
@@ -232,6 +236,9 @@ def growth(
     meanstructure: bool | None = None,
     fixed_x: bool = True,
     effect_coding: bool | Sequence[str] = False,
+    ordered: bool | str | Sequence[str] = (),
+    parameterization: str = "delta",
+    bounds: str = "none",
     sample_cov: Any = None,
     sample_mean: Any = None,
     sample_nobs: Any = None,
@@ -275,8 +282,12 @@ def growth(
     ---------------
     Sessions at different times for each person: fit a mixed model (``ak.mixed``).
     """
-    options = make_options(
+    return fit_model(
         "growth",
+        model,
+        data,
+        (sample_cov, sample_mean, sample_nobs),
+        ordered,
         estimator=estimator,
         missing=missing,
         se=se,
@@ -293,72 +304,6 @@ def growth(
         meanstructure=meanstructure,
         fixed_x=fixed_x,
         effect_coding=effect_coding,
+        parameterization=parameterization,
+        bounds=bounds,
     )
-    return _fit(model, data, options, (sample_cov, sample_mean, sample_nobs))
-
-
-def _fit(model: str | ParameterTable, data: Any, options: Options, moments: tuple[Any, Any, Any]) -> StructuralFit:
-    """Complete the table, read the sample, estimate, and say what is odd."""
-    cov, mean, nobs = moments
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        if cov is not None:
-            count = len(cov) if isinstance(cov, (list, tuple)) else 1
-            labels = tuple(f"Group {i + 1}" for i in range(count)) if count > 1 else ("",)
-            frame = None
-        else:
-            if data is None:
-                raise SpecError(message("there are no data", do="Give a frame, or sample_cov= and sample_nobs="))
-            frame = frame_of(data)
-            labels = group_labels(frame, options.group)
-        if isinstance(model, ParameterTable):
-            table, text = model, repr(model)
-        else:
-            statements = parse_model(model)
-            if options.auxiliary:
-                statements = add_auxiliary(statements, options.auxiliary)
-            table, text = complete(statements, options.rules, labels), model
-        if any(table.efa):
-            what = "exploratory blocks (efa) are read, but not rotated yet"
-            raise SpecError(message(what, do="Write which items load on which factor"))
-        names = _names(table)
-        constraints = read_constraints(table)
-        if frame is None:
-            sample = moments_sample(cov, mean, nobs, names, labels)
-        else:
-            check_variables(table, frame)
-            sample = read_sample(
-                frame,
-                names,
-                group=options.group,
-                labels=labels,
-                missing=options.missing,
-                complete=_held(table),
-                cluster=options.cluster,
-            )
-        fitted = estimate(options, table, constraints, sample)
-    for warning in caught:
-        warnings.warn(warning.message, warning.category, stacklevel=3)
-    notes = tuple(str(w.message) for w in caught)
-    for text_ in () if fitted.source is None else data_notices(fitted.source):
-        warnings.warn(text_, DesignWarning, stacklevel=3)
-        notes += (text_,)
-    for text_ in check_solution(fitted):
-        warnings.warn(text_, ConvergenceWarning, stacklevel=3)
-        notes += (text_,)
-    return StructuralFit(text, fitted, notes)
-
-
-def _held(table: ParameterTable) -> tuple[str, ...]:
-    """Return the covariates whose moments are those of the sample."""
-    rows = (i for i, exo in enumerate(table.exo) if exo and table.op[i] == "~~")
-    return tuple(dict.fromkeys(table.lhs[i] for i in rows))
-
-
-def _names(table: ParameterTable) -> list[tuple[str, ...]]:
-    """Return the observed variables of each group, of both levels where there are two."""
-    out = []
-    for g in range(len(table.group_labels)):
-        blocks = range(g * table.n_levels + 1, (g + 1) * table.n_levels + 1)
-        out.append(tuple(dict.fromkeys(name for b in blocks for name in observed_names(table, b))))
-    return out

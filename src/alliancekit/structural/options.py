@@ -6,24 +6,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from alliancekit.core.errors import SpecError, check_option, message
+from alliancekit.structural.estimators import ESTIMATORS, MISSING, plain_word, point_of, resolve
 from alliancekit.structural.rules import CFA, EQUAL, GROWTH, SEM, Rules
 
-ESTIMATORS: tuple[str, ...] = ("ML", "MLR", "MLM", "MLMV", "MLMVS", "MLF", "GLS", "ULS", "ULSM", "ULSMV", "ULSMVS")
-ESTIMATORS += ("WLS", "DWLS", "WLSM", "WLSMV", "WLSMVS")
-_ENDINGS = {"M": "satorra.bentler", "MV": "scaled.shifted", "MVS": "mean.var.adjusted"}
-MISSING = ("listwise", "fiml", "fiml.x")
-ERRORS = ("standard", "robust.huber.white", "robust.sem", "first.order", "none")
-TESTS = ("standard", "yuan.bentler", "yuan.bentler.mplus", *_ENDINGS.values())
-INFORMATION = ("expected", "observed", "first.order")
 LIKELIHOODS = ("normal", "wishart")
+PARAMETERIZATIONS = ("delta", "theta")
+BOUNDS = ("none", "pos.var", "pos.ov.var", "pos.lv.var", "standard", "wide")
+CODED = ("loadings", "intercepts")
 FUNCTIONS = {"cfa": CFA, "sem": SEM, "growth": GROWTH}
-_SAME = {
-    "ml": "fiml",
-    "direct": "fiml",
-    "ml.x": "fiml.x",
-    "robust": "robust.huber.white",
-    "mlr": "robust.huber.white",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +24,8 @@ class Options:
     ----------
     function : "cfa", "sem" or "growth". estimator : the word asked for. se, test, information, missing, likelihood :
         lavaan's words. missing_given : whether ``missing`` was stated. rules : how the table is completed.
-    group, cluster : columns or None. auxiliary : variables that help with missing values only.
+    group, cluster : columns or None. auxiliary : variables that help with missing values only. ordered : ordinal
+    variables. bounds : what keeps parameters within what is possible.
     """
 
     function: str
@@ -49,17 +40,19 @@ class Options:
     group: str | None = None
     cluster: str | None = None
     auxiliary: tuple[str, ...] = ()
+    ordered: tuple[str, ...] = ()
+    bounds: str = "none"
 
     @property
     def point(self) -> str:
         """The estimator of the parameters themselves: ML, GLS, ULS, WLS or DWLS."""
-        return _resolve(self.estimator)[0]
+        return point_of(self.estimator)
 
 
 def make_options(
     function: str,
     *,
-    estimator: str = "ML",
+    estimator: str | None = None,
     missing: str | None = None,
     se: str | None = None,
     test: str | None = None,
@@ -75,6 +68,9 @@ def make_options(
     meanstructure: bool | None = None,
     fixed_x: bool = True,
     effect_coding: bool | Sequence[str] = False,
+    ordered: Sequence[str] = (),
+    parameterization: str = "delta",
+    bounds: str = "none",
 ) -> Options:
     """Return the options of a fit.
 
@@ -82,86 +78,72 @@ def make_options(
     ------
     SpecError : an unknown word, or words that do not go together.
     """
-    word = check_option("estimator", str(estimator).upper(), ESTIMATORS)
-    chosen = check_option("missing", _word(missing or "listwise"), MISSING)
-    point, defaults = _resolve(word)
-    kind = check_option("information", _word(information or defaults[2] or _usual(chosen, cluster)), INFORMATION)
-    errors = check_option("se", _word(se or defaults[0]), ERRORS)
-    tested = check_option("test", _word(test or defaults[1]), TESTS)
+    word = check_option("estimator", str(estimator or ("WLSMV" if ordered else "ML")).upper(), ESTIMATORS)
+    chosen = check_option("missing", plain_word(missing or "listwise"), MISSING)
+    errors, tested, kind = resolve(word, chosen, cluster is not None, se, test, information)
     check_option("likelihood", likelihood, LIKELIHOODS)
     if likelihood == "wishart" and (chosen != "listwise" or word != "ML" or cluster):
         raise SpecError(message("the Wishart likelihood is for complete data and estimator='ML'"))
-    _check_together(point, errors, tested, kind, chosen, cluster)
-    equal = _words(group_equal)
-    for name in equal:
-        check_option("group_equal", name, EQUAL)
-    if (equal or _words(group_partial)) and group is None:
-        raise SpecError(message("group_equal needs groups", do="Name the column in group="))
-    coding = ("loadings", "intercepts") if effect_coding is True else _words(effect_coding or ())
-    means = meanstructure
-    if means is None:
-        means = _needs_means(function, chosen, group, cluster)
-    rules = replace(
-        FUNCTIONS[function],
-        meanstructure=bool(means) or function == "growth",
-        std_lv=std_lv,
-        fix_first=not std_lv and not coding,
-        orthogonal=orthogonal,
-        fixed_x=fixed_x,
-        effect_coding=coding,
-        group_equal=equal,
-        group_partial=tuple(group_partial) if not isinstance(group_partial, str) else (group_partial,),
-        intercepts_latent=FUNCTIONS[function].intercepts_latent or "intercepts" in coding,
-    )
+    _check_ordinal(word, chosen, cluster, bool(ordered))
     helping = (auxiliary,) if isinstance(auxiliary, str) else tuple(auxiliary)
-    if helping and chosen == "listwise":
+    if helping and chosen not in ("fiml", "fiml.x"):
         what = "auxiliary variables help only where incomplete rows are kept"
         raise SpecError(message(what, do='Give missing="fiml", or leave auxiliary= out'))
+    means = meanstructure
+    if means is None:
+        means = bool(ordered) or chosen != "listwise" or group is not None or cluster is not None
+    rules = replace(
+        _equal_rules(FUNCTIONS[function], group_equal, group_partial),
+        meanstructure=bool(means) or function == "growth",
+        std_lv=std_lv,
+        orthogonal=orthogonal,
+        fixed_x=fixed_x,
+        theta=check_option("parameterization", parameterization, PARAMETERIZATIONS) == "theta",
+    )
+    rules = _coded_rules(rules, effect_coding)
+    within = check_option("bounds", plain_word(bounds), BOUNDS)
     given = missing is not None
-    return Options(function, word, errors, tested, kind, chosen, given, likelihood, rules, group, cluster, helping)
+    own = (function, word, errors, tested, kind, chosen, given, likelihood, rules, group, cluster, helping)
+    return Options(*own, tuple(ordered), within)
 
 
-def _resolve(word: str) -> tuple[str, tuple[str, str, str]]:
-    """Return the point estimator of a word, and what goes with it: standard errors, test, information."""
-    if word == "MLR":
-        return "ML", ("robust.huber.white", "yuan.bentler.mplus", "observed")
-    if word == "MLF":
-        return "ML", ("first.order", "standard", "first.order")
-    for stem, point in (("ML", "ML"), ("ULS", "ULS"), ("WLS", "DWLS")):
-        ending = word.removeprefix(stem)
-        if word.startswith(stem) and ending in _ENDINGS:
-            return point, ("robust.sem", _ENDINGS[ending], "expected")
-    return word, ("standard", "standard", "" if word == "ML" else "expected")
+def _equal_rules(rules: Rules, equal: Sequence[str] | str, partial: Sequence[str] | str) -> Rules:
+    """Return rules with what is equal across groups."""
+    words, exceptions = _words(equal), (partial,) if isinstance(partial, str) else tuple(partial)
+    for name in words:
+        check_option("group_equal", name, EQUAL)
+    if exceptions and not words:
+        raise SpecError(message("group_partial needs group_equal", do="Say what is equal, but for these parameters"))
+    return replace(rules, group_equal=words, group_partial=exceptions)
 
 
-def _check_together(point: str, se: str, test: str, information: str, missing: str, cluster: str | None) -> None:
-    """Raise SpecError for words that do not go together."""
-    by_gamma = se == "robust.sem" or test in _ENDINGS.values()
-    if not (by_gamma or point != "ML"):
+def _coded_rules(rules: Rules, coding: bool | Sequence[str]) -> Rules:
+    """Return rules with effect coding, and with first loadings fixed where nothing else gives a scale."""
+    words = CODED if coding is True else _words(coding or ())
+    for name in words:
+        check_option("effect_coding", name, CODED)
+    free = rules.intercepts_latent or "intercepts" in words
+    return replace(rules, effect_coding=words, intercepts_latent=free, fix_first=not rules.std_lv and not words)
+
+
+def _check_ordinal(word: str, missing: str, cluster: str | None, ordinal: bool) -> None:
+    """Raise SpecError for words that ordinal variables, or only they, take."""
+    if not ordinal:
+        if missing == "pairwise":
+            raise SpecError(message('missing="pairwise" is for ordinal variables', do='Take missing="fiml"'))
         return
-    if missing != "listwise" or cluster:
-        what = f"estimator, se and test by the covariance of the moments ({point}, {se}, {test}) need complete rows"
-        raise SpecError(message(what, do='With missing values or clusters take estimator="MLR"'))
-    likelihood = se in ("robust.huber.white", "first.order") or test.startswith("yuan") or information != "expected"
-    if likelihood:
-        raise SpecError(message(f"estimator, se, test and information do not go together: {point}, {se}, {test}"))
-
-
-def _usual(missing: str, cluster: str | None) -> str:
-    return "observed" if missing != "listwise" or cluster else "expected"
-
-
-def _needs_means(function: str, missing: str, group: str | None, cluster: str | None) -> bool:
-    return bool(function == "growth" or missing != "listwise" or group or cluster)
-
-
-def _word(value: str) -> str:
-    """Return lavaan's form of a word: lower case, dots between parts."""
-    text = str(value).lower().replace("_", ".")
-    return _SAME.get(text, text)
+    if point_of(word) in ("ML", "GLS"):
+        what = f"estimator {word} does not take ordinal variables"
+        raise SpecError(message(what, do='Take estimator="WLSMV", or leave ordered= out to treat them as continuous'))
+    if missing in ("fiml", "fiml.x"):
+        what = "full information is not for ordinal variables"
+        raise SpecError(message(what, do='Take missing="pairwise" or "listwise"'))
+    if cluster:
+        what = "ordinal variables with cluster= cannot be estimated"
+        raise SpecError(message(what, do="Treat them as continuous, or leave cluster= out"))
 
 
 def _words(value: Sequence[str] | str | bool) -> tuple[str, ...]:
     if isinstance(value, bool):
         return ()
-    return tuple(_word(v) for v in ([value] if isinstance(value, str) else value))
+    return tuple(plain_word(v) for v in ([value] if isinstance(value, str) else value))

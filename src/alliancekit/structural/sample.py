@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,8 @@ from scipy.linalg import lapack
 
 from alliancekit.core.errors import DesignError, DesignWarning, SpecError, check_columns, message
 from alliancekit.core.sample import SampleAccount
+from alliancekit.structural.categories import check_categories, levels
+from alliancekit.structural.categories import codes as category_codes
 
 Floats = NDArray[np.float64]
 
@@ -43,6 +45,8 @@ class Sample:
 
     groups: tuple[GroupSample, ...]
     account: SampleAccount
+    categories: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Labels of the categories of each ordinal variable, whose rows hold their numbers from 0."""
 
     @property
     def n(self) -> int:
@@ -72,6 +76,7 @@ def read_sample(
     missing: str = "listwise",
     complete: Sequence[str] = (),
     cluster: str | None = None,
+    ordered: Sequence[str] = (),
     stacklevel: int = 3,
 ) -> Sample:
     """Return the rows of each group.
@@ -89,36 +94,64 @@ def read_sample(
     """
     wanted = tuple(dict.fromkeys(name for own in names for name in own))
     check_columns(frame.columns, [*wanted, *([cluster] if cluster else [])], where="the model")
-    values = _matrix(frame, wanted)
+    values = _values(frame, wanted, ordered)
     place = {name: i for i, name in enumerate(wanted)}
     inside = np.ones(len(frame), dtype=bool)
     dropped: list[tuple[str, int]] = []
-    outside = [(group, "group"), (cluster, "cluster")]
-    for column, _ in [pair for pair in outside if pair[0]]:
+    for column in (group, cluster):
+        if column is None:
+            continue
         gone = frame[column].isna().to_numpy() & inside
         if gone.any():
             dropped.append((f"missing in '{column}'", int(gone.sum())))
             inside &= ~gone
-    lost = np.isnan(values).any(axis=1) if missing == "listwise" else np.isnan(values).all(axis=1)
-    lost &= inside
-    if lost.any():
-        dropped.append(("missing in a variable of the model" if missing == "listwise" else "empty", int(lost.sum())))
-        if missing == "listwise":
-            what = f"{int(lost.sum())} of {len(frame)} rows have a missing value and are left out"
-            do = 'Give missing="fiml" to use all rows, or missing="listwise" with a reason'
-            warnings.warn(message(what, do=do), DesignWarning, stacklevel=stacklevel)
+    codes = None if group is None else frame[group].map(_text, na_action="ignore").to_numpy()
+    members = [inside if codes is None else inside & (codes == label) for label in labels]
+    lost = np.zeros(len(frame), dtype=bool)
+    for own, mine in zip(names, members, strict=True):
+        gaps = np.isnan(values if own == wanted else values[:, [place[name] for name in own]])
+        lost |= mine & (gaps.any(axis=1) if missing == "listwise" else gaps.all(axis=1))
+    _account_lost(int(lost.sum()), len(frame), missing, dropped, stacklevel + 1)
     kept = inside & ~lost
     kept = _without_missing_covariates(values, kept, [place[name] for name in complete], missing, dropped, stacklevel)
-    codes = None if group is None else frame[group].map(_text, na_action="ignore").to_numpy()
+    categories = {name: levels(frame[name], kept) for name in wanted if name in ordered}
+    for name, found in categories.items():
+        values[:, place[name]] = category_codes(frame[name], found)
     groups = []
-    for own, label in zip(names, labels, strict=True):
-        mine = kept if codes is None else kept & (codes == label)
-        rows = values[mine][:, [place[name] for name in own]]
-        clusters = frame[cluster].to_numpy()[mine] if cluster else None
+    for own, label, mine in zip(names, labels, members, strict=True):
+        rows = values[mine & kept] if own == wanted else values[mine & kept][:, [place[name] for name in own]]
+        clusters = frame[cluster].to_numpy()[mine & kept] if cluster else None
+        for j, name in enumerate(own):
+            if name in categories:
+                check_categories(name, rows[:, j], categories[name], f"group '{label}'" if label else "")
         groups.append(_group(label, own, rows, clusters))
     counts = {label: group_.n for label, group_ in zip(labels, groups, strict=True) if label}
     account = SampleAccount(len(frame), int(kept.sum()), tuple(dropped), counts, kept)
-    return Sample(tuple(groups), account)
+    return Sample(tuple(groups), account, {name: tuple(map(_text, found)) for name, found in categories.items()})
+
+
+def _values(frame: pd.DataFrame, wanted: tuple[str, ...], ordered: Sequence[str]) -> Floats:
+    """Return the columns as numbers; of ordinal ones, only where they are missing."""
+    if not any(name in ordered for name in wanted):
+        return _matrix(frame, wanted)
+    columns = []
+    for name in wanted:
+        _check_single(frame, name)
+        columns.append(np.where(frame[name].isna(), np.nan, 0.0) if name in ordered else _matrix(frame, (name,))[:, 0])
+    return np.column_stack(columns)
+
+
+def _account_lost(lost: int, total: int, missing: str, dropped: list[tuple[str, int]], stacklevel: int) -> None:
+    """Note rows that are left out for their missing values, and warn of them where they are incomplete."""
+    if not lost:
+        return
+    if missing != "listwise":
+        dropped.append(("empty", lost))
+        return
+    dropped.append(("missing in a variable of the model", lost))
+    what = f"{lost} of {total} rows have a missing value and are left out"
+    do = 'Give missing="fiml" to use all rows, or missing="listwise" with a reason'
+    warnings.warn(message(what, do=do), DesignWarning, stacklevel=stacklevel)
 
 
 def _without_missing_covariates(
@@ -178,37 +211,91 @@ def _check_rank(names: tuple[str, ...], cov: Floats, where: str) -> None:
         raise DesignError(message(what, where=where, do="Leave one of them out"))
 
 
-def moments_sample(cov: Any, mean: Any, nobs: Any, names: Sequence[tuple[str, ...]], labels: tuple[str, ...]) -> Sample:
-    """Return a sample known by its moments (covariances with divisor n - 1, as programs print them)."""
-    covs = list(cov) if isinstance(cov, (list, tuple)) else [cov]
-    counts = [int(v) for v in (nobs if isinstance(nobs, (list, tuple)) else [nobs] * len(covs))] if nobs else []
-    if not counts or len(counts) != len(covs):
+def moments_sample(
+    cov: Any, mean: Any, nobs: Any, names: Sequence[tuple[str, ...]], labels: tuple[str, ...], *, means: bool = False
+) -> Sample:
+    """Return a sample known by its moments (covariances with divisor n - 1, as programs print them).
+
+    Parameters
+    ----------
+    cov : (p, p) frame with the variables' names, or one for each group (list, or label -> frame). mean : Series,
+        mapping or frame with the names, or one for each group. nobs : rows, or rows of each group.
+    means : whether the model has means.
+
+    Raises
+    ------
+    SpecError : something is not given. DesignError : the covariances are none.
+    """
+    covs, counts = each_group(cov), [int(v) for v in each_group(nobs)] if nobs is not None else []
+    if len(counts) != len(covs):
         raise SpecError(message("sample_cov needs sample_nobs", do="Give the number of rows of each group"))
-    means = list(mean) if isinstance(mean, (list, tuple)) and len(covs) > 1 else [mean] * len(covs)
+    if means and mean is None:
+        what = "the model has means and sample_mean is not given"
+        raise SpecError(message(what, do="Give sample_mean=, or meanstructure=False"))
+    middles = [None] * len(covs) if mean is None else each_group(mean) if len(covs) > 1 else [mean]
+    if len(middles) != len(covs):
+        raise SpecError(message(f"{len(middles)} sets of means are given for {len(covs)} groups"))
     groups = []
-    for own, label, one, m, n in zip(names, labels, covs, means, counts, strict=True):
-        table = _named(one)
-        check_columns(table.columns, own, where="sample_cov")
-        matrix = table.loc[list(own), list(own)].to_numpy(dtype=float) * (n - 1) / n
-        if not np.allclose(matrix, matrix.T, rtol=1e-6):
-            raise DesignError(message("sample_cov is not symmetric"))
-        if np.linalg.eigvalsh(matrix)[0] <= 0:
-            raise DesignError(
-                message("sample_cov is not positive definite", do="Check how it was computed (pairwise?)")
-            )
-        middle = np.zeros(len(own)) if m is None else pd.Series(m)[list(own)].to_numpy(dtype=float)
-        groups.append(GroupSample(label, own, n, middle, matrix, None))
+    for own, label, one, middle, n in zip(names, labels, covs, middles, counts, strict=True):
+        where = f"group '{label}'" if label else ""
+        if n <= len(own):
+            what = f"sample_nobs={n} for {len(own)} variables: the covariance matrix would be singular"
+            raise DesignError(message(what, where=where))
+        matrix = _covariances(one, own, where) * (n - 1) / n
+        groups.append(GroupSample(label, own, n, _means(middle, own), matrix, None))
     total = sum(counts)
     return Sample(tuple(groups), SampleAccount(total, total))
 
 
+def each_group(value: Any) -> list[Any]:
+    """Return what is given for each group: the items of a list or of a mapping by label, or the value alone."""
+    if isinstance(value, Mapping):
+        return list(value.values())
+    return list(value) if isinstance(value, (list, tuple)) else [value]
+
+
+def _covariances(given: Any, own: tuple[str, ...], where: str) -> Floats:
+    """Return the covariances of the model's variables, checked."""
+    table = _named(given)
+    check_columns(table.columns, own, where="sample_cov")
+    matrix = table.loc[list(own), list(own)].to_numpy(dtype=float)
+    scale = np.sqrt(np.abs(np.outer(np.diag(matrix), np.diag(matrix))))
+    if not np.isfinite(matrix).all():
+        raise DesignError(message("sample_cov has missing values", where=where, do="Fill both halves of the matrix"))
+    if (np.abs(matrix - matrix.T) > 1e-6 * scale).any():
+        i, j = np.argwhere(np.abs(matrix - matrix.T) > 1e-6 * scale)[0]
+        what = f"sample_cov is not symmetric: {own[i]} with {own[j]} is {matrix[i, j]:g} and {matrix[j, i]:g}"
+        raise DesignError(message(what, where=where))
+    if (np.diag(matrix) <= 0).any() or np.linalg.eigvalsh(matrix / scale)[0] <= 0:
+        do = "Check how it was computed: covariances by pairs of variables may not be those of any data"
+        raise DesignError(message("sample_cov is not positive definite", where=where, do=do))
+    return np.asarray((matrix + matrix.T) / 2)
+
+
+def _means(given: Any, own: tuple[str, ...]) -> Floats:
+    if given is None:
+        return np.zeros(len(own))
+    if isinstance(given, pd.DataFrame):
+        given = given.iloc[0] if given.shape[0] == 1 else given.iloc[:, 0]
+    if not isinstance(given, (pd.Series, Mapping)):
+        do = "Give a pandas Series or a mapping, name -> mean"
+        raise SpecError(message("sample_mean needs names of its variables", do=do))
+    series = pd.Series(given)
+    check_columns(series.index, own, where="sample_mean")
+    return np.asarray(series[list(own)].to_numpy(dtype=float))
+
+
 def _named(matrix: Any) -> pd.DataFrame:
-    if not isinstance(matrix, pd.DataFrame):
-        do = "Give a DataFrame with the variables' names as columns and as index"
+    if not isinstance(matrix, pd.DataFrame) or matrix.shape[0] != matrix.shape[1]:
+        do = "Give a square DataFrame with the variables' names as columns and as index"
         raise SpecError(message("sample_cov needs names of its variables", do=do))
-    if list(matrix.index) != list(matrix.columns):
+    if list(matrix.index) == list(range(len(matrix))):
         return pd.DataFrame(matrix.to_numpy(), matrix.columns, matrix.columns)
-    return pd.DataFrame(matrix)
+    if set(matrix.index) != set(matrix.columns):
+        raise SpecError(
+            message("sample_cov has other names in its rows than in its columns", do="Use one set of names")
+        )
+    return matrix
 
 
 def _matrix(frame: pd.DataFrame, names: tuple[str, ...]) -> Floats:
@@ -222,15 +309,25 @@ def _matrix(frame: pd.DataFrame, names: tuple[str, ...]) -> Floats:
     return np.column_stack([_numbers(frame, name) for name in names]) if names else np.zeros((len(frame), 0))
 
 
+def _check_single(frame: pd.DataFrame, name: str) -> None:
+    """Raise DesignError where several columns have the name."""
+    count = frame[name].shape[1] if isinstance(frame[name], pd.DataFrame) else 1
+    if count > 1:
+        raise DesignError(message(f"the data have {count} columns named '{name}'", do="Rename them"))
+
+
 def _numbers(frame: pd.DataFrame, name: str) -> Floats:
+    _check_single(frame, name)
     column = frame[name]
-    if isinstance(column, pd.DataFrame):
-        raise DesignError(message(f"the data have {column.shape[1]} columns named '{name}'", do="Rename them"))
     if pd.api.types.is_bool_dtype(column.dtype) or pd.api.types.is_numeric_dtype(column.dtype):
         values = column.to_numpy(dtype=np.float64, na_value=np.nan)
         if np.isinf(values).any():
             raise DesignError(message(f"'{name}' has infinite values", do="Correct these rows"))
         return np.asarray(values)
+    if isinstance(column.dtype, pd.CategoricalDtype):
+        what = f"'{name}' is a column of categories ({', '.join(map(str, column.dtype.categories[:4]))})"
+        do = "Make it numbers, dummy variables (0 and 1), or an ordered Categorical if it is an outcome"
+        raise DesignError(message(what, where="the model", do=do))
     as_numbers = pd.to_numeric(column.astype(object), errors="coerce")
     bad = column.notna() & as_numbers.isna()
     shown = ", ".join(repr(v) for v in column[bad].head(3))
