@@ -14,9 +14,11 @@ from alliancekit.core.frames import rows
 from alliancekit.multilevel.api import MixedFit
 from alliancekit.peers.least_squares import fit_pingouin
 from alliancekit.peers.mixedlm_peer import fit_mixedlm
+from alliancekit.peers.semopy_peer import compared_rows, semopy_answer
 from alliancekit.peers.statsmodels_mixed import fit_statsmodels
 from alliancekit.peers.verdict import PeerEstimate, judge
 from alliancekit.prediction.results import IncrementalValidity
+from alliancekit.structural.result.fit import StructuralFit
 
 PEERS = ("statsmodels", "mixedlm")
 
@@ -59,8 +61,10 @@ def crosscheck(result: Any, *, peers: Sequence[str] = PEERS) -> CrossCheck:
 
     Parameters
     ----------
-    result : fit of ``ak.mixed``, or the result of ``ak.incremental_validity`` (its final model).
-    peers : any of "statsmodels", "mixedlm". Least-squares results are compared with pingouin.
+    result : fit of ``ak.mixed``, the result of ``ak.incremental_validity`` (its final model), or a fit of ``ak.cfa``,
+        ``ak.sem`` and ``ak.growth``.
+    peers : any of "statsmodels", "mixedlm", for mixed models. Least-squares results are compared with pingouin,
+        structural models with semopy.
 
     Returns
     -------
@@ -95,11 +99,13 @@ def crosscheck(result: Any, *, peers: Sequence[str] = PEERS) -> CrossCheck:
         check_option("peers", peer, PEERS)
     if isinstance(result, IncrementalValidity):
         return _check_increments(result, peers)
+    if isinstance(result, StructuralFit):
+        return _check_structural(result)
     if not isinstance(result, MixedFit):
         raise SpecError(
             message(
                 f"a {type(result).__name__} has no second opinion",
-                do="Hand over a fit of ak.mixed or a result of ak.incremental_validity",
+                do="Hand over a fit of ak.mixed, ak.cfa, ak.sem or ak.growth, or a result of ak.incremental_validity",
             )
         )
     return _combine(result, result, _mixed_answers(result, peers))
@@ -231,6 +237,22 @@ def _check_increments(result: IncrementalValidity, peers: Sequence[str]) -> Cros
         }
     ]
     return CrossCheck(result, pd.DataFrame(lines), pd.DataFrame(engines))
+
+
+def _check_structural(fit: StructuralFit) -> CrossCheck:
+    """Compare the free parameters of a structural model with semopy's."""
+    answer, gap = semopy_answer(fit)
+    lines = _compare(compared_rows(fit), answer, gap)
+    engine = {
+        "engine": answer.engine,
+        "log_likelihood_ours": fit.log_likelihood,
+        "log_likelihood_peer": np.nan,  # what semopy calls so is the discrepancy
+        "below_optimum": max(gap, 0.0) if np.isfinite(gap) else np.nan,
+        "colour": answer.status or _worst([line["colour"] for line in lines]),
+        "note": answer.note,
+        "other_errors": answer.other_errors,
+    }
+    return CrossCheck(fit, pd.DataFrame(lines), pd.DataFrame([engine]))
 
 
 def _own_names(result: IncrementalValidity, final: MixedFit) -> dict[str, str]:
