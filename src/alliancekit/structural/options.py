@@ -80,11 +80,11 @@ def make_options(
     """
     word = check_option("estimator", str(estimator or ("WLSMV" if ordered else "ML")).upper(), ESTIMATORS)
     chosen = check_option("missing", plain_word(missing or "listwise"), MISSING)
+    _check_ordinal(word, chosen, cluster, bool(ordered))
     errors, tested, kind = resolve(word, chosen, cluster is not None, se, test, information)
     check_option("likelihood", likelihood, LIKELIHOODS)
     if likelihood == "wishart" and (chosen != "listwise" or word != "ML" or cluster):
         raise SpecError(message("the Wishart likelihood is for complete data and estimator='ML'"))
-    _check_ordinal(word, chosen, cluster, bool(ordered))
     helping = (auxiliary,) if isinstance(auxiliary, str) else tuple(auxiliary)
     if helping and chosen not in ("fiml", "fiml.x"):
         what = "auxiliary variables help only where incomplete rows are kept"
