@@ -1,0 +1,86 @@
+"""Structural models beside semopy, on what it can do."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import alliancekit as ak
+from alliancekit.peers import semopy_peer
+from alliancekit.peers.semopy_peer import beyond_semopy, gap_to, semopy_answer
+from alliancekit.peers.verdict import PeerEstimate
+
+MODEL = "bond =~ w1 + w2 + w3\ntask =~ w4 + w5 + w6"
+
+
+@pytest.fixture(scope="module")
+def data() -> pd.DataFrame:
+    rng = np.random.default_rng(20)
+    factors = rng.multivariate_normal([0, 0], [[1, 0.5], [0.5, 1]], 400)
+    frame = pd.DataFrame(
+        np.repeat(factors, 3, axis=1) + rng.normal(size=(400, 6)), columns=[f"w{i}" for i in range(1, 7)]
+    )
+    return frame.assign(
+        post=0.4 * factors[:, 0] + rng.normal(size=400),
+        pre=rng.normal(size=400),
+        half=np.repeat(["a", "b"], 200),
+    )
+
+
+@pytest.mark.parametrize("extra", ["", "\nw1 ~~ w4", "\npost ~ bond + pre", "\nbond ~~ 0*task"])
+def test_semopy_agrees_to_a_hundredth_or_two_of_a_standard_error(data: pd.DataFrame, extra: str) -> None:
+    fit = ak.sem(MODEL + extra, data)
+    answer, gap = semopy_answer(fit)
+    assert 0 <= gap < 1e-3
+    found = ak.crosscheck(fit).tidy()
+    assert len(found) == (fit.tidy()["std_error"] > 0).sum()
+    assert (found["difference_in_se"] < 0.03).all()
+    assert set(found["colour"]) <= {"green", "amber"}
+    assert answer.status == ""
+
+
+def test_robust_errors_are_not_compared_with_those_of_normal_data(data: pd.DataFrame) -> None:
+    found = ak.crosscheck(ak.cfa(MODEL, data, estimator="MLR"))
+    assert "normal data" in found.glance()["other_errors"].item()
+    assert found.agrees
+
+
+@pytest.mark.parametrize(
+    ("options", "word"),
+    [
+        ({"group": "half"}, "several groups"),
+        ({"missing": "fiml"}, "missing"),
+        ({"estimator": "GLS"}, "estimator GLS"),
+        ({"std_lv": True}, "no loading"),
+    ],
+)
+def test_what_semopy_cannot_say_is_said(data: pd.DataFrame, options: dict[str, object], word: str) -> None:
+    fit = ak.cfa(MODEL, data, **options)
+    assert word in beyond_semopy(fit)
+    assert ak.crosscheck(fit).glance()["colour"].item() == "not expressible"
+
+
+def test_equal_parameters_are_beyond_it(data: pd.DataFrame) -> None:
+    assert "equal" in beyond_semopy(ak.cfa("bond =~ w1 + a*w2 + a*w3", data))
+
+
+def test_estimates_below_the_optimum_are_told_from_differences(
+    data: pd.DataFrame, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fit = ak.cfa(MODEL, data)
+    moved = {row["term"]: row["estimate"] * 1.3 for row in fit.tidy().to_dict("records")}
+    wrong = PeerEstimate("semopy", moved, {})
+    assert gap_to(fit, wrong) > 1
+    monkeypatch.setattr(semopy_peer, "fit_semopy", lambda f: wrong)
+    assert ak.crosscheck(fit).glance()["colour"].item() == "stopped below optimum"
+
+
+def test_a_failing_peer_does_not_raise(data: pd.DataFrame, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(fit: object) -> None:
+        raise ValueError("no")
+
+    monkeypatch.setattr(semopy_peer, "_answer", fail)
+    found = ak.crosscheck(ak.cfa(MODEL, data)).glance()
+    assert found["colour"].item() == "failed"
+    assert "ValueError" in found["note"].item()

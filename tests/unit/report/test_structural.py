@@ -1,0 +1,165 @@
+"""Presentation of structural models: tables, sentences, figures, and that all follow the numbers."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import alliancekit as ak
+from alliancekit.report.figures_io import draw
+from alliancekit.report.structural_graph import graph_of, lay_out
+from alliancekit.report.structural_path import graphs_of
+from alliancekit.structural.result.fit import StructuralFit
+
+MODEL = "\n".join(f"f{k} =~ " + " + ".join(f"w{i}" for i in range(3 * k - 2, 3 * k + 1)) for k in range(1, 5))
+
+
+GROWTH = "i =~ 1*w1 + 1*w2 + 1*w3 + 1*w4\ns =~ 0*w1 + 1*w2 + 2*w3 + 3*w4"
+
+
+def _occasions() -> pd.DataFrame:
+    rng = np.random.default_rng(2)
+    pre, i, s = rng.normal(size=(3, 400))
+    d = pd.DataFrame({f"w{t + 1}": i + 0.5 * pre + t * s + rng.normal(size=400) for t in range(4)})
+    return d.assign(pre=pre, post=rng.normal(size=400))
+
+
+def simulate(seed: int = 3, n: int = 300) -> pd.DataFrame:
+    rng = np.random.default_rng(seed)
+    cov = np.full((4, 4), 0.4) + 0.6 * np.eye(4)
+    f = rng.multivariate_normal(np.zeros(4), cov, n)
+    d = pd.DataFrame(np.repeat(f, 3, axis=1) + rng.normal(size=(n, 12)), columns=[f"w{i}" for i in range(1, 13)])
+    return d.assign(
+        pre=rng.normal(size=n),
+        post=f[:, 0] + rng.normal(size=n),
+        half=np.repeat(["a", "b"], n // 2),
+        cluster=np.arange(n) // 10,
+    )
+
+
+@pytest.fixture(scope="module")
+def data() -> pd.DataFrame:
+    return simulate()
+
+
+@pytest.fixture(scope="module")
+def fit(data: pd.DataFrame) -> StructuralFit:
+    return ak.cfa(MODEL, data)
+
+
+def test_table_holds_every_parameter_in_sections(fit: StructuralFit) -> None:
+    table = ak.table(fit)
+    assert len(table.data) == len(fit.tidy())
+    assert list(dict.fromkeys(table.data["component"])) == ["Loadings", "Covariances", "Variances"]
+    assert "CFI" in table.notes[0] and "300 rows" in table.notes[1]
+    loading = table.data.query("term == 'f1 → w2'")
+    assert loading["estimate"].item() == fit.tidy().query("rhs == 'w2'")["estimate"].iloc[0]
+
+
+def test_groups_and_levels_head_their_sections(data: pd.DataFrame) -> None:
+    grouped = ak.table(ak.cfa("f =~ w1 + w2 + w3", data, group="half"))
+    assert grouped.data["component"].iloc[0] == "a: Loadings"
+    levels = ak.table(
+        ak.cfa("level: 1\nf =~ w1 + w2 + w3\nlevel: 2\ng =~ w1 + w2 + w3", _clustered(), cluster="cluster")
+    )
+    assert {"Within: Loadings", "Between: Variances"} <= set(levels.data["component"])
+
+
+def _clustered() -> pd.DataFrame:
+    rng = np.random.default_rng(9)
+    c = np.repeat(np.arange(60), 8)
+    up, low = rng.normal(size=60)[c], rng.normal(size=480)
+    d = pd.DataFrame({f"w{i}": up + low + rng.normal(size=480) + 0.4 * rng.normal(size=60)[c] for i in (1, 2, 3)})
+    return d.assign(cluster=c)
+
+
+def test_models_side_by_side_and_their_tests(data: pd.DataFrame) -> None:
+    free, equal = ak.cfa("f =~ w1 + w2 + w3 + w4", data), ak.cfa("f =~ w1 + k*w2 + k*w3 + k*w4", data)
+    side = ak.table(free, equal, names=["free", "equal"])
+    assert side.data["model"].tolist() == ["free", "equal"]
+    assert side.data["chisq"].iloc[1] == equal.fit_measures()["chisq"]
+    compared = ak.compare(free, equal, names=["free", "equal"])
+    tested = ak.table(compared)
+    assert tested.data["chisq_diff"].iloc[1] == compared.tidy()["chisq_diff"].iloc[1]
+    assert tested.data["cfi_diff"].iloc[1] == pytest.approx(tested.data["cfi"].diff().iloc[1])
+    assert "“equal”" in ak.sentence(compared).text
+    with pytest.raises(ak.SpecError, match="all different"):
+        ak.table(free, equal, names=["one", "one"])
+    with pytest.raises(ak.ReportError, match="cannot share"):
+        ak.table(free, compared)
+    with pytest.raises(ak.ReportError, match="no figure"):
+        ak.figure(compared)
+
+
+def test_sentence_follows_the_numbers(data: pd.DataFrame) -> None:
+    model = "f =~ w1 + w2 + w3\npost ~ f + pre"
+    text = ak.sentence(ak.sem(model, data)).text
+    assert "The effect of f on post was positive" in text
+    assert "The effect of pre on post was not reliably different from zero" in text
+    turned = ak.sentence(ak.sem(model, data.assign(post=-data["post"]))).text
+    assert "The effect of f on post was negative" in turned
+    robust = ak.sentence(ak.sem(model, data, estimator="MLR")).text
+    assert "scaled χ²" in robust and "robust CFI" in robust
+
+
+def test_saturated_models_have_no_fit(data: pd.DataFrame) -> None:
+    assert "saturated" in ak.sentence(ak.sem("post ~ pre", data)).text
+    assert ak.sentence(ak.growth(GROWTH, _occasions())).text.startswith("A latent growth")
+
+
+@pytest.mark.parametrize("kind", [None, "path-estimates", "residuals", "modification"])
+def test_figures_are_drawn(fit: StructuralFit, kind: str | None) -> None:
+    figure = ak.figure(fit, kind)
+    assert draw(figure).png.startswith(b"\x89PNG")
+    assert figure.alt and figure.data is not None and len(figure.data)
+
+
+def test_a_figure_of_another_kind_is_answered_with_the_kinds(fit: StructuralFit) -> None:
+    with pytest.raises(ak.SpecError, match="residuals"):
+        ak.figure(fit, "residual")
+    with pytest.raises(ak.ReportError, match="saturated"):
+        ak.figure(ak.cfa("f =~ w1 + w2 + w3", simulate()), "modification")
+
+
+def test_a_path_diagram_has_room_for_twelve_items_and_four_factors(fit: StructuralFit) -> None:
+    (graph,) = graphs_of(fit, "std_all")
+    places = lay_out(graph).places
+    assert set(places) == set(graph.observed) | set(graph.latent)
+    boxes = list(places.values())
+    for i, one in enumerate(boxes):
+        for other in boxes[:i]:
+            apart = abs(one.x - other.x) - one.half_width - other.half_width
+            above = abs(one.y - other.y) - one.half_height - other.half_height
+            assert apart > 0.02 or above > 0.02, "two variables overlap"
+
+
+def test_levels_and_groups_have_panels() -> None:
+    levels = ak.cfa("level: 1\nf =~ w1 + w2 + w3\nlevel: 2\ng =~ w1 + w2 + w3", _clustered(), cluster="cluster")
+    figure = ak.figure(levels)
+    assert figure.data is not None and list(dict.fromkeys(figure.data["panel"])) == ["Between", "Within"]
+    assert len(draw(figure).png) > 1000
+
+
+def test_what_predicts_stands_left_and_loops_end() -> None:
+    rows = [("y", "~", "x"), ("z", "~", "y"), ("x", "~", "z"), ("f", "=~", "a"), ("f", "=~", "b"), ("z", "~", "f")]
+    table = pd.DataFrame(rows, columns=["lhs", "op", "rhs"]).assign(
+        std_error=0.1, estimate=0.5, p_value=0.01, std_all=0.5
+    )
+    layout = lay_out(graph_of(table, ["a", "b", "x", "y", "z"], ["f"], "std_all"))
+    assert layout.places["f"].x < layout.places["z"].x
+    assert layout.outside["a"] == "left"
+
+
+def test_growth_with_covariates_of_each_occasion_is_drawn() -> None:
+    fit = ak.growth(f"{GROWTH}\ni ~ pre\ns ~ pre\nw2 ~ post", _occasions())
+    (graph,) = graphs_of(fit, "std_all")
+    places = lay_out(graph).places
+    assert places["post"].x > places["w2"].x > places["i"].x > places["pre"].x
+    assert places["i"].y != places["s"].y
+    assert len(draw(ak.figure(fit)).svg) > 1000
+
+
+def test_equation_is_the_syntax_and_the_call_for_r(fit: StructuralFit) -> None:
+    found = ak.equation(fit)
+    assert found.lines[0].startswith("f1 =~") and "cfa(model, data" in found.r_call

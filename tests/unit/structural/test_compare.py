@@ -1,0 +1,92 @@
+"""Difference tests of nested structural models, and what cannot be compared."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import alliancekit as ak
+from alliancekit.numerics.distributions import chi2_upper
+
+FREE, EQUAL = "f =~ a + b + c + d", "f =~ a + k*b + k*c + k*d"
+
+
+@pytest.fixture(scope="module")
+def data() -> pd.DataFrame:
+    rng = np.random.default_rng(8)
+    f = rng.normal(size=(400, 1))
+    return pd.DataFrame(f + rng.standard_t(5, size=(400, 4)), columns=list("abcd")).assign(
+        half=np.repeat(["x", "y"], 200)
+    )
+
+
+@pytest.mark.option("compare.names", "unit")
+def test_plain_difference_is_that_of_chi_squares(data: pd.DataFrame) -> None:
+    free, equal = ak.cfa(FREE, data), ak.cfa(EQUAL, data)
+    found = ak.compare(equal, free, names=["equal", "free"])
+    table = found.tidy()
+    assert table["model"].tolist() == ["free", "equal"]
+    difference = equal.fit_measures()["chisq"] - free.fit_measures()["chisq"]
+    assert table["chisq_diff"].iloc[1] == pytest.approx(difference)
+    assert table["p_value"].iloc[1] == pytest.approx(float(chi2_upper(difference, 2)))
+    assert found.glance()["method"].item() == "standard"
+    assert "chisq_diff" in repr(found)
+
+
+def test_scaled_models_take_the_scaled_difference(data: pd.DataFrame) -> None:
+    free, equal = (ak.cfa(model, data, estimator="MLR") for model in (FREE, EQUAL))
+    by = {
+        m: ak.compare(free, equal, method=m).tidy()["chisq_diff"].iloc[1]
+        for m in ("satorra.bentler.2001", "satorra.bentler.2010", "satorra.2000", "standard")
+    }
+    assert ak.compare(free, equal).method == "satorra.bentler.2001"
+    c0, c1 = (fit.fit_measures()["chisq_scaling_factor"] for fit in (equal, free))
+    factor = (4 * c0 - 2 * c1) / 2
+    assert by["satorra.bentler.2001"] == pytest.approx(by["standard"] / factor)
+    assert by["satorra.bentler.2010"] == pytest.approx(by["satorra.bentler.2001"], rel=0.1)
+    assert by["satorra.2000"] == pytest.approx(by["satorra.bentler.2001"], rel=0.2)
+    assert "ignores" in " ".join(ak.compare(free, equal, method="standard").notes)
+
+
+def test_the_order_of_variables_does_not_matter(data: pd.DataFrame) -> None:
+    free = ak.cfa(FREE, data, estimator="MLM")
+    found = [
+        ak.compare(free, ak.cfa(model, data, estimator="MLM"), method="satorra.2000").tidy()["chisq_diff"].iloc[1]
+        for model in ("f =~ a + k*b + k*c + d", "f =~ d + c + b + a\nc ~~ 0*c")
+        if "0*" not in model
+    ]
+    turned = ak.cfa("f =~ NA*d + k*c + k*b + 1*a", data, estimator="MLM")
+    again = ak.compare(free, turned, method="satorra.2000").tidy()["chisq_diff"].iloc[1]
+    assert again == pytest.approx(found[0], rel=1e-4)
+
+
+def test_models_with_as_many_df_are_not_tested(data: pd.DataFrame) -> None:
+    found = ak.compare(ak.cfa("f =~ a + b + c + d", data), ak.cfa("f =~ b + a + c + d", data))
+    assert np.isnan(found.tidy()["p_value"].iloc[1])
+    assert "not nested" in found.notes[0]
+
+
+def test_what_cannot_be_compared_is_refused(data: pd.DataFrame) -> None:
+    free, equal = ak.cfa(FREE, data), ak.cfa(EQUAL, data)
+    mixed = ak.mixed("a ~ b + (1 | half)", data)
+    for fits, options, word in (
+        ((free,), {}, "at least two"),
+        ((free, mixed), {}, "one kind"),
+        ((free, equal), {"method": "satorra.2001"}, "satorra.bentler.2001"),
+        ((free, equal), {"method": "satorra.2000"}, "scaled"),
+        ((free, equal), {"names": ["one"]}, "1 names"),
+        ((free, ak.cfa(EQUAL, data.iloc[:300])), {}, "different rows"),
+        ((free, ak.cfa(EQUAL, data, estimator="GLS")), {}, "estimator"),
+        ((free, ak.cfa(EQUAL, data, meanstructure=True)), {}, "means"),
+    ):
+        with pytest.raises(ak.SpecError, match=word):
+            ak.compare(*fits, **options)
+
+
+def test_mixed_models_are_compared_as_before(data: pd.DataFrame) -> None:
+    d = pd.DataFrame({"g": np.repeat(np.arange(20), 5), "x": np.tile(np.arange(5.0), 20)})
+    rng = np.random.default_rng(1)
+    d["y"] = d["x"] + 3 * rng.normal(size=20)[d["g"]] + rng.normal(size=100)
+    found = ak.compare(ak.mixed("y ~ 1 + (1 | g)", d), ak.mixed("y ~ x + (1 | g)", d))
+    assert type(found).__name__ == "Comparison" and found.tidy()["df"].iloc[1] == 1
