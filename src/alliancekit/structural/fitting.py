@@ -22,6 +22,7 @@ from alliancekit.structural.engines import estimate
 from alliancekit.structural.estimates import StructuralEstimates
 from alliancekit.structural.model import observed_names
 from alliancekit.structural.options import Options, make_options
+from alliancekit.structural.products import add_products
 from alliancekit.structural.result.fit import StructuralFit
 from alliancekit.structural.sample import Sample, each_group, group_labels, moments_sample, read_sample
 from alliancekit.structural.table import ParameterTable
@@ -143,6 +144,7 @@ def _sample(
     names = _names(table)
     if frame is None:
         return moments_sample(*moments, names, labels, means="~1" in table.op)
+    frame = add_products(frame, (name for own in names for name in own))
     check_variables(table, frame)
     return read_sample(
         frame,

@@ -306,7 +306,7 @@ def _matrix(frame: pd.DataFrame, names: tuple[str, ...]) -> Floats:
             values = chosen.to_numpy()
             if not np.isinf(values).any():
                 return np.asarray(values)
-    return np.column_stack([_numbers(frame, name) for name in names]) if names else np.zeros((len(frame), 0))
+    return np.column_stack([numbers(frame, name) for name in names]) if names else np.zeros((len(frame), 0))
 
 
 def _check_single(frame: pd.DataFrame, name: str) -> None:
@@ -316,7 +316,8 @@ def _check_single(frame: pd.DataFrame, name: str) -> None:
         raise DesignError(message(f"the data have {count} columns named '{name}'", do="Rename them"))
 
 
-def _numbers(frame: pd.DataFrame, name: str) -> Floats:
+def numbers(frame: pd.DataFrame, name: str) -> Floats:
+    """Return a column as numbers, (rows,), NaN where missing; raise DesignError where it has none."""
     _check_single(frame, name)
     column = frame[name]
     if pd.api.types.is_bool_dtype(column.dtype) or pd.api.types.is_numeric_dtype(column.dtype):
