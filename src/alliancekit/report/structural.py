@@ -210,5 +210,8 @@ def make_equation(fit: Any) -> Equation:
     """Return the model's syntax and the call for R."""
     if not isinstance(fit, StructuralFit):
         raise ReportError(message(f"a {type(fit).__name__} has no equation"))
-    lines = tuple(line.strip() for line in str(fit.model).replace(";", "\n").splitlines() if line.strip())
+    table = fit.table
+    rows = [f"{table.lhs[i]} {table.op[i]} {table.rhs[i]}" for i, user in enumerate(table.user) if user]
+    text = fit.model or "\n".join(rows)
+    lines = tuple(line.strip() for line in text.replace(";", "\n").splitlines() if line.strip())
     return Equation(lines=lines, r_call=fit.as_r())

@@ -76,7 +76,7 @@ def _estimate(
     if options.rules.group_equal and len(labels) == 1:
         raise SpecError(message("group_equal needs groups", do="Name the column in group="))
     if isinstance(model, ParameterTable):
-        table, text = model, repr(model)
+        table, text = model, ""
         if table.group_labels != labels:
             what = f"the table is for groups {table.group_labels} and the data have {labels}"
             raise DesignError(message(what, do="Make the table for these groups"))

@@ -2,24 +2,94 @@
 
 from __future__ import annotations
 
-from alliancekit.structural.options import Options
+from collections.abc import Sequence
+from math import isfinite, isnan
+
+from alliancekit.structural.estimates import StructuralEstimates
+from alliancekit.structural.options import Options, make_options
+from alliancekit.structural.table import ParameterTable
+
+_NAMES = {"fiml": "ml", "fiml.x": "ml.x"}
 
 
-def as_r(model: str, options: Options) -> str:
-    """Return R code that fits the model to a data frame called ``data``."""
-    rules = options.rules
-    given = [f'estimator = "{options.estimator}"'] if options.estimator != "ML" else []
-    if options.missing == "fiml":
-        given.append('missing = "fiml"')
-    usual = {"ML": "observed" if options.missing == "fiml" else "expected", "MLR": "observed", "MLF": "first.order"}
-    if options.information != usual[options.estimator]:
-        given.append(f'information = "{options.information}"')
-    if options.likelihood != "normal":
-        given.append(f'likelihood = "{options.likelihood}"')
+def as_r(model: str, fit: StructuralEstimates) -> str:
+    """Return R code that fits the model to a data frame called ``data``, or to moments called ``S``, ``n`` and ``m``.
+
+    Parameters
+    ----------
+    model : the syntax; empty where a parameter table was fitted.
+    """
+    options = fit.options
+    given = _data(fit) + _words(options)
+    function = options.function
+    if model:
+        text = model.strip("\n").replace("\\", "\\\\").replace("'", "\\'")
+        lines = ["library(lavaan)", f"model <- '\n{text}\n'"]
+        given += _rules(options)
+        if options.bounds != "none":
+            given.append(f'bounds = "{options.bounds}"')
+        if options.auxiliary:
+            lines.append("library(semTools)")
+            function = f"{function}.auxiliary"
+            given.append(f"aux = c({_quoted(options.auxiliary)})")
+    else:
+        lines = ["library(lavaan)", _frame(fit.table)]
+        function = "lavaan"
+    return "\n".join([*lines, f"fit <- {function}({', '.join(['model', *given])})", "summary(fit)"])
+
+
+def _data(fit: StructuralEstimates) -> list[str]:
+    """Return the arguments that hand over the data, and their roles."""
+    groups = fit.sample.groups
+    if groups[0].rows is None:
+        given = ["sample.cov = S", "sample.nobs = n"]
+        return given + (["sample.mean = m"] if "~1" in fit.table.op else [])
+    given = ["data = data"]
+    options = fit.options
     if options.group:
         given.append(f'group = "{options.group}"')
     if options.cluster:
         given.append(f'cluster = "{options.cluster}"')
+    if options.ordered:
+        given.append(f"ordered = c({_quoted(options.ordered)})")
+    return given
+
+
+def _words(options: Options) -> list[str]:
+    """Return the words for estimator, missing values, errors, test and information that lavaan would not take itself."""
+    usual = make_options(
+        options.function,
+        missing=options.missing,
+        cluster=options.cluster,
+        ordered=options.ordered,
+        estimator=options.estimator,
+    )
+    word = options.estimator
+    changed = (options.se, options.test) != (usual.se, usual.test)
+    if changed and word != options.point:
+        word, usual = options.point, make_options(options.function, estimator=options.point, ordered=options.ordered)
+    given = []
+    if word != ("WLSMV" if options.ordered else "ML"):
+        given.append(f'estimator = "{word}"')
+    if options.missing != "listwise":
+        given.append(f'missing = "{_NAMES.get(options.missing, options.missing)}"')
+    if options.se != usual.se:
+        given.append(f'se = "{options.se}"')
+    if options.test != usual.test:
+        given.append(f'test = "{options.test}"')
+    if options.information != usual.information:
+        given.append(f'information = "{options.information}"')
+    if options.likelihood != "normal":
+        given.append(f'likelihood = "{options.likelihood}"')
+    if options.rules.theta:
+        given.append('parameterization = "theta"')
+    return given
+
+
+def _rules(options: Options) -> list[str]:
+    """Return what changes the rules by which the model is completed."""
+    rules = options.rules
+    given = []
     if rules.group_equal:
         given.append(f"group.equal = c({_quoted(rules.group_equal)})")
     if rules.group_partial:
@@ -28,15 +98,48 @@ def as_r(model: str, options: Options) -> str:
         if on:
             given.append(f"{name} = TRUE")
     if rules.effect_coding:
-        given.append("effect.coding = TRUE")
-    if rules.meanstructure and not (options.group or options.missing == "fiml" or options.function == "growth"):
-        given.append("meanstructure = TRUE")
+        given.append(f"effect.coding = c({_quoted(rules.effect_coding)})")
+    usual = make_options(
+        options.function,
+        estimator=options.estimator,
+        missing=options.missing,
+        group=options.group,
+        cluster=options.cluster,
+        ordered=options.ordered,
+    )
+    if rules.meanstructure != usual.rules.meanstructure:
+        given.append(f"meanstructure = {'TRUE' if rules.meanstructure else 'FALSE'}")
     if not rules.fixed_x:
         given.append("fixed.x = FALSE")
-    text = model.strip("\n").replace("\\", "\\\\").replace("'", "\\'")
-    arguments = ", ".join(["model", "data", *given])
-    return f"library(lavaan)\nmodel <- '\n{text}\n'\nfit <- {options.function}({arguments})\nsummary(fit)"
+    return given
 
 
-def _quoted(words: tuple[str, ...]) -> str:
+def _frame(table: ParameterTable) -> str:
+    """Return R code that makes the parameter table."""
+    columns = [
+        ("lhs", _texts(table.lhs)),
+        ("op", _texts(table.op)),
+        ("rhs", _texts(table.rhs)),
+        ("user", _numbers(table.user)),
+        ("block", _numbers(table.block)),
+        ("group", _numbers(table.group)),
+    ]
+    if table.n_levels > 1:
+        columns.append(("level", _numbers(table.level)))
+    columns += [("free", _numbers(table.free)), ("ustart", _numbers(table.start)), ("exo", _numbers(table.exo))]
+    columns += [("label", _texts(table.label)), ("plabel", _texts(table.plabel))]
+    if any(map(isfinite, (*table.lower, *table.upper))):
+        columns += [("lower", _numbers(table.lower)), ("upper", _numbers(table.upper))]
+    return "model <- data.frame(\n" + ",\n".join(f"  {name} = c({values})" for name, values in columns) + ")"
+
+
+def _texts(values: Sequence[str]) -> str:
+    return ", ".join(f'"{value}"' for value in values)
+
+
+def _numbers(values: Sequence[float]) -> str:
+    return ", ".join("NA" if isnan(v) else f"{v!r}".replace("inf", "Inf") for v in values)
+
+
+def _quoted(words: Sequence[str]) -> str:
     return ", ".join(f'"{word}"' for word in words)

@@ -33,7 +33,8 @@ class StructuralFit(Answers):
 
     Attributes
     ----------
-    model : the syntax. table : the parameter table. nobs : rows used. sample : what became of the rows.
+    model : the syntax, empty where a parameter table was fitted. table : the parameter table. nobs : rows used.
+    sample : what became of the rows.
     log_likelihood : of the model. converged : whether the search reached the optimum.
     warnings : what was warned about, as text.
     """
@@ -293,7 +294,7 @@ class StructuralFit(Answers):
 
     def as_r(self) -> str:
         """Return the call that fits the same model with lavaan in R."""
-        return after_rcall.as_r(self.model, self._fit.options)
+        return after_rcall.as_r(self.model, self._fit)
 
     def __repr__(self) -> str:
         return self.summary()
