@@ -10,7 +10,11 @@ from tests.reference.sem_after import COMPARE, after, compare_lrt
 from tests.reference.sem_cases import FAMILIES, HERE
 
 Case = tuple[str, str, str]
-FOLDERS = [(family, path.parent.name) for family in FAMILIES for path in sorted((HERE / family).glob("*/after.json"))]
+FOLDERS = [
+    (family, path.parent.name)
+    for family in (*FAMILIES, "sem_twolevel")
+    for path in sorted((HERE / family).glob("*/after.json"))
+]
 QUANTITIES = [
     ((*folder, label), name)
     for folder in FOLDERS

@@ -12,6 +12,8 @@ from typing import Any
 
 AFTER = ["r2", "sampstat", "cov_lv", "mean_lv", "residuals_raw", "residuals_cor_bentler", "residuals_cor_bollen"]
 AFTER += ["modindices_top10", "score_test", "reliability", "htmt", "factor_scores_first10", "icc_vars", "missing"]
+NAMES = {"demo": "twolevel_cfa"}
+"""Folders that have another name there."""
 
 
 def rounded(node: Any) -> Any:
@@ -25,7 +27,7 @@ def rounded(node: Any) -> Any:
 
 def main(source: Path, target: Path) -> None:
     for folder in sorted(path for path in target.iterdir() if (path / "expected.json").exists()):
-        origin = source / folder.name / "expected.json"
+        origin = source / NAMES.get(folder.name, folder.name) / "expected.json"
         if not origin.exists():
             continue
         whole = json.loads(origin.read_text())
@@ -39,6 +41,8 @@ def main(source: Path, target: Path) -> None:
         tests = {k: v for k, v in (whole.get("lrt") or {}).items() if all(name in own for name in v["models"])}
         if tests:
             out["lrt"] = rounded(tests)
+        if whole.get("mlm"):
+            out["mlm"] = rounded(whole["mlm"])
         (folder / "after.json").write_text(json.dumps(out, separators=(",", ":")) + "\n")
 
 
