@@ -22,13 +22,14 @@ from alliancekit.structural.after.bootstrap import StructuralBootstrap
 from alliancekit.structural.continuous.missing.estimate import IncompleteFit
 from alliancekit.structural.estimates import StructuralEstimates
 from alliancekit.structural.result.answers import Answers
+from alliancekit.structural.result.derived import Derived
 from alliancekit.structural.table import ParameterTable
 from alliancekit.structural.twolevel.estimate import ClusteredFit
 
 Floats = NDArray[np.float64]
 
 
-class StructuralFit(Answers):
+class StructuralFit(Answers, Derived):
     """A fitted structural equation model (read-only). Made by ``ak.cfa``, ``ak.sem`` and ``ak.growth``.
 
     Attributes
