@@ -125,7 +125,8 @@ def _of_group(statements: Sequence[Statement], g: int, labels: tuple[str, ...]) 
         return list(statements)
     known = list(dict.fromkeys(named))
     if len(known) != len(labels):
-        what = f"the model has {len(known)} group: blocks and the data have {len(labels)} groups"
+        have = f"{len(labels)} groups" if len(labels) > 1 else "no groups"
+        what = f"the model has {len(known)} group: blocks and the data have {have}"
         raise SpecError(message(what, do="Give group= and one block for each group"))
     strange = [name for name in known if name not in labels]
     if strange and not all(name.isdigit() for name in known):
@@ -136,6 +137,7 @@ def _of_group(statements: Sequence[Statement], g: int, labels: tuple[str, ...]) 
 
 
 def _block(statements: Sequence[Statement], g: int, level: int, rules: Rules, categories: dict[str, int]) -> BlockRows:
+    statements = _turn_covariances(statements)
     relations: list[Relation] = [(s.lhs, s.op, s.rhs, 1) for s in statements]
     variables = find_variables(relations)
     block = BlockRows(g, level, [], variables)
@@ -155,7 +157,6 @@ def _block(statements: Sequence[Statement], g: int, level: int, rules: Rules, ca
         _add_intercepts(block, rules, ordinal)
     if ordinal:
         _condition(block)
-    _turn_covariances(block)
     return block
 
 
@@ -297,8 +298,7 @@ def _add_intercepts(block: BlockRows, rules: Rules, ordinal: dict[str, int]) -> 
             _add(block, name, "~1", "", free=1)
     for name in v.latent:
         free = rules.intercepts_latent
-        coded = "intercepts" in rules.effect_coding
-        _add(block, name, "~1", "", free=1 if free else 0, start=NAN if free and not coded else 0.0)
+        _add(block, name, "~1", "", free=1 if free else 0, start=NAN if free else 0.0)
 
 
 def _condition(block: BlockRows) -> None:
@@ -309,13 +309,14 @@ def _condition(block: BlockRows) -> None:
             row.exo = 1
 
 
-def _turn_covariances(block: BlockRows) -> None:
+def _turn_covariances(statements: Sequence[Statement]) -> Sequence[Statement]:
     """Write covariances with the variable first that comes first in the model, latent ones before observed ones."""
-    v = block.variables
+    if not any(s.op == "~~" and s.lhs != s.rhs for s in statements):
+        return statements
+    v = find_variables([(s.lhs, s.op, s.rhs, 1) for s in statements])
     place = {name: k for k, name in enumerate((*v.latent, *v.observed))}
-    for row in block.rows:
-        if row.op == "~~" and row.user == 1 and place[row.lhs] > place[row.rhs]:
-            row.lhs, row.rhs = row.rhs, row.lhs
+    turned = [s.op == "~~" and place[s.lhs] > place[s.rhs] for s in statements]
+    return [replace(s, lhs=s.rhs, rhs=s.lhs) if turn else s for s, turn in zip(statements, turned, strict=True)]
 
 
 def _fix_within_intercepts(blocks: list[BlockRows], n_levels: int, rules: Rules) -> None:

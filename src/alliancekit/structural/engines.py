@@ -21,6 +21,10 @@ from alliancekit.structural.twolevel.estimate import ClusteredFit, fit_clustered
 
 def estimate(options: Options, table: ParameterTable, constraints: Constraints, sample: Sample) -> StructuralEstimates:
     """Return the estimates of a model by the engine that its options need."""
+    if options.ordered:
+        raise SpecError(
+            message("ordinal variables cannot be estimated", do="Treat them as continuous: estimator='MLR'")
+        )
     if table.n_levels > 1:
         return _by_levels(options, table, constraints, sample)
     plain = options.se in ("standard", "robust.sem", "none") and options.information == "expected"

@@ -93,7 +93,8 @@ def read_sample(
         throughout, too few rows.
     """
     wanted = tuple(dict.fromkeys(name for own in names for name in own))
-    check_columns(frame.columns, [*wanted, *([cluster] if cluster else [])], where="the model")
+    check_columns(frame.columns, wanted, where="the model")
+    check_columns(frame.columns, [cluster] if cluster else [], where="cluster")
     values = _values(frame, wanted, ordered)
     place = {name: i for i, name in enumerate(wanted)}
     inside = np.ones(len(frame), dtype=bool)
@@ -113,6 +114,7 @@ def read_sample(
         lost |= mine & (gaps.any(axis=1) if missing == "listwise" else gaps.all(axis=1))
     _account_lost(int(lost.sum()), len(frame), missing, dropped, stacklevel + 1)
     kept = inside & ~lost
+    _check_left(frame, wanted, kept, cluster)
     kept = _without_missing_covariates(values, kept, [place[name] for name in complete], missing, dropped, stacklevel)
     categories = {name: levels(frame[name], kept) for name in wanted if name in ordered}
     for name, found in categories.items():
@@ -128,6 +130,20 @@ def read_sample(
     counts = {label: group_.n for label, group_ in zip(labels, groups, strict=True) if label}
     account = SampleAccount(len(frame), int(kept.sum()), tuple(dropped), counts, kept)
     return Sample(tuple(groups), account, {name: tuple(map(_text, found)) for name, found in categories.items()})
+
+
+def _check_left(frame: pd.DataFrame, wanted: Sequence[str], kept: NDArray[np.bool_], cluster: str | None) -> None:
+    """Raise DesignError where no rows are left, or all rows are in one cluster."""
+    if not len(frame):
+        raise DesignError(message("the data have no rows", do="Was everything filtered out?"))
+    if not kept.any():
+        empty = [name for name in wanted if frame[name].isna().all()]
+        what = f"'{empty[0]}' has no value in any row" if empty else "no row has a value in every variable of the model"
+        do = "Leave it out of the model" if empty else 'Take missing="fiml"'
+        raise DesignError(message(what, do=do))
+    if cluster is not None and frame[cluster][kept].nunique() < 2:
+        what = f"all rows used are in one cluster of '{cluster}'"
+        raise DesignError(message(what, do="Leave cluster= out, or name the column of clusters"))
 
 
 def _values(frame: pd.DataFrame, wanted: tuple[str, ...], ordered: Sequence[str]) -> Floats:

@@ -56,7 +56,7 @@ def _data(fit: StructuralEstimates) -> list[str]:
 
 
 def _words(options: Options) -> list[str]:
-    """Return the words for estimator, missing values, errors, test and information that lavaan would not take itself."""
+    """Return the words for estimator, missing values, errors, test and information that lavaan would not take."""
     usual = make_options(
         options.function,
         missing=options.missing,
