@@ -171,7 +171,7 @@ def _starts(blocks: list[BlockRows]) -> list[tuple[BlockRows, int]]:
 
 
 def _effect_coding(block: BlockRows, start: int, plabels: Sequence[str], rules: Rules) -> list[Tie]:
-    """Return the equalities by which loadings average one and intercepts zero, per latent variable."""
+    """Return the equalities by which loadings average one and intercepts zero; free the means that these identify."""
     ties: list[Tie] = []
     for name in block.variables.latent:
         items = [k for k, row in enumerate(block.rows) if row.op == "=~" and row.lhs == name]
@@ -184,6 +184,9 @@ def _effect_coding(block: BlockRows, start: int, plabels: Sequence[str], rules: 
             places = [k for k, row in enumerate(block.rows) if row.op == "~1" and row.lhs in observed]
             if places and all(block.rows[k].free for k in places):
                 ties.append(_average([plabels[start + k] for k in places], 0))
+                mean = block.index.get((name, "~1", ""))
+                if mean is not None and not mean.user:
+                    mean.free = 1
     return ties
 
 

@@ -122,8 +122,10 @@ def _coded_rules(rules: Rules, coding: bool | Sequence[str]) -> Rules:
     words = CODED if coding is True else _words(coding or ())
     for name in words:
         check_option("effect_coding", name, CODED)
-    free = rules.intercepts_latent or "intercepts" in words
-    return replace(rules, effect_coding=words, intercepts_latent=free, fix_first=not rules.std_lv and not words)
+    if rules.std_lv and "loadings" in words:
+        what = "std_lv=True and effect coding of loadings both give latent variables their scale"
+        raise SpecError(message(what, do="Take one of them"))
+    return replace(rules, effect_coding=words, fix_first=not rules.std_lv and "loadings" not in words)
 
 
 def _check_ordinal(word: str, missing: str, cluster: str | None, ordinal: bool) -> None:

@@ -45,7 +45,7 @@ def find_variables(relations: Sequence[Relation]) -> Variables:
     observed += [v for v in dependent if v not in is_latent and v not in observed]
     covariates = [v for v in _unique([*predictors, *formed]) if v not in is_latent and v not in observed]
     observed += covariates
-    mentioned = [v for lhs, op, rhs, _ in relations if op == "~~" for v in (lhs, rhs)]
+    mentioned = [lhs for lhs, op, _, _ in relations if op == "~~"] + [r for _, op, r, _ in relations if op == "~~"]
     mentioned += [lhs for lhs, op, _, _ in relations if op in ("~1", "|", "~*~")]
     observed += [v for v in _unique(mentioned) if v not in is_latent and v not in set(observed)]
     written = {v for lhs, op, rhs, user in relations if user and op in ("~~", "~1") for v in (lhs, rhs)}
