@@ -23,7 +23,9 @@ Made by `python docs/make_reference.py`, which runs every test of `tests/referen
 counts on this page are no longer those of the tests. Each family holds stored results of R packages: `mlm` lme4 with
 lmerTest, pbkrtest and clubSandwich; `mlm_tests` F tables and tests of random terms; `mlm_means` emmeans; `mlm_profile`
 profile intervals; `rows` residuals, predictions and influence of lme4; `nlme` lme and gls; `glmm` glmer and glmmTMB,
-`glmm_second` glmmTMB alone; `dominance`, `psych` and `regression` the packages named in their folders.
+`glmm_second` glmmTMB alone; `sem` and its relatives lavaan, `sem_after` lavaan and semTools on what follows a fit,
+`growth_mixed` lme4 on the growth cases in long form; `dominance`, `psych` and `regression` the packages named in their
+folders.
 
 *Worst* is the largest difference between our number and R's, in units of what its tolerance allows: 1 would just pass,
 0.01 is a hundredth of that. Differences of rounding vary from machine to machine; counts do not.

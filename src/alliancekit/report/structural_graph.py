@@ -103,7 +103,7 @@ def lay_out(graph: Graph) -> Layout:
     width = max([_half_width(v, False) for v in graph.observed] or [0.3])
     start = (2 * width + 0.9) if left else 0.0
     heights = [_list_height(lists, side, pitch) for side in (left, right)]
-    middle = [len(nodes) * 0.85 for d, nodes in columns.items() if 0 < d < last]
+    middle = [len(nodes) * 1.15 for d, nodes in columns.items() if 0 < d < last]
     height = max([*heights, *middle, 0.7 * max((len(nodes) for nodes in columns.values()), default=1)])
     for d in sorted(columns):
         _place_column(
@@ -236,7 +236,7 @@ def _place_rows(layout: Layout, names: Sequence[str], lists: Mapping[str, list[s
         place = layout.places[name]
         side: Side = "above" if k < len(several) / 2 and len(several) > 1 else "below"
         place.side = side
-        layout.outside[name] = "below" if side == "above" else "above"
+        layout.outside[name] = "left"
         step = 2 * width + 0.1
         count = len(lists[name])
         for j, item in enumerate(lists[name]):

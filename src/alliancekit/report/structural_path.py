@@ -236,17 +236,21 @@ class _Panel:
         if self.value == "std_all" and abs(edge.value - 1.0) < 1e-9:
             return
         side = self.layout.outside[edge.start]
-        dx, dy = {"left": (-1, 0), "right": (1, 0), "above": (0.55, 1), "below": (0.55, -1)}[side]
+        dx, dy = {"left": (-1.0, 0.0), "right": (1.0, 0.0), "above": (0.55, 1.0), "below": (0.55, -1.0)}[side]
         if not place.latent and side in ("above", "below"):
-            dx = 0
+            dx = 0.0
         head = (place.x + dx * place.half_width * (1 if dy == 0 else 0.6), place.y + dy * place.half_height * 0.95)
+        if place.latent and side == "left":  # beside the arrows that come in from the left
+            dy = 0.5 if place.side == "above" else -0.5
+            head = (place.x - 0.9 * place.half_width, place.y + 0.9 * dy * place.half_height)
         length = 0.13 if edge.start in self.layout.beyond else 0.25
-        tail = (head[0] + length * np.sign(dx) * (1 if dy == 0 else 0.35), head[1] + length * dy)
+        flat = abs(dy) < 1
+        tail = (head[0] + length * np.sign(dx) * (1 if flat else 0.35), head[1] + length * dy)
         self._arrow([tail, head], edge, "-|>")
         align = {"left": "right", "right": "left"}.get(side, "center")
         up = {"above": "bottom", "below": "top"}.get(side, "center")
         self.axes.text(
-            tail[0] + 0.03 * np.sign(dx) * (dy == 0),
+            tail[0] + 0.03 * np.sign(dx) * flat,
             tail[1] + 0.02 * dy,
             self._text(edge),
             ha=align,
