@@ -33,6 +33,8 @@ def cfa(
     ordered: bool | str | Sequence[str] = (),
     parameterization: str = "delta",
     bounds: str = "none",
+    bootstrap: int = 1000,
+    seed: int = 1,
     sample_cov: Any = None,
     sample_mean: Any = None,
     sample_nobs: Any = None,
@@ -119,6 +121,8 @@ def cfa(
         effect_coding=effect_coding,
         parameterization=parameterization,
         bounds=bounds,
+        bootstrap=bootstrap,
+        seed=seed,
     )
 
 
@@ -145,6 +149,8 @@ def sem(
     ordered: bool | str | Sequence[str] = (),
     parameterization: str = "delta",
     bounds: str = "none",
+    bootstrap: int = 1000,
+    seed: int = 1,
     sample_cov: Any = None,
     sample_mean: Any = None,
     sample_nobs: Any = None,
@@ -213,6 +219,8 @@ def sem(
         effect_coding=effect_coding,
         parameterization=parameterization,
         bounds=bounds,
+        bootstrap=bootstrap,
+        seed=seed,
     )
 
 
@@ -239,6 +247,8 @@ def growth(
     ordered: bool | str | Sequence[str] = (),
     parameterization: str = "delta",
     bounds: str = "none",
+    bootstrap: int = 1000,
+    seed: int = 1,
     sample_cov: Any = None,
     sample_mean: Any = None,
     sample_nobs: Any = None,
@@ -306,4 +316,6 @@ def growth(
         effect_coding=effect_coding,
         parameterization=parameterization,
         bounds=bounds,
+        bootstrap=bootstrap,
+        seed=seed,
     )

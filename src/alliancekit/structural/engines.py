@@ -27,7 +27,7 @@ def estimate(options: Options, table: ParameterTable, constraints: Constraints, 
         )
     if table.n_levels > 1:
         return _by_levels(options, table, constraints, sample)
-    plain = options.se in ("standard", "robust.sem", "none") and options.information == "expected"
+    plain = options.se in ("standard", "robust.sem", "bootstrap", "none") and options.information == "expected"
     plain = plain and not options.test.startswith("yuan")
     limited = constraints.equalities or constraints.inequalities or any(np.isfinite(table.lower + table.upper))
     if options.missing == "listwise" and plain and not options.cluster and not limited:

@@ -18,6 +18,7 @@ from alliancekit.structural.table import ParameterTable
 from alliancekit.structural.twolevel.estimate import ClusteredFit
 
 if TYPE_CHECKING:
+    from alliancekit.structural.after.bootstrap import StructuralBootstrap
     from alliancekit.structural.continuous.asymptotic import Stacked
 
 Floats = NDArray[np.float64]
@@ -87,3 +88,4 @@ class StructuralEstimates:
     engine: str
     source: IncompleteFit | ClusteredFit | None = None
     stacked: Stacked | None = None
+    replicates: StructuralBootstrap | None = None

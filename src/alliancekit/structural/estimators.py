@@ -9,7 +9,7 @@ ESTIMATORS += ("WLS", "DWLS", "WLSM", "WLSMV", "WLSMVS")
 SCALED = {"M": "satorra.bentler", "MV": "scaled.shifted", "MVS": "mean.var.adjusted"}
 """Tests that are scaled by the covariance of the moments, by the last letters of the estimator."""
 MISSING = ("listwise", "fiml", "fiml.x", "pairwise")
-ERRORS = ("standard", "robust.huber.white", "robust.sem", "first.order", "none")
+ERRORS = ("standard", "robust.huber.white", "robust.sem", "first.order", "bootstrap", "none")
 TESTS = ("standard", "yuan.bentler", "yuan.bentler.mplus", *SCALED.values())
 INFORMATION = ("expected", "observed", "first.order")
 _SAME = {"ml": "fiml", "direct": "fiml", "ml.x": "fiml.x"}
@@ -80,6 +80,8 @@ def _check_together(word: str, se: str, test: str, information: str, missing: st
         what = f"{shown}: {point} has a right test and right standard errors without correction"
         raise SpecError(message(what, do="Leave se= and test= out"))
     by_moments = se == "robust.sem" or scaled
+    if se == "bootstrap" and (word != "ML" or missing != "listwise"):
+        raise SpecError(message("the bootstrap is for estimator='ML' of complete, independent rows"))
     if not by_moments and point == "ML":
         return
     if missing in ("fiml", "fiml.x", "clustered"):

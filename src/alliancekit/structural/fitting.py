@@ -11,6 +11,7 @@ import pandas as pd
 from alliancekit.core.errors import ConvergenceWarning, DesignError, DesignWarning, SpecError, message
 from alliancekit.formula.model_parse import parse_model
 from alliancekit.formula.model_statements import CONSTRAINTS, Statement
+from alliancekit.structural.after.bootstrap import add_replicates
 from alliancekit.structural.after.raw_data import data_notices
 from alliancekit.structural.automatic import complete
 from alliancekit.structural.auxiliary import add_auxiliary
@@ -90,7 +91,8 @@ def _estimate(
         raise SpecError(message(what, do="Write which items load on which factor"))
     sample = _sample(table, frame, moments, labels, options)
     table = add_bounds(table, sample, options.bounds)
-    return estimate(options, table, read_constraints(table), sample), text
+    fitted = estimate(options, table, read_constraints(table), sample)
+    return (add_replicates(fitted, options.bootstrap, options.seed) if options.se == "bootstrap" else fitted), text
 
 
 def _frame(data: Any, moments: Moments, given: dict[str, Any]) -> pd.DataFrame | None:

@@ -25,7 +25,8 @@ class Options:
     function : "cfa", "sem" or "growth". estimator : the word asked for. se, test, information, missing, likelihood :
         lavaan's words. missing_given : whether ``missing`` was stated. rules : how the table is completed.
     group, cluster : columns or None. auxiliary : variables that help with missing values only. ordered : ordinal
-    variables. bounds : what keeps parameters within what is possible.
+    variables. bounds : what keeps parameters within what is possible. bootstrap, seed : samples, and seed of their
+    draws, of bootstrap standard errors.
     """
 
     function: str
@@ -42,6 +43,8 @@ class Options:
     auxiliary: tuple[str, ...] = ()
     ordered: tuple[str, ...] = ()
     bounds: str = "none"
+    bootstrap: int = 1000
+    seed: int = 1
 
     @property
     def point(self) -> str:
@@ -71,6 +74,8 @@ def make_options(
     ordered: Sequence[str] = (),
     parameterization: str = "delta",
     bounds: str = "none",
+    bootstrap: int = 1000,
+    seed: int = 1,
 ) -> Options:
     """Return the options of a fit.
 
@@ -104,7 +109,7 @@ def make_options(
     within = check_option("bounds", plain_word(bounds), BOUNDS)
     given = missing is not None
     own = (function, word, errors, tested, kind, chosen, given, likelihood, rules, group, cluster, helping)
-    return Options(*own, tuple(ordered), within)
+    return Options(*own, tuple(ordered), within, bootstrap, seed)
 
 
 def _equal_rules(rules: Rules, equal: Sequence[str] | str, partial: Sequence[str] | str) -> Rules:

@@ -20,6 +20,7 @@ MEDIATION = "w4 ~ a*w1\nw7 ~ b*w4 + w1\nind := a*b"
         (THREE, {"std_lv": True, "meanstructure": True}),
         (THREE, {"group": "site", "group_equal": ["loadings", "intercepts"]}),
         (MEDIATION, {"fixed_x": False}),
+        (MEDIATION, {}),
     ],
 )
 def test_samples_are_fitted_as_one_by_one(model: str, options: dict[str, object]) -> None:
@@ -58,9 +59,27 @@ def test_what_cannot_be_drawn_again_is_refused() -> None:
     frame = answers()
     with pytest.raises(ak.SpecError, match="maximum likelihood of complete rows"):
         ak.cfa(THREE, frame, estimator="GLS").bootstrap()
-    with pytest.raises(ak.SpecError, match="fixed_x=False"):
-        ak.sem("w9 ~ w1", frame).bootstrap()
     with pytest.raises(ak.SpecError, match="number of samples"):
         ak.cfa(THREE, frame).bootstrap(1)
     with pytest.raises(ak.SpecError, match="Did you mean interval='percentile'"):
         ak.cfa(THREE, frame).bootstrap(10).tidy("percentil")
+
+
+@pytest.mark.option("sem.se", "the same replicates")
+@pytest.mark.option("sem.bootstrap", "the same replicates")
+@pytest.mark.option("sem.seed", "the same replicates")
+def test_bootstrap_errors_and_limits_of_the_table() -> None:
+    frame = answers()
+    plain = ak.sem(MEDIATION, frame)
+    fit = ak.sem(MEDIATION, frame, se="bootstrap", bootstrap=200, seed=3)
+    many = plain.bootstrap(200, seed=3).tidy(level=0.9)
+    found = fit.tidy(level=0.9)
+    free = found[found["std_error"] > 0]
+    assert free["op"].tolist() == ["~", "~", "~", "~~", "~~", ":="]
+    np.testing.assert_allclose(free["estimate"], many["estimate"], rtol=1e-12)
+    for column in ("std_error", "conf_low", "conf_high"):
+        np.testing.assert_allclose(free[column], many[column], rtol=1e-12)
+    assert fit.fit_measures()["chisq"] == plain.fit_measures()["chisq"]
+    assert 'se = "bootstrap", bootstrap = 200' in fit.as_r()
+    with pytest.raises(ak.SpecError, match="estimator='ML'"):
+        ak.sem(MEDIATION, frame, se="bootstrap", estimator="MLR")

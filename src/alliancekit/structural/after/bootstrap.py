@@ -7,7 +7,7 @@ Source: Efron & Tibshirani (1993), An introduction to the bootstrap, chapters 6 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -16,11 +16,14 @@ from numpy.typing import NDArray
 from alliancekit.core.errors import FitError, SpecError, check_option, message
 from alliancekit.core.seeds import spawn
 from alliancekit.numerics.distributions import normal_quantile
+from alliancekit.structural.constraints import read_constraints
 from alliancekit.structural.continuous.batch import ManyMoments, search_many
+from alliancekit.structural.continuous.fit import fit_complete
 from alliancekit.structural.continuous.objective import SampleMoments
 from alliancekit.structural.continuous.optimise import search
 from alliancekit.structural.duplication import triangle
 from alliancekit.structural.estimates import StructuralEstimates
+from alliancekit.structural.table import number
 
 Floats = NDArray[np.float64]
 PIECE = 250
@@ -93,18 +96,38 @@ def bootstrap(fit: StructuralEstimates, n: int, seed: int) -> StructuralBootstra
     if not complete:
         what = "the bootstrap is for maximum likelihood of complete rows"
         raise SpecError(message(what, do='For missing values and clusters take estimator="MLR"'))
-    if any(any(fit.table.exo[i] for i in fit.table.rows(b)) for b in range(1, fit.table.n_blocks + 1)):
-        raise SpecError(message("covariates are drawn again with the rows", do="Fit the model with fixed_x=False"))
+    names = (*fit.table.names(), *fit.constraints.definitions)
+    drawn, places = _with_drawn_covariates(fit)
     sources = spawn(seed, n)
     found = []
     for at in range(0, n, PIECE):
-        found.append(_piece(fit, sources[at : at + PIECE]))
-    x = np.concatenate(found)
+        found.append(_piece(drawn, sources[at : at + PIECE]))
+    x = np.concatenate(found)[:, places]
     x = x[np.isfinite(x).all(axis=1)]
     if len(x) < max(n // 2, 2):
         raise FitError(message(f"only {len(x)} of {n} bootstrap samples could be fitted", do="Simplify the model"))
-    names = (*fit.table.names(), *fit.constraints.definitions)
     return StructuralBootstrap(names, _with_definitions(fit, fit.x[None])[0], _with_definitions(fit, x), n, seed)
+
+
+def add_replicates(fit: StructuralEstimates, n: int, seed: int) -> StructuralEstimates:
+    """Return a fit with replicates, and with their covariances as those of its parameters."""
+    found = bootstrap(fit, n, seed)
+    vcov = np.atleast_2d(np.cov(found.replicates[:, : fit.x.size].T))
+    return replace(fit, vcov=vcov, replicates=found)
+
+
+def _with_drawn_covariates(fit: StructuralEstimates) -> tuple[StructuralEstimates, list[int]]:
+    """Return the fit with the moments of covariates free, and the places of its own parameters among all.
+
+    Rows drawn again have other covariates; given these, the other parameters are those of the model with them held.
+    """
+    table = fit.table
+    if not any(table.exo):
+        return fit, list(range(fit.x.size))
+    freed = replace(table, free=number([int(f > 0 or e > 0) for f, e in zip(table.free, table.exo, strict=True)]))
+    freed = replace(freed, exo=(0,) * len(table))
+    places = [new - 1 for new, old in zip(freed.free, table.free, strict=True) if old]
+    return fit_complete(fit.options, freed, read_constraints(freed), fit.sample), places
 
 
 def _with_definitions(fit: StructuralEstimates, x: Floats) -> Floats:

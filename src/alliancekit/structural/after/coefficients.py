@@ -36,7 +36,18 @@ def values(fit: StructuralEstimates) -> tuple[Floats, Floats]:
     for name, value, slope in zip(fit.constraints.definitions, defined, slopes, strict=True):
         estimate[rows[name]] = value
         error[rows[name]] = np.sqrt(max(float(slope @ fit.vcov @ slope), 0.0))
+    if fit.replicates is not None:
+        for i, at in _replicated(fit).items():
+            error[i] = fit.replicates.replicates[:, at].std(ddof=1)
     return estimate, error
+
+
+def _replicated(fit: StructuralEstimates) -> dict[int, int]:
+    """Return row -> place among the bootstrap's replicates, of free parameters and definitions."""
+    table, size = fit.table, fit.x.size
+    rows = {i: free - 1 for i, free in enumerate(table.free) if free}
+    defined = {name: size + k for k, name in enumerate(fit.constraints.definitions)}
+    return rows | {i: defined[table.lhs[i]] for i in range(len(table)) if table.op[i] == ":="}
 
 
 def coefficients(fit: StructuralEstimates, level: float) -> pd.DataFrame:
@@ -51,6 +62,11 @@ def coefficients(fit: StructuralEstimates, level: float) -> pd.DataFrame:
     p_value = np.full(len(kept), np.nan)
     p_value[known] = t_two_sided(statistic[known], np.inf)
     reach = float(normal_quantile(1 - (1 - level) / 2)) * error
+    low, high = estimate - reach, estimate + reach
+    if fit.replicates is not None:
+        limits = fit.replicates.tidy(level=level)
+        for i, at in _replicated(fit).items():
+            low[kept.index(i)], high[kept.index(i)] = limits["conf_low"].iloc[at], limits["conf_high"].iloc[at]
     columns: dict[str, object] = {
         "term": [_term(table.lhs[i], table.op[i], table.rhs[i]) for i in kept],
         "lhs": [table.lhs[i] for i in kept],
@@ -67,8 +83,8 @@ def coefficients(fit: StructuralEstimates, level: float) -> pd.DataFrame:
         "std_error": error,
         "statistic": statistic,
         "p_value": p_value,
-        "conf_low": estimate - reach,
-        "conf_high": estimate + reach,
+        "conf_low": low,
+        "conf_high": high,
         **{kind: found[kept] for kind, found in _standardised(fit, whole_estimate).items()},
     }
     frame = pd.DataFrame(columns)

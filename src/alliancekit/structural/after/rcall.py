@@ -75,6 +75,8 @@ def _words(options: Options) -> list[str]:
         given.append(f'missing = "{_NAMES.get(options.missing, options.missing)}"')
     if options.se != usual.se:
         given.append(f'se = "{options.se}"')
+    if options.se == "bootstrap":
+        given.append(f"bootstrap = {options.bootstrap}")
     if options.test != usual.test:
         given.append(f'test = "{options.test}"')
     if options.information != usual.information:

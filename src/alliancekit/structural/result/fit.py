@@ -267,8 +267,8 @@ class StructuralFit(Answers, Derived):
 
         Raises
         ------
-        SpecError : the model is not one of complete rows by maximum likelihood, or has fixed covariates. FitError :
-            most samples cannot be fitted.
+        SpecError : the model is not one of complete rows by maximum likelihood. FitError : most samples cannot be
+            fitted.
 
         Notes
         -----
