@@ -45,12 +45,19 @@ def cfa(
     ----------
     model : lavaan model syntax, such as ``"bond =~ w1 + w2 + w3"``, or a ``ParameterTable``.
     data : frame or Study, one row per person (or per group member).
-    estimator : "ML"; robust forms "MLR" (also with missing values), "MLM", "MLMV", "MLMVS"; "MLF" (first-order standard
-        errors); least squares "GLS", "ULS", "WLS", "DWLS" and their robust forms "ULSM", "ULSMV", "WLSM", "WLSMV" ...
+    estimator : "ML" (default); with robust standard errors and a scaled test "MLR" (also for missing values and
+        clusters), "MLM", "MLMV", "MLMVS"; "MLF" (first-order standard errors); least squares "GLS", "ULS", "WLS",
+        "DWLS" and, with robust standard errors and a scaled test, "ULSM", "ULSMV", "ULSMVS", "WLSM", "WLSMV" (default
+        for ordinal variables), "WLSMVS".
     missing : "listwise" (default: leaves out incomplete rows and warns); "fiml" (all rows, by full information; rows
-        without a covariate are left out); "fiml.x" (these too, at the moments that full information gives covariates).
-    se, test, information : lavaan's words; None takes what goes with the estimator. likelihood : "normal" or
-        "wishart".
+        without a covariate are left out); "fiml.x" (these too, at the moments that full information gives covariates);
+        "pairwise" (ordinal variables only).
+    se : "standard", "robust" (what goes with the estimator), "robust.sem", "robust.huber.white", "first.order",
+        "bootstrap", "none". test : "standard", "satorra.bentler", "scaled.shifted", "mean.var.adjusted",
+        "yuan.bentler", "yuan.bentler.mplus". information : "expected", "observed", "first.order". None takes what goes
+        with the estimator. likelihood : "normal" or "wishart". Words take dots or underscores.
+    bootstrap, seed : number of samples, and seed of their draws, of ``se="bootstrap"``; ``tidy`` then has percentile
+        limits.
     group : column of groups. group_equal : what is equal in all groups, such as ``["loadings", "intercepts"]``.
     group_partial : parameters that are not, such as ``["bond =~ w2"]``.
     cluster : column of clusters: cluster-robust standard errors, or, for a model with ``level:`` blocks, two levels.
@@ -59,7 +66,12 @@ def cfa(
     std_lv : latent variances are one instead of first loadings. orthogonal : latent variables are uncorrelated.
     meanstructure : whether means are modelled (None: with groups, missing values or when needed). fixed_x : covariates
         keep their sample moments. effect_coding : loadings average one and intercepts zero.
-    sample_cov, sample_mean, sample_nobs : moments instead of data (lists for groups); covariances with names.
+    ordered : ordinal variables, or True for all but covariates; columns of ordered categories always are.
+        parameterization : "delta" (their scales are parameters) or "theta" (their residual variances are).
+    bounds : "none"; "pos.var", "pos.ov.var", "pos.lv.var" (variances of all, of observed, of latent variables are not
+        negative); "standard" or "wide" (variances, loadings and covariances within what the sample's variances allow).
+    sample_cov, sample_mean, sample_nobs : moments instead of data (a list, or group -> moments, for groups);
+        covariances with divisor n - 1 and with names.
 
     Returns
     -------
@@ -77,7 +89,9 @@ def cfa(
     Notes
     -----
     Maximum likelihood by Fisher scoring within the linear constraints (Jöreskog 1969, Psychometrika 34, 183-202);
-    missing values by full information (Arbuckle 1996). The table is completed by lavaan's rules for ``cfa``.
+    missing values by full information (Arbuckle 1996); scaled tests by Satorra & Bentler (1994), Asparouhov & Muthén
+    (2010) and Yuan & Bentler (2000); bounds by De Jonckere & Rosseel (2022, Struct Equ Modeling 29, 412-427). The
+    table is completed by lavaan's rules for ``cfa``.
 
     Examples
     --------
@@ -155,13 +169,14 @@ def sem(
     sample_mean: Any = None,
     sample_nobs: Any = None,
 ) -> StructuralFit:
-    """Fit a structural equation model written in lavaan's syntax: regressions among observed and latent variables.
+    r"""Fit a structural equation model written in lavaan's syntax: regressions among observed and latent variables.
 
     Parameters
     ----------
     model : lavaan model syntax, such as ``"outcome ~ b*bond + pre"``; indirect effects by ``indirect := a*b``.
     data, estimator, missing, se, test, information, likelihood, group, group_equal, group_partial, cluster, auxiliary,
-    std_lv, orthogonal, meanstructure, fixed_x, effect_coding, sample_cov, sample_mean, sample_nobs : as in ``ak.cfa``.
+    std_lv, orthogonal, meanstructure, fixed_x, effect_coding, ordered, parameterization, bounds, bootstrap, seed,
+    sample_cov, sample_mean, sample_nobs : as in ``ak.cfa``.
 
     Returns
     -------
@@ -253,13 +268,14 @@ def growth(
     sample_mean: Any = None,
     sample_nobs: Any = None,
 ) -> StructuralFit:
-    """Fit a latent growth model written in lavaan's syntax.
+    r"""Fit a latent growth model written in lavaan's syntax.
 
     Parameters
     ----------
     model : lavaan model syntax, such as ``"i =~ 1*y1 + 1*y2 + 1*y3"`` and ``"s =~ 0*y1 + 1*y2 + 2*y3"``.
     data, estimator, missing, se, test, information, likelihood, group, group_equal, group_partial, cluster, auxiliary,
-    std_lv, orthogonal, meanstructure, fixed_x, effect_coding, sample_cov, sample_mean, sample_nobs : as in ``ak.cfa``.
+    std_lv, orthogonal, meanstructure, fixed_x, effect_coding, ordered, parameterization, bounds, bootstrap, seed,
+    sample_cov, sample_mean, sample_nobs : as in ``ak.cfa``.
 
     Returns
     -------
