@@ -64,7 +64,7 @@ def compare(
         put in order of size.
     method : mixed models: "standard" (default) or "bootstrap". Structural models: "standard", "satorra.bentler.2001",
         "satorra.bentler.2010" or "satorra.2000"; None takes "standard", or, where the models have scaled tests, that
-        of 2001.
+        of 2001 (of 2000 where the tests are scaled to mean and variance).
     names : a label per fit, in the order handed in. Default: formulas; "model 1", "model 2" ... of structural models.
     criterion : mixed models: "ML" (default) fits models by REML again by ML, and ``notes`` says so; "REML" compares
         restricted likelihoods, which needs equal fixed effects.
@@ -164,7 +164,8 @@ def _method(fits: Sequence[StructuralFit], method: str | None) -> str:
     if any(scaled) and not all(scaled):
         raise SpecError(message("some models have scaled tests and some do not", do="Fit all with the same estimator"))
     if method is None:
-        return "satorra.bentler.2001" if any(scaled) else "standard"
+        shifted = any(fit._fit.options.test in ("mean.var.adjusted", "scaled.shifted") for fit in fits)
+        return "standard" if not any(scaled) else "satorra.2000" if shifted else "satorra.bentler.2001"
     check_option("method", method, METHODS)
     if method != "standard" and not any(scaled):
         what = f"method='{method}' is for models with scaled tests"

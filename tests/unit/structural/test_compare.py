@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -9,6 +11,23 @@ import pytest
 import alliancekit as ak
 from alliancekit.numerics.distributions import chi2_upper
 
+HERE = Path(__file__).parents[2] / "reference" / "sem" / "hs_cfa3_ml"
+THREE = "visual =~ x1 + x2 + x3\ntextual =~ x4 + x5 + x6\nspeed =~ x7 + x8 + x9"
+OF_R = {
+    ("MLM", "one", "satorra.2000"): 62.69870932,
+    ("MLM", "one", "satorra.bentler.2001"): 55.89949952,
+    ("MLM", "one", "satorra.bentler.2010"): 55.32559264,
+    ("MLM", "two", "satorra.2000"): 7.725672813,
+    ("MLM", "two", "satorra.bentler.2001"): 7.135912012,
+    ("MLM", "two", "satorra.bentler.2010"): 7.852062651,
+    ("MLR", "one", "satorra.2000"): 49.85201223,
+    ("MLR", "one", "satorra.bentler.2001"): 44.62495933,
+    ("MLR", "one", "satorra.bentler.2010"): 15.63239288,
+    ("MLR", "two", "satorra.2000"): 6.450970332,
+    ("MLR", "two", "satorra.bentler.2001"): 6.567201737,
+    ("MLR", "two", "satorra.bentler.2010"): 5.322657557,
+}
+"""lavTestLRT of lavaan 0.6-14: orthogonal factors in one group, equal loadings in two."""
 FREE, EQUAL = "f =~ a + b + c + d", "f =~ a + k*b + k*c + k*d"
 
 
@@ -19,6 +38,18 @@ def data() -> pd.DataFrame:
     return pd.DataFrame(f + rng.standard_t(5, size=(400, 4)), columns=list("abcd")).assign(
         half=np.repeat(["x", "y"], 200)
     )
+
+
+@pytest.mark.option("compare.method", "lavaan 0.6-14")
+@pytest.mark.parametrize(("estimator", "groups", "method"), list(OF_R))
+def test_scaled_differences_are_those_of_lavaan(estimator: str, groups: str, method: str) -> None:
+    d = pd.read_csv(HERE / "data.csv")
+    own = {"group": "school"} if groups == "two" else {}
+    tied = {"group_equal": "loadings"} if groups == "two" else {"orthogonal": True}
+    free = ak.cfa(THREE, d, estimator=estimator, **own)
+    equal = ak.cfa(THREE, d, estimator=estimator, **own, **tied)
+    found = ak.compare(free, equal, method=method).tidy()["chisq_diff"].iloc[1]
+    assert found == pytest.approx(OF_R[estimator, groups, method], rel=2e-5)
 
 
 @pytest.mark.option("compare.names", "unit")
@@ -47,6 +78,11 @@ def test_scaled_models_take_the_scaled_difference(data: pd.DataFrame) -> None:
     assert by["satorra.bentler.2010"] == pytest.approx(by["satorra.bentler.2001"], rel=0.1)
     assert by["satorra.2000"] == pytest.approx(by["satorra.bentler.2001"], rel=0.2)
     assert "ignores" in " ".join(ak.compare(free, equal, method="standard").notes)
+
+
+def test_tests_scaled_to_mean_and_variance_take_the_difference_of_2000(data: pd.DataFrame) -> None:
+    free, equal = (ak.cfa(model, data, estimator="MLMV") for model in (FREE, EQUAL))
+    assert ak.compare(free, equal).method == "satorra.2000"
 
 
 def test_the_order_of_variables_does_not_matter(data: pd.DataFrame) -> None:

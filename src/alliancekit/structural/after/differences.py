@@ -7,7 +7,7 @@ Psychometrika 66, 507-514; 2010, Psychometrika 75, 243-248), as ``lavTestLRT`` o
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,8 @@ from alliancekit.numerics.distributions import chi2_upper
 from alliancekit.structural.after.coefficients import values
 from alliancekit.structural.after.group_views import group_views
 from alliancekit.structural.after.view import GroupView
+from alliancekit.structural.continuous.asymptotic import Stacked, scale_test
+from alliancekit.structural.continuous.least_squares import kept_moments, stacked_of
 from alliancekit.structural.continuous.missing.estimate import IncompleteFit
 from alliancekit.structural.duplication import triangle
 from alliancekit.structural.estimates import StructuralEstimates
@@ -68,20 +70,24 @@ def _scaled_df(fit: StructuralEstimates) -> float:
 
 def _df_of_larger_at_smaller(larger: StructuralEstimates, smaller: StructuralEstimates) -> float:
     """Return df times the scaling factor of the larger model at the estimates of the smaller one."""
-    source = larger.source
-    if not isinstance(source, IncompleteFit | ClusteredFit):
-        what = "the difference of 2010 needs a scaled test of the likelihood"
-        raise SpecError(message(what, do='Use method="satorra.bentler.2001" or "satorra.2000"'))
     if larger.test.df == 0:
         return 0.0
-    x = estimates_in(smaller, larger)
+    linear, x = larger.constraints.linear, estimates_in(smaller, larger)
+    within = linear.expand(linear.reduce(x))
+    if np.abs(within - x).max() > 1e-6 * max(1.0, float(np.abs(x).max())):
+        what = "the larger model cannot take the estimates of the smaller one: it ties what the smaller one does not"
+        raise FitError(message(what, do='Use method="satorra.2000"'))
+    if isinstance(larger.source, IncompleteFit | ClusteredFit):
+        return larger.test.df * _factor_of_rows(larger, larger.source, x)
+    return larger.test.df * _factor_of_moments(larger, x)
+
+
+def _factor_of_rows(larger: StructuralEstimates, source: IncompleteFit | ClusteredFit, x: Floats) -> float:
+    """Return the scaling factor of a test of the likelihood of rows at ``x``."""
     z = source.mapping.reduce(x)
     found = source.data.evaluate(source.mapping.moments(z))
-    if found is None or np.abs(source.mapping.expand(z) - x).max() > 1e-6 * max(1.0, float(np.abs(x).max())):
-        what = (
-            "the larger model cannot take the estimates of the smaller one: they are not nested parameter by parameter"
-        )
-        raise FitError(message(what, do='Use method="satorra.2000"'))
+    if found is None:
+        return float("nan")
     at = solve(
         source.data,
         source.mapping,
@@ -92,7 +98,23 @@ def _df_of_larger_at_smaller(larger: StructuralEstimates, smaller: StructuralEst
         parameters=larger.table.n_free,
         spent=source.mapping.spent,
     )
-    return larger.test.df * (at.scaling.factor if at.scaling is not None else float("nan"))
+    return at.scaling.factor if at.scaling is not None else float("nan")
+
+
+def _factor_of_moments(larger: StructuralEstimates, x: Floats) -> float:
+    """Return the scaling factor (Satorra and Bentler) of a test of moments at ``x``."""
+    moved = replace(larger, x=x, implied=larger.model.moments(x))
+    stacked = stacked_of(moved) if larger.stacked is None else _moved_slopes(moved, larger.stacked)
+    found = scale_test(larger.test, stacked, larger.constraints.linear.basis, "satorra.bentler")
+    return float("nan") if found.factor is None else found.factor
+
+
+def _moved_slopes(fit: StructuralEstimates, stacked: Stacked) -> Stacked:
+    """Return the moments of a fit by least squares with the derivatives at its parameters."""
+    means = fit.model.means
+    kept = [kept_moments(fit.table, b, group, means) for b, group in enumerate(fit.sample.groups, start=1)]
+    slopes = [part[k] for part, k in zip(fit.model.jacobian(fit.x), kept, strict=True)]
+    return replace(stacked, slopes=np.concatenate(slopes))
 
 
 def estimates_in(smaller: StructuralEstimates, larger: StructuralEstimates) -> Floats:
