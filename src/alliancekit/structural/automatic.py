@@ -77,6 +77,9 @@ def complete(
     levels = list(dict.fromkeys(s.level for s in relations))
     _check_levels(levels)
     ordered = categories or {}
+    both = {"intercepts", "thresholds"}
+    if ordered and both & set(rules.group_equal):
+        rules = replace(rules, group_equal=tuple(dict.fromkeys((*rules.group_equal, *sorted(both)))))
     if len(group_labels) > 1 and not rules.group_equal:
         _warn_of_single_labels(relations, len(group_labels))
     if not rules.meanstructure and any(s.op == "~1" for s in relations):
@@ -143,7 +146,7 @@ def _block(statements: Sequence[Statement], g: int, level: int, rules: Rules, ca
     block = BlockRows(g, level, [], variables)
     for s in statements:
         _add_user_row(block, s)
-    ordinal = {v: k for v, k in categories.items() if v in variables.observed}
+    ordinal = {name: categories[name] for name in variables.endogenous if name in categories}
     _fix_scales(block, rules)
     for name, k in ordinal.items():
         for t in range(1, k):
