@@ -72,7 +72,7 @@ def parameter_table(
 
     Checked against
     ---------------
-    ``parTable`` of lavaan 0.6-14 for 173 models (tests/reference/sem_tables).
+    ``parTable`` of lavaan 0.6-14 for 183 models (tests/reference/sem_tables).
 
     When not to use
     ---------------
