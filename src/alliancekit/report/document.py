@@ -25,7 +25,7 @@ from alliancekit.report.assembly import (
 )
 from alliancekit.report.checklist import CHECKLIST_TEXT, checklist_table
 from alliancekit.report.docx import write_docx
-from alliancekit.report.evidence import PARTS, layer_of, sources_of
+from alliancekit.report.evidence import PARTS, layer_of, sources_of, unstated_by
 from alliancekit.report.grid import exported
 from alliancekit.report.html import write_html
 from alliancekit.report.manifest import (
@@ -142,7 +142,8 @@ class Report:
 
         Raises
         ------
-        ReportError : an empty heading, or an item that cannot stand in a report.
+        ReportError : an empty heading, an item that cannot stand in a report, or a structural model whose call did not
+            say what to do with missing values.
         """
         if not heading.strip():
             raise ReportError(message("a section needs a heading"))
@@ -150,6 +151,10 @@ class Report:
         for item in _flatten(items):
             if not layer_of(item) and not isinstance(item, str):
                 expand([item])
+            option = unstated_by(item)
+            if option:
+                what = f"the model does not say {option}=, and a report must state it"
+                raise ReportError(message(what, where=heading, do=f'Give {option}="fiml" or {option}="listwise"'))
         self._sections.append(_Section(" ".join(heading.split()), items))
         return self
 

@@ -120,6 +120,16 @@ def sources_of(item: Any) -> tuple[Any, ...]:
     return () if isinstance(item, PARTS) else (item,)
 
 
+def unstated_by(item: Any) -> str:
+    """Return the option that a fit behind an item left open though a report must state it; empty where all is said."""
+    for source in sources_of(item):
+        for fit in (source, *_flat(getattr(source, "fits", ()))):
+            option = getattr(fit, "unstated", "")
+            if option:
+                return str(option)
+    return ""
+
+
 def _flat(source: Any) -> Iterator[Any]:
     if isinstance(source, tuple | list):
         for part in source:

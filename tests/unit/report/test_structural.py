@@ -163,3 +163,15 @@ def test_growth_with_covariates_of_each_occasion_is_drawn() -> None:
 def test_equation_is_the_syntax_and_the_call_for_r(fit: StructuralFit) -> None:
     found = ak.equation(fit)
     assert found.lines[0].startswith("f1 =~") and "cfa(model, data" in found.r_call
+
+
+def test_a_report_wants_to_know_about_missing_values(data: pd.DataFrame) -> None:
+    model, report = "f =~ w1 + w2 + w3 + w4", ak.Report("Factors")
+    unsaid, said = ak.cfa(model, data), ak.cfa(model, data, missing="listwise")
+    equal = ak.cfa("f =~ w1 + k*w2 + k*w3 + k*w4", data)
+    for item in (unsaid, ak.table(unsaid), ak.compare(unsaid, equal), [unsaid]):
+        with pytest.raises(ak.ReportError, match='missing="fiml"'):
+            report.section("Model", item)
+    assert report.section("Model", said, ak.figure(said)) is report
+    moments = ak.cfa(model, sample_cov=data[["w1", "w2", "w3", "w4"]].cov(), sample_nobs=300)
+    report.section("Moments", moments)

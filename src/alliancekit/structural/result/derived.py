@@ -16,6 +16,12 @@ class Derived:
 
     _fit: StructuralEstimates
 
+    @property
+    def unstated(self) -> str:
+        """The option that a report asks the call to state, "missing", or an empty text where all is said."""
+        of_rows = any(group.rows is not None for group in self._fit.sample.groups)
+        return "missing" if of_rows and not self._fit.options.missing_given else ""
+
     def factor_scores(
         self, method: str = "regression", *, level: str = "within", new: pd.DataFrame | None = None
     ) -> pd.DataFrame:
