@@ -40,14 +40,9 @@ def find_ordered(frame: pd.DataFrame, roles: Variables, ordered: bool | str | Se
             close = nearest(name, roles.observed)
             do = f"Did you mean {close}?" if close else f"They are {', '.join(dependent)}"
             raise SpecError(message(f"ordered= names '{name}', which is no observed variable of the model", do=do))
-    known = set(frame.columns)
-    return tuple(name for name in dependent if name in asked or (name in known and _is_ordered(frame[name])))
-
-
-def _is_ordered(column: Any) -> bool:
-    return (
-        isinstance(column, pd.Series) and isinstance(column.dtype, pd.CategoricalDtype) and bool(column.dtype.ordered)
-    )
+    kinds = zip(frame.columns, frame.dtypes, strict=True)
+    found = {name for name, kind in kinds if isinstance(kind, pd.CategoricalDtype) and kind.ordered}
+    return tuple(name for name in dependent if name in asked or name in found)
 
 
 def count_categories(frame: pd.DataFrame, ordinal: Sequence[str], roles: Variables, options: Options) -> dict[str, int]:
