@@ -88,7 +88,8 @@ def check_option(name: str, value: object, choices: Sequence[str]) -> str:
 def check_columns(frame_columns: Iterable[object], wanted: Iterable[str], *, where: str) -> None:
     """Raise DesignError listing every wanted column that is missing, each with the nearest existing name."""
     have = [str(c) for c in frame_columns]
-    missing = [w for w in dict.fromkeys(wanted) if w not in set(have)]
+    known = set(have)
+    missing = [w for w in dict.fromkeys(wanted) if w not in known]
     if not missing:
         return
     hints = [f"'{m}'" + (f" (nearest: '{close}')" if (close := nearest(m, have)) else "") for m in missing]

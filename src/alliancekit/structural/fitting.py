@@ -137,6 +137,8 @@ def _ordinal(
         return ()
     if isinstance(model, ParameterTable):
         return tuple(dict.fromkeys(lhs for lhs, op in zip(model.lhs, model.op, strict=True) if op == "|"))
+    if not ordered and not any(isinstance(dtype, pd.CategoricalDtype) for dtype in frame.dtypes.to_numpy()):
+        return ()
     return find_ordered(frame, _roles(statements), ordered)
 
 

@@ -97,15 +97,8 @@ def read_sample(
     check_columns(frame.columns, [cluster] if cluster else [], where="cluster")
     values = _values(frame, wanted, ordered)
     place = {name: i for i, name in enumerate(wanted)}
-    inside = np.ones(len(frame), dtype=bool)
     dropped: list[tuple[str, int]] = []
-    for column in (group, cluster):
-        if column is None:
-            continue
-        gone = frame[column].isna().to_numpy() & inside
-        if gone.any():
-            dropped.append((f"missing in '{column}'", int(gone.sum())))
-            inside &= ~gone
+    inside = _with_places(frame, (group, cluster), dropped)
     codes = None if group is None else frame[group].map(_text, na_action="ignore").to_numpy()
     members = [inside if codes is None else inside & (codes == label) for label in labels]
     lost = np.zeros(len(frame), dtype=bool)
@@ -116,12 +109,13 @@ def read_sample(
     kept = inside & ~lost
     _check_left(frame, wanted, kept, cluster)
     kept = _without_missing_covariates(values, kept, [place[name] for name in complete], missing, dropped, stacklevel)
+    whole = len(members) == 1 and bool(kept.all()) and names[0] == wanted
     categories = {name: levels(frame[name], kept) for name in wanted if name in ordered}
     for name, found in categories.items():
         values[:, place[name]] = category_codes(frame[name], found)
     groups = []
     for own, label, mine in zip(names, labels, members, strict=True):
-        rows = values[mine & kept] if own == wanted else values[mine & kept][:, [place[name] for name in own]]
+        rows = values if whole else values[mine & kept][:, [place[name] for name in own]]
         clusters = frame[cluster].to_numpy()[mine & kept] if cluster else None
         for j, name in enumerate(own):
             if name in categories:
@@ -130,6 +124,21 @@ def read_sample(
     counts = {label: group_.n for label, group_ in zip(labels, groups, strict=True) if label}
     account = SampleAccount(len(frame), int(kept.sum()), tuple(dropped), counts, kept)
     return Sample(tuple(groups), account, {name: tuple(map(_text, found)) for name, found in categories.items()})
+
+
+def _with_places(
+    frame: pd.DataFrame, columns: Sequence[str | None], dropped: list[tuple[str, int]]
+) -> NDArray[np.bool_]:
+    """Return the rows whose group and cluster are known; note the others."""
+    inside = np.ones(len(frame), dtype=bool)
+    for column in columns:
+        if column is None:
+            continue
+        gone = frame[column].isna().to_numpy() & inside
+        if gone.any():
+            dropped.append((f"missing in '{column}'", int(gone.sum())))
+            inside &= ~gone
+    return inside
 
 
 def _check_left(frame: pd.DataFrame, wanted: Sequence[str], kept: NDArray[np.bool_], cluster: str | None) -> None:
@@ -192,17 +201,9 @@ def _without_missing_covariates(
 
 def _group(label: str, names: tuple[str, ...], rows: Floats, clusters: NDArray[np.generic] | None) -> GroupSample:
     where = f"group '{label}'" if label else ""
-    known = np.isfinite(rows).sum(axis=0)
-    for j, name in enumerate(names):
-        if not known[j]:
-            what = f"'{name}' has no value in the rows used"
-            raise DesignError(message(what, where=where, do="Leave it out of the model, or check the data"))
-        column = rows[:, j][np.isfinite(rows[:, j])]
-        if column.min() == column.max():
-            what = f"'{name}' has the same value in every row"
-            raise DesignError(message(what, where=where, do="What does not vary has no covariances"))
     n, p = rows.shape
     complete = not np.isnan(rows).any()
+    _check_varying(names, rows, complete, where)
     if complete and n <= p:
         what = f"{n} rows for {p} variables: their covariance matrix is singular"
         raise DesignError(message(what, where=where, do="More rows or fewer variables are needed"))
@@ -212,6 +213,18 @@ def _group(label: str, names: tuple[str, ...], rows: Floats, clusters: NDArray[n
     if complete:
         _check_rank(names, cov, where)
     return GroupSample(label, names, n, mean, cov, rows, clusters)
+
+
+def _check_varying(names: tuple[str, ...], rows: Floats, complete: bool, where: str) -> None:
+    """Raise DesignError where a variable has no value, or the same in all rows."""
+    known = np.isfinite(rows).any(axis=0) if len(rows) else np.zeros(len(names), dtype=bool)
+    if not known.all():
+        what = f"'{names[int(np.argmin(known))]}' has no value in the rows used"
+        raise DesignError(message(what, where=where, do="Leave it out of the model, or check the data"))
+    low, high = (rows.min(axis=0), rows.max(axis=0)) if complete else (np.nanmin(rows, axis=0), np.nanmax(rows, axis=0))
+    if (low == high).any():
+        what = f"'{names[int(np.argmax(low == high))]}' has the same value in every row"
+        raise DesignError(message(what, where=where, do="What does not vary has no covariances"))
 
 
 def _check_rank(names: tuple[str, ...], cov: Floats, where: str) -> None:
@@ -316,13 +329,15 @@ def _named(matrix: Any) -> pd.DataFrame:
 
 def _matrix(frame: pd.DataFrame, names: tuple[str, ...]) -> Floats:
     """Return columns as numbers, (rows, names)."""
-    if len(set(frame.columns)) == frame.shape[1]:
-        chosen = frame[list(names)]
-        if (chosen.dtypes == np.float64).all():
-            values = chosen.to_numpy()
+    if not names:
+        return np.zeros((len(frame), 0))
+    if frame.columns.is_unique:
+        columns = [frame[name].to_numpy() for name in names]
+        if all(column.dtype == np.float64 for column in columns):
+            values = np.array(columns).T.copy()
             if not np.isinf(values).any():
                 return np.asarray(values)
-    return np.column_stack([numbers(frame, name) for name in names]) if names else np.zeros((len(frame), 0))
+    return np.column_stack([numbers(frame, name) for name in names])
 
 
 def _check_single(frame: pd.DataFrame, name: str) -> None:
