@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from alliancekit.core.errors import SpecError, message
+from alliancekit.core.later import Later
 from alliancekit.multilevel.after.inner_outer import CountedDf, counted_df
 from alliancekit.multilevel.gaussian.fit import GaussianFit
 from alliancekit.multilevel.gaussian.inference import VarianceUncertainty, satterthwaite, satterthwaite_f
 from alliancekit.multilevel.gaussian.kenward_roger import KenwardRoger, kenward_roger, kenward_roger_f
-from alliancekit.multilevel.residual.kenward_roger import kenward_roger as with_structure
+
+if TYPE_CHECKING:
+    from alliancekit.multilevel.residual import kenward_roger as residual_kenward_roger
+else:
+    residual_kenward_roger = Later("alliancekit.multilevel.residual.kenward_roger")
 
 Floats = NDArray[np.float64]
 
@@ -94,7 +99,7 @@ def kenward_roger_of(fit: Any) -> KenwardRoger:
             )
         )
     if fit.residual is not None:
-        return with_structure(fit)
+        return residual_kenward_roger.kenward_roger(fit)
     return kenward_roger(fit.engine, fit.optimum.state, fit.sigma)
 
 

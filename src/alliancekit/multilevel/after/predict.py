@@ -16,7 +16,6 @@ from alliancekit.multilevel.estimates import formula_order, random_columns
 from alliancekit.multilevel.gaussian.combinations import Loading, error_variance
 from alliancekit.multilevel.gaussian.fit import GaussianFit
 from alliancekit.multilevel.gaussian.inference import random_effects as modes_of
-from alliancekit.multilevel.residual.prediction import variance_ratios
 from alliancekit.numerics.distributions import normal_quantile
 
 Floats = NDArray[np.float64]
@@ -141,6 +140,8 @@ def _residual_variance(
     """Return the residual variance of each new row: sigma^2 times the structure's ratio, over its prior weight."""
     variance = np.full(len(new), fit.sigma**2)
     if fit.residual is not None:
+        from alliancekit.multilevel.residual.prediction import variance_ratios
+
         variance = variance * variance_ratios(fit.residual, new, mean, needed)
     if weights is None:
         return variance

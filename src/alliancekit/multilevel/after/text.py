@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 from alliancekit.core.frames import rows
 from alliancekit.multilevel.after.layout import columns_text, p_text
 from alliancekit.multilevel.gaussian.fit import GaussianFit
-from alliancekit.multilevel.residual.unstructured import BoundUnstructured
 
 Floats = NDArray[np.float64]
 
@@ -61,7 +60,11 @@ def text(
 def _occasions(fit: GaussianFit) -> list[str]:
     """Return the SD of each occasion and the correlations among them, for an unstructured covariance."""
     part = fit.residual
-    if part is None or not isinstance(part.correlation, BoundUnstructured):
+    if part is None:
+        return []
+    from alliancekit.multilevel.residual.unstructured import BoundUnstructured
+
+    if not isinstance(part.correlation, BoundUnstructured):
         return []
     correlation = part.correlation.correlation(part.correlation_phi)
     names = part.correlation.occasions

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import special
 
+from alliancekit.core.later import Later
 from alliancekit.multilevel.residual.markov import Markov
 from alliancekit.multilevel.residual.rows import Blocks, RowReader, make_blocks, refuse_duplicates
 from alliancekit.multilevel.residual.terms import OverTime, column_names
+
+if TYPE_CHECKING:
+    from scipy import special
+else:
+    special = Later("scipy.special")
 
 Floats = NDArray[np.float64]
 

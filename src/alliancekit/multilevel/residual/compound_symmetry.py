@@ -4,13 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import special
 
+from alliancekit.core.later import Later
 from alliancekit.multilevel.residual.rows import Blocks, RowReader, make_blocks
 from alliancekit.multilevel.residual.terms import BoundCorrelation, Correlation, Names, column_names, shown
+
+if TYPE_CHECKING:
+    from scipy import special
+else:
+    special = Later("scipy.special")
 
 Floats = NDArray[np.float64]
 
