@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -185,3 +187,24 @@ def test_dot_has_every_variable_and_arrow(fit: StructuralFit, data: pd.DataFrame
     assert "subgraph cluster_1" in ak.cfa(MODEL, data, group="half").dot()
     with pytest.raises(ak.SpecError, match="estimate"):
         fit.dot("estimates")
+
+
+def test_equalities_that_are_not_linear_bind_residuals_and_indices() -> None:
+    """modindices and lavResiduals of lavaan 0.6-14 with c == a*b."""
+    d = pd.read_csv(Path(__file__).parents[2] / "reference" / "sem" / "hs_cfa3_ml" / "data.csv")
+    fit = ak.cfa("visual =~ x1 + a*x2 + b*x3\ntextual =~ x4 + c*x5 + x6\nc == a*b", d)
+    found = fit.modification_indices().head(3)
+    np.testing.assert_allclose(found["mi"], [17.993, 14.946, 13.075], atol=2e-3)
+    np.testing.assert_allclose(found["epc"], [0.286, -0.327, -0.396], atol=1e-3)
+    z = fit.residual_matrix("cor.bentler", z=True)["cov"]
+    np.testing.assert_allclose(z.loc["x1", ["x1", "x2", "x3", "x4"]], [2.594, -1.092, 2.047, 4.161], atol=2e-3)
+    assert fit.score_tests()["statistic"].iloc[-1] == pytest.approx(5.983, abs=2e-3)
+
+
+def test_indices_of_two_levels_are_those_of_lavaan() -> None:
+    d = pd.read_csv(Path(__file__).parents[2] / "reference" / "sem_twolevel" / "demo" / "data.csv")
+    fit = ak.cfa("level: 1\nf =~ 1*y1+0.7*y2+0.7*y3\nlevel: 2\ng =~ 1*y1+0.7*y2+0.6*y3", d, cluster="cluster")
+    found = fit.modification_indices()
+    assert found["level"].tolist()[:6] == ["within"] * 4 + ["between"] * 2
+    np.testing.assert_allclose(found["mi"].iloc[[0, 2, 4, 6]], [1.560, 0.779, 0.347, 0.309], atol=2e-3)
+    np.testing.assert_allclose(found["sepc_all"].iloc[[0, 1, 5]], [0.035, -0.049, 0.345], atol=2e-3)

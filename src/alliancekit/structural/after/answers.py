@@ -12,7 +12,7 @@ from alliancekit.core.errors import SpecError, check_option, message
 from alliancekit.formula.model_statements import CONSTRAINTS
 from alliancekit.numerics.distributions import normal_quantile, t_two_sided
 from alliancekit.structural.after.coefficients import values
-from alliancekit.structural.after.group_views import group_views
+from alliancekit.structural.after.group_views import free_directions, group_views
 from alliancekit.structural.after.modification import modifications, score_tests
 from alliancekit.structural.after.scaling import KINDS, standardise
 from alliancekit.structural.after.view import GroupView
@@ -44,7 +44,9 @@ def modification_table(fit: StructuralEstimates, minimum: float = 0.0, op: str |
     if op is not None:
         check_option("op", op, ("=~", "~~", "~", "~1"))
     estimate = values(fit)[0]
-    found = modifications(fit.table, fit.model, fit.constraints, fit.x, estimate, wholes(fit), group_views(fit))
+    found = modifications(
+        fit.table, fit.model, fit.constraints, fit.x, estimate, wholes(fit), group_views(fit), free_directions(fit)
+    )
     order = [
         i
         for i in np.argsort(-found.statistic, kind="stable")

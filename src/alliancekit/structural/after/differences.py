@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from alliancekit.core.errors import FitError, SpecError, message
 from alliancekit.numerics.distributions import chi2_upper
 from alliancekit.structural.after.coefficients import values
-from alliancekit.structural.after.group_views import group_views
+from alliancekit.structural.after.group_views import free_directions, group_views
 from alliancekit.structural.after.view import GroupView
 from alliancekit.structural.continuous.asymptotic import Stacked, scale_test
 from alliancekit.structural.continuous.least_squares import kept_moments, stacked_of
@@ -137,10 +137,9 @@ def _satorra_2000(larger: StructuralEstimates, smaller: StructuralEstimates, pla
     """Return the difference scaled and shifted to mean and variance of chi-square with ``df``."""
     views = group_views(larger)
     total = sum(view.n for view in views)
-    basis, _ = np.linalg.qr(larger.constraints.linear.basis)
+    basis, _ = np.linalg.qr(free_directions(larger))
     wide = np.concatenate([view.jacobian for view in views]) @ basis
-    other = smaller.constraints.linear.basis
-    narrow = np.concatenate(_aligned(group_views(smaller), views)) @ other
+    narrow = np.concatenate(_aligned(group_views(smaller), views)) @ free_directions(smaller)
     restrictions = _complement(np.linalg.pinv(wide) @ narrow).T
     if restrictions.shape[0] != df:
         what = f"the models differ by {df} df and {restrictions.shape[0]} restrictions: they are not nested"

@@ -34,6 +34,11 @@ def group_views(fit: StructuralEstimates) -> tuple[GroupView, ...]:
     return _views_of_moments(fit) if fit.stacked is None else _views_of_squares(fit, fit.stacked)
 
 
+def free_directions(fit: StructuralEstimates) -> Floats:
+    """Return the directions (size, k) that the constraints leave the parameters at the estimates."""
+    return fit.constraints.linear.basis if fit.source is None else fit.source.mapping.basis
+
+
 def held_variables(fit: StructuralEstimates, block: int) -> Booleans:
     """Return which observed variables of a block (from 0) are covariates with fixed moments."""
     table = fit.table

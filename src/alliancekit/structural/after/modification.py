@@ -51,12 +51,14 @@ def modifications(
     values: Floats,
     wholes: Sequence[Whole],
     views: Sequence[GroupView],
+    basis: Floats,
 ) -> Modifications:
     """Return modification indices of all fixed parameters that can be told from the data.
 
     Parameters
     ----------
-    values : (R,) estimates of all rows of the table. wholes : each block at the estimates.
+    values : (R,) estimates of all rows of the table. wholes : each block at the estimates. basis : (size, k) directions
+        that the constraints leave the parameters.
     """
     found = candidates(table, model)
     extra = extra_jacobian(model, x, found)
@@ -66,7 +68,7 @@ def modifications(
         both = np.hstack([view.jacobian, more])
         joint += view.n * both.T @ view.weight @ both
         score += view.slope @ more
-    rest, own = _beyond(joint, size, constraints.linear.basis)
+    rest, own = _beyond(joint, size, basis)
     known = rest > _TINY * np.maximum(own, 1e-300)
     kept = np.flatnonzero(known)
     chosen = tuple(found[i] for i in kept)

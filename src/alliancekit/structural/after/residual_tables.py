@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from alliancekit.core.errors import SpecError, check_option, message
 from alliancekit.structural.after.answers import block_titles
-from alliancekit.structural.after.group_views import group_views
+from alliancekit.structural.after.group_views import free_directions, group_views
 from alliancekit.structural.after.residuals import (
     CLOSE,
     KINDS,
@@ -66,8 +66,7 @@ def residual_spreads(fit: StructuralEstimates) -> list[Floats]:
     """Return the covariance matrix of the raw residuals of each group."""
     views = group_views(fit)
     information = np.sum([v.n * v.jacobian.T @ v.curvature() @ v.jacobian for v in views], axis=0)
-    linear = fit.constraints.linear
-    bread = inverse_information(information, None if linear.trivial else linear.basis)
+    bread = inverse_information(information, free_directions(fit))
     return [residual_spread(view, bread) for view in views]
 
 
