@@ -30,6 +30,7 @@ def fit(data: pd.DataFrame) -> StructuralFit:
     return ak.cfa(MODEL, data)
 
 
+@pytest.mark.option("StructuralFit.modification_indices", "refits")
 def test_an_index_foresees_chi_square_and_estimate_of_the_freed_model(fit: StructuralFit, data: pd.DataFrame) -> None:
     found = fit.modification_indices(op="~~")
     top = found[(found["lhs"] == "c") & (found["rhs"] == "h")].iloc[0]
@@ -42,6 +43,8 @@ def test_an_index_foresees_chi_square_and_estimate_of_the_freed_model(fit: Struc
     assert top["sepc_all"] == pytest.approx(row["std_all"].item(), rel=0.2)
 
 
+@pytest.mark.option("StructuralFit.modification_indices.minimum", "unit")
+@pytest.mark.option("StructuralFit.modification_indices.op", "unit")
 def test_indices_are_for_what_is_fixed_and_identified(fit: StructuralFit) -> None:
     found = fit.modification_indices()
     free = set(zip(fit.tidy()["lhs"], fit.tidy()["op"], fit.tidy()["rhs"], strict=True))
@@ -73,6 +76,7 @@ def test_slopes_of_a_view_are_zero_along_free_parameters(data: pd.DataFrame) -> 
         assert (np.abs(slope) < 1e-5 * size.max()).all()
 
 
+@pytest.mark.option("StructuralFit.residual_matrix.kind", "by hand")
 def test_residuals_by_kind(fit: StructuralFit, data: pd.DataFrame) -> None:
     sample = data[list("abcdeh")].corr().to_numpy()
     implied = fit.implied()["cov"].to_numpy()
@@ -112,6 +116,7 @@ def test_bartlett_scores_are_unbiased_given_the_factors(fit: StructuralFit, data
     np.testing.assert_allclose(again, found.iloc[:7], atol=1e-10)
 
 
+@pytest.mark.option("StructuralFit.factor_scores.new", "the rows themselves")
 def test_scores_of_other_rows_and_of_groups(data: pd.DataFrame) -> None:
     fit = ak.cfa(MODEL, data, group="half")
     scores = fit.factor_scores()
@@ -149,6 +154,7 @@ def test_reliability_of_equal_items_is_alpha(data: pd.DataFrame) -> None:
         ak.sem("a ~ b", data).reliability()
 
 
+@pytest.mark.option("StructuralFit.htmt.geometric", "by hand")
 def test_ratio_of_correlations_between_and_within(data: pd.DataFrame) -> None:
     ratios = ak.cfa(MODEL, data).htmt(geometric=False)
     r = data[list("abcdeh")].corr().abs().to_numpy()
@@ -158,6 +164,10 @@ def test_ratio_of_correlations_between_and_within(data: pd.DataFrame) -> None:
         ak.cfa("f =~ a + b + c", data).htmt()
 
 
+@pytest.mark.option("StructuralFit.summary.standardized", "unit")
+@pytest.mark.option("StructuralFit.summary.fit_measures", "unit")
+@pytest.mark.option("StructuralFit.summary.rsquare", "unit")
+@pytest.mark.option("StructuralFit.summary.ci", "unit")
 def test_summary_has_the_headings_of_lavaan(fit: StructuralFit, data: pd.DataFrame) -> None:
     text = fit.summary(standardized=True, fit_measures=True, rsquare=True, ci=True)
     for heading in (
@@ -180,6 +190,7 @@ def test_summary_has_the_headings_of_lavaan(fit: StructuralFit, data: pd.DataFra
     assert "<pre>" in fit._repr_html_()
 
 
+@pytest.mark.option("StructuralFit.dot", "unit")
 def test_dot_has_every_variable_and_arrow(fit: StructuralFit, data: pd.DataFrame) -> None:
     text = fit.dot()
     assert text.count("shape=box") == 6 and text.count("shape=ellipse") == 2
