@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from alliancekit.core.errors import FitError, SpecError, message
@@ -20,7 +22,14 @@ from alliancekit.structural.twolevel.estimate import ClusteredFit, fit_clustered
 
 
 def estimate(options: Options, table: ParameterTable, constraints: Constraints, sample: Sample) -> StructuralEstimates:
-    """Return the estimates of a model by the engine that its options need."""
+    """Return the estimates of a model by the engine that its options need; without uncertainty where none is wanted."""
+    found = _by_engine(options, table, constraints, sample)
+    return replace(found, vcov=np.full_like(found.vcov, np.nan)) if options.se == "none" else found
+
+
+def _by_engine(
+    options: Options, table: ParameterTable, constraints: Constraints, sample: Sample
+) -> StructuralEstimates:
     if options.ordered:
         raise SpecError(
             message("ordinal variables cannot be estimated", do="Treat them as continuous: estimator='MLR'")

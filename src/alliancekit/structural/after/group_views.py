@@ -79,7 +79,7 @@ def _sample_spread(fit: StructuralEstimates, b: int, held: Booleans) -> Floats:
     """Return the covariance matrix of the sample moments, zero for those held: of normal rows, or of any if robust."""
     group, means = fit.sample.groups[b], fit.model.means
     if fit.options.se == "robust.sem" and group.rows is not None:
-        gamma = moment_covariance(group.rows, means)
+        gamma = moment_covariance(group.rows, means, np.flatnonzero(held).tolist())
         none = held_moments(held, means)
         gamma[none] = 0.0
         gamma[:, none] = 0.0

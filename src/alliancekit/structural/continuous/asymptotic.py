@@ -31,14 +31,28 @@ class Stacked:
     gamma: Floats
 
 
-def moment_covariance(rows: Floats, means: bool) -> Floats:
-    """Return Gamma: the covariance of the moments of complete rows (n, p), times n; means first where asked for."""
+def moment_covariance(rows: Floats, means: bool, fixed: Sequence[int] = ()) -> Floats:
+    """Return Gamma: the covariance of the moments of complete rows (n, p), times n; means first where asked for.
+
+    fixed : columns of covariates whose moments are held: what the regressions on these say of the moments of the other
+        columns does not vary either.
+    """
+    whole = _moments(rows, means)
+    if len(fixed):
+        X = np.column_stack([np.ones(len(rows)), rows[:, list(fixed)]])
+        fitted = X @ np.linalg.lstsq(X, rows, rcond=None)[0]
+        fitted[:, list(fixed)] = rows[:, list(fixed)]
+        whole -= _moments(fitted, means)
+    return np.asarray(whole.T @ whole / len(rows))
+
+
+def _moments(rows: Floats, means: bool) -> Floats:
+    """Return what each row adds to the moments, centred."""
     centred = rows - rows.mean(axis=0)
     i, j = triangle(rows.shape[1])
     products = centred[:, i] * centred[:, j]
     products -= products.mean(axis=0)
-    whole = np.hstack([centred, products]) if means else products
-    return np.asarray(whole.T @ whole / len(rows))
+    return np.hstack([centred, products]) if means else products
 
 
 def stack(

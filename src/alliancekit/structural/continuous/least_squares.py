@@ -45,7 +45,8 @@ def fit_least_squares(
     model = compile_model(table, pairs)
     kept = [kept_moments(table, b, g, model.means) for b, g in enumerate(groups, start=1)]
     observed = [_vector(g.mean, c, k) for g, c, k in zip(groups, covs, kept, strict=True)]
-    gammas = [_gamma(options.point, g, k) for g, k in zip(groups, kept, strict=True)]
+    held = [held_places(table, b, g) for b, g in enumerate(groups, start=1)]
+    gammas = [_gamma(options.point, g, k, x) for g, k, x in zip(groups, kept, held, strict=True)]
     weights = [_weight(options.point, c, gamma, k) for c, gamma, k in zip(covs, gammas, kept, strict=True)]
     shares = [(g.n - 1) / sample.n for g in groups]
     x, value, iterations, converged = _search(
@@ -128,23 +129,28 @@ def kept_moments(table: ParameterTable, block: int, group: GroupSample, means: b
     """Return which moments of a block count: no means without a mean structure, none that are held."""
     p = len(group.names)
     held = np.zeros(p, dtype=bool)
-    if any(table.exo[i] for i in table.rows(block)):
-        held[exogenous_places(table, block, group.names)] = True
+    held[held_places(table, block, group)] = True
     i, j = triangle(p)
     return np.concatenate([np.full(p, means) & ~held, ~(held[i] & held[j])])
+
+
+def held_places(table: ParameterTable, block: int, group: GroupSample) -> list[int]:
+    """Return which variables of a block are covariates whose moments are those of the sample."""
+    held = any(table.exo[i] for i in table.rows(block))
+    return exogenous_places(table, block, group.names) if held else []
 
 
 def _vector(mean: Floats, cov: Floats, kept: Booleans) -> Floats:
     return np.asarray(np.concatenate([mean, half_vector(cov)])[kept])
 
 
-def _gamma(point: str, group: GroupSample, kept: Booleans) -> Floats:
+def _gamma(point: str, group: GroupSample, kept: Booleans, held: Sequence[int]) -> Floats:
     """Return the covariance of the moments that count; zero where there are no rows and none are needed."""
     if group.rows is None:
         if point in ("WLS", "DWLS"):
             raise SpecError(message(f"estimator {point} needs the rows of the data, not only their covariances"))
         return np.zeros((int(kept.sum()), int(kept.sum())))
-    return np.asarray(moment_covariance(group.rows, True)[np.ix_(kept, kept)])
+    return np.asarray(moment_covariance(group.rows, True, held)[np.ix_(kept, kept)])
 
 
 def _weight(point: str, cov: Floats, gamma: Floats, kept: Booleans) -> Floats:
@@ -212,5 +218,6 @@ def stacked_of(fit: StructuralEstimates) -> Stacked:
         k = kept_moments(fit.table, b, group, means)
         slopes.append(D[k])
         weights.append(normal_weights(block.sigma, k))
-        gammas.append(moment_covariance(group.rows, True)[np.ix_(k, k)])
+        held = held_places(fit.table, b, group)
+        gammas.append(moment_covariance(group.rows, True, held)[np.ix_(k, k)])
     return stack(slopes, weights, gammas, [g.n / fit.sample.n for g in fit.sample.groups])
