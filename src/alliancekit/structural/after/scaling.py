@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from alliancekit.formula.model_statements import CONSTRAINTS
-from alliancekit.structural.after.whole import Whole, variance_slopes
+from alliancekit.structural.after.whole import Whole, held_slopes, variance_slopes
 from alliancekit.structural.constraints import Constraints
 from alliancekit.structural.model import Model
 from alliancekit.structural.table import ParameterTable
@@ -32,14 +32,15 @@ class Scaling:
     ----------
     variables : (R, 2) variables whose variances multiply the estimate, with powers (R, 2); V where none.
     sides, residuals : (R, 2) of a covariance, its two variables and the rows of their (residual) variances; V and R
-    where none. latent, covariate : (V + 1,) what the variables are. scales : (R,) whether a row is the scale of a
-    latent response.
+    where none. own : (V,) row of the (residual) variance of each variable, R where none. latent, covariate : (V + 1,)
+    what the variables are. scales : (R,) whether a row is the scale of a latent response.
     """
 
     variables: Integers
     powers: Floats
     sides: Integers
     residuals: Integers
+    own: Integers
     latent: Booleans
     covariate: Booleans
     scales: Booleans
@@ -76,14 +77,19 @@ def plan_scaling(table: ParameterTable, model: Model) -> Scaling:
         elif op == "~~" and lhs == rhs:
             variables[i], powers[i] = [left, V], [-1.0, 0.0]
             covariate[left] = bool(table.exo[i])
+        elif op == "~*~":
+            variables[i] = [left, V]
         elif op == "~~":
             sides[i] = [left, known[rhs]]
             residuals[i] = [own.get((b, lhs), R), own.get((b, rhs), R)]
+    mine = np.full(V, R, dtype=np.intp)
+    for (b, name), i in own.items():
+        mine[places[b - 1][name]] = i
     latent = np.array([*kinds, False], dtype=bool)
     scales = np.array([op == "~*~" for op in table.op], dtype=bool)
     found = (np.array(part, dtype=np.intp) for part in (variables, sides, residuals))
     of, on, by = found
-    return Scaling(of, np.array(powers), on, by, latent, covariate, scales)
+    return Scaling(of, np.array(powers), on, by, mine, latent, covariate, scales)
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -110,6 +116,7 @@ def standardise(
     *,
     scaling: Scaling | None = None,
     by_x: Floats | None = None,
+    held: Sequence[Booleans] | None = None,
 ) -> Standardised:
     """Return a standardised solution, row by row of the table; NaN for constraints and where a variance is negative.
 
@@ -117,6 +124,7 @@ def standardise(
     ----------
     wholes : each block at the estimates. values : (R,) estimates of all rows. kind : "std_lv", "std_all", "std_nox".
     scaling : from ``plan_scaling``. by_x : (R, size) derivatives of ``values``, where derivatives are asked for.
+    held : for derivatives, the variables of each block whose variance is given and whose residual variance follows.
     """
     plan = plan_scaling(table, model) if scaling is None else scaling
     R, V = len(table), len(plan.latent) - 1
@@ -139,13 +147,32 @@ def standardise(
         out[plan.scales] = 1.0
     slopes = None
     if by_x is not None:
-        pieces = [variance_slopes(b, w, by_x.shape[1]) for b, w in zip(model.blocks, wholes, strict=True)]
+        pieces, by_x = _variance_slopes(model, wholes, plan, by_x, held)
         relative = np.concatenate([*pieces, np.zeros((1, by_x.shape[1]))]) / variances[:, None]
+        follows = plan.scales & ~by_x.any(axis=1)  # one over the SD of a response whose variance is free
+        by_x = np.where(follows[:, None], -values[:, None] / 2 * relative[plan.variables[:, 0]], by_x)
         slopes = _slopes(plan, powers, residuals, relative, values, by_x, factor, out)
         if kind != "std_lv":
             slopes[plan.scales] = 0.0
     _define(table, constraints, out, slopes)
     return Standardised(out, slopes)
+
+
+def _variance_slopes(
+    model: Model, wholes: Sequence[Whole], plan: Scaling, by_x: Floats, held: Sequence[Booleans] | None
+) -> tuple[list[Floats], Floats]:
+    """Return the derivatives of the variances of each block, and those of the estimates with what follows from them."""
+    pieces = [variance_slopes(b, w, by_x.shape[1]) for b, w in zip(model.blocks, wholes, strict=True)]
+    if held is None:
+        return pieces, by_x
+    out, at = by_x.copy(), 0
+    for b, (piece, own, given) in enumerate(zip(pieces, wholes, held, strict=True)):
+        if given.any():
+            pieces[b], followed = held_slopes(own, piece, given)
+            rows = plan.own[at : at + given.size][given]
+            out[rows[rows < len(out)]] = followed[rows < len(out)]
+        at += given.size
+    return pieces, out
 
 
 def _brought_to_one(plan: Scaling, kind: str) -> Booleans:
