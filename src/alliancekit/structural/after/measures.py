@@ -14,7 +14,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy import special
 
-from alliancekit.structural.continuous.least_squares import kept_moments, normal_weights
+from alliancekit.structural.continuous.least_squares import kept_moments
 from alliancekit.structural.continuous.missing.estimate import IncompleteFit
 from alliancekit.structural.continuous.missing.saturated import pairwise_moments
 from alliancekit.structural.duplication import half_vector, triangle
@@ -238,11 +238,28 @@ def _gfi(fit: StructuralEstimates) -> float:
         size = int(kept.sum())
         own = slice(at, at + size)
         at += size
-        weight = normal_weights(model.sigma, kept) if fit.stacked is None else fit.stacked.weight[own, own]
-        observed, implied = (np.concatenate([m.mu, half_vector(m.sigma)])[kept] for m in (sample, model))
-        gap = observed - implied
-        total += group.n * (1.0 - float(gap @ weight @ gap) / float(observed @ weight @ observed))
+        if fit.stacked is None:
+            P = np.asarray(np.linalg.inv(model.sigma))
+            gap = _normal_square(P, sample.mu - model.mu, sample.sigma - model.sigma, kept)
+            whole = _normal_square(P, sample.mu, sample.sigma, kept)
+        else:
+            weight = fit.stacked.weight[own, own]
+            observed, implied = (np.concatenate([m.mu, half_vector(m.sigma)])[kept] for m in (sample, model))
+            gap = float((observed - implied) @ weight @ (observed - implied))
+            whole = float(observed @ weight @ observed)
+        total += group.n * (1.0 - gap / whole)
     return total / fit.sample.n
+
+
+def _normal_square(P: Floats, mean: Floats, cov: Floats, kept: NDArray[np.bool_]) -> float:
+    """Return the square of the moments that count, weighted by the information of normal rows with precision P."""
+    p = len(P)
+    i, j = triangle(p)
+    A = np.zeros((p, p))
+    A[i, j] = A[j, i] = np.where(kept[p:], cov[i, j], 0.0)
+    m = np.where(kept[:p], mean, 0.0)
+    PA = P @ A
+    return float(m @ P @ m + np.sum(PA * PA.T) / 2)
 
 
 def _gfi_by_information(source: IncompleteFit) -> float:
