@@ -16,6 +16,7 @@ from alliancekit.structural.estimates import ModelTest, StructuralEstimates
 from alliancekit.structural.likelihood.inference import model_information
 from alliancekit.structural.likelihood.solution import Request, Solution
 from alliancekit.structural.options import Options
+from alliancekit.structural.ordinal.fit import fit_ordinal
 from alliancekit.structural.sample import Sample
 from alliancekit.structural.table import ParameterTable
 from alliancekit.structural.twolevel.estimate import ClusteredFit, fit_clustered, group_roles
@@ -31,9 +32,7 @@ def _by_engine(
     options: Options, table: ParameterTable, constraints: Constraints, sample: Sample
 ) -> StructuralEstimates:
     if options.ordered:
-        raise SpecError(
-            message("ordinal variables cannot be estimated", do="Treat them as continuous: estimator='MLR'")
-        )
+        return fit_ordinal(options, table, constraints, sample)
     if table.n_levels > 1:
         return _by_levels(options, table, constraints, sample)
     plain = options.se in ("standard", "robust.sem", "bootstrap", "none") and options.information == "expected"

@@ -20,6 +20,7 @@ from alliancekit.structural.twolevel.estimate import ClusteredFit
 if TYPE_CHECKING:
     from alliancekit.structural.after.bootstrap import StructuralBootstrap
     from alliancekit.structural.continuous.asymptotic import Stacked
+    from alliancekit.structural.ordinal.estimate import OrdinalFit
 
 Floats = NDArray[np.float64]
 
@@ -64,6 +65,7 @@ class StructuralEstimates:
     n_parameters : free parameters less equality constraints. iterations, converged : of the search. engine : which.
     stacked : moments, weights and Gamma of a fit by least squares.
     source : the fit of raw data (missing values, levels) with what only it knows; None for fits of moments.
+    ordinal : what only a fit of ordinal and mixed variables knows.
     """
 
     options: Options
@@ -88,4 +90,5 @@ class StructuralEstimates:
     engine: str
     source: IncompleteFit | ClusteredFit | None = None
     stacked: Stacked | None = None
+    ordinal: OrdinalFit | None = None
     replicates: StructuralBootstrap | None = None

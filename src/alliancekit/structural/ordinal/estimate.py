@@ -1,0 +1,152 @@
+"""A fitted model of ordinal and mixed variables: estimates, uncertainty, tests, and what they were made from.
+
+WLS: Muthén (1984), Psychometrika 49, 115-132; DWLS and ULS with robust standard errors and scaled tests: Muthén, du Toit
+& Spisic (1997); Asparouhov & Muthén (2010).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from alliancekit.core.errors import FitError, message
+from alliancekit.structural.constraints import Linear
+from alliancekit.structural.ordinal.search import Optimum, Target, search
+from alliancekit.structural.ordinal.statistics import Statistics
+from alliancekit.structural.ordinal.structure import At, Structure, evaluate
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class OrdinalFit:
+    """Groups of a fit of ordinal and mixed variables.
+
+    Attributes
+    ----------
+    structures, statistics, targets : of each group. at : each group at the estimates, residual variances included.
+    inverse : (size, size) inverse of the information of one row, within the equalities.
+    """
+
+    structures: tuple[Structure, ...]
+    statistics: tuple[Statistics, ...]
+    targets: tuple[Target, ...]
+    at: tuple[At, ...]
+    inverse: Floats
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Estimated:
+    """Numbers of the fit; information of one row, vcov : plain or robust."""
+
+    fit: OrdinalFit
+    found: Optimum
+    information: Floats
+    vcov: Floats
+
+
+def weights_of(point: str, statistics: Statistics) -> Floats:
+    """Return the weights of one group: (m, m) of WLS, the diagonal (m,) of DWLS and ULS.
+
+    Raises
+    ------
+    FitError : the covariance matrix of the statistics is singular (WLS), or a statistic does not vary.
+    """
+    if point == "ULS":
+        return np.ones(len(statistics.vector))
+    gamma = statistics.gamma
+    variances = gamma.diagonal()
+    if not np.isfinite(variances).all() or not (variances > 0).all():
+        what = "a threshold or correlation has no standard error"
+        raise FitError(message(what, do="Join categories with few rows, or leave the item out"))
+    if point == "DWLS":
+        return 1.0 / variances
+    scale = np.sqrt(variances)
+    scaled = gamma / np.outer(scale, scale)
+    values = np.linalg.eigvalsh(scaled)
+    if values[0] <= 1e-12 * values[-1]:
+        m = len(variances)
+        what = f"WLS needs the inverse of the covariance matrix of {m} statistics, which is singular with {statistics.n} rows"
+        raise FitError(message(what, do='Take estimator="WLSMV"'))
+    return np.asarray(np.linalg.inv(scaled) / np.outer(scale, scale))
+
+
+def estimate_ordinal(
+    structures: Sequence[Structure],
+    statistics: Sequence[Statistics],
+    point: str,
+    linear: Linear,
+    start: Floats,
+    *,
+    robust: bool,
+) -> Estimated:
+    """Return the estimates with their covariance matrix.
+
+    Parameters
+    ----------
+    point : "WLS", "DWLS" or "ULS". robust : sandwich of the weights and the covariances of the statistics.
+
+    Raises
+    ------
+    FitError : the start is not admissible, or there are no weights.
+    """
+    total = sum(s.n for s in statistics)
+    targets = tuple(Target(s.vector, weights_of(point, s), (s.n - 1) / total) for s in statistics)
+    found = search(structures, targets, linear, start)
+    if found is None:
+        raise FitError(message("the starting values are not admissible", do="Give others with start()"))
+    at = []
+    for structure in structures:
+        whole = evaluate(structure, found.x, complete=True)
+        assert whole is not None
+        at.append(whole)
+    size = found.x.size
+    information, meat = np.zeros((size, size)), np.zeros((size, size))
+    for one, target, s in zip(at, targets, statistics, strict=True):
+        weighted = target.weigh(one.jacobian)
+        information += s.n / total * (one.jacobian.T @ weighted)
+        if robust:
+            meat += s.n / total * (weighted.T @ s.gamma @ weighted)
+    inverse = invert(information, linear)
+    vcov = (inverse @ meat @ inverse if robust else inverse) / (total - len(statistics))
+    fit = OrdinalFit(tuple(structures), tuple(statistics), targets, tuple(at), inverse)
+    return Estimated(fit, found, information, vcov)
+
+
+def invert(information: Floats, linear: Linear) -> Floats:
+    """Return the inverse information within the equalities; NaN where it is singular there."""
+    basis = linear.basis
+    inner = information if linear.trivial else basis.T @ information @ basis
+    scale = np.sqrt(np.abs(inner.diagonal()))
+    scale[scale == 0] = 1.0
+    scaled = inner / np.outer(scale, scale)
+    if inner.size == 0:
+        return np.zeros_like(information)
+    values = np.linalg.eigvalsh(scaled)
+    if not values[0] > 1e-13 * values[-1]:
+        return np.full_like(information, np.nan)
+    out = np.linalg.inv(scaled) / np.outer(scale, scale)
+    return np.asarray(out if linear.trivial else basis @ out @ basis.T)
+
+
+def independence(fit: OrdinalFit) -> tuple[float, int, list[Floats]]:
+    """Return the criterion of the model of uncorrelated variables, its df, and which statistics it frees, by group."""
+    value, df, slopes = 0.0, 0, []
+    for structure, target in zip(fit.structures, fit.targets, strict=True):
+        p = len(structure.own)
+        m = len(target.observed)
+        pairs = p * (p - 1) // 2
+        D = np.eye(m)[:, : m - pairs]
+        gap = target.observed.copy()
+        if target.weight.ndim == 2:
+            weighted = target.weight[:, : m - pairs]
+            gap -= D @ np.linalg.solve(weighted[: m - pairs], weighted.T @ target.observed)
+        else:
+            gap[: m - pairs] = 0.0
+        value += target.share * float(gap @ target.weigh(gap))
+        df += pairs
+        slopes.append(D)
+    return value, df, slopes

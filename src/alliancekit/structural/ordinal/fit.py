@@ -1,0 +1,162 @@
+"""Fit a model of ordinal and mixed variables: from options, table and sample to estimates."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from alliancekit.core.errors import SpecError, message
+from alliancekit.structural.constraints import Constraints
+from alliancekit.structural.continuous.asymptotic import Stacked, scale_test, stack
+from alliancekit.structural.estimates import ModelTest, StructuralEstimates
+from alliancekit.structural.likelihood.contract import Block as Moments
+from alliancekit.structural.model import BlockModel, Model, compile_model
+from alliancekit.structural.options import Options
+from alliancekit.structural.ordinal.compile import compile_structures, conditional_names, start
+from alliancekit.structural.ordinal.estimate import Estimated, OrdinalFit, estimate_ordinal, independence
+from alliancekit.structural.ordinal.statistics import Statistics, compute_statistics
+from alliancekit.structural.ordinal.structure import Structure
+from alliancekit.structural.sample import GroupSample, Sample
+from alliancekit.structural.table import ParameterTable
+
+Floats = NDArray[np.float64]
+Integers = NDArray[np.intp]
+
+
+def fit_ordinal(
+    options: Options, table: ParameterTable, constraints: Constraints, sample: Sample
+) -> StructuralEstimates:
+    """Return the estimates of a model with ordinal variables.
+
+    Raises
+    ------
+    SpecError : two levels, inequalities, bounds or equalities that are not linear. FitError : a first-step regression
+    has no solution, the weights cannot be computed, no admissible start.
+    """
+    _check(table, constraints)
+    statistics, sizes, outside = [], [], []
+    for b, group in enumerate(sample.groups, start=1):
+        names, given = conditional_names(table, b)
+        own, rows, covariates = _columns(group, sample, names, given)
+        sizes.append(own)
+        statistics.append(compute_statistics(names, rows, own, covariates))
+        outside.append(_moments(group, given, covariates))
+    model = compile_model(table, outside)
+    structures = compile_structures(table, model, sizes, options.rules.theta)
+    robust = options.se == "robust.sem"
+    linear = constraints.linear
+    done = estimate_ordinal(
+        structures, statistics, options.point, linear, start(table, structures, statistics), robust=robust
+    )
+    return _gather(options, table, constraints, sample, model, done)
+
+
+def _check(table: ParameterTable, constraints: Constraints) -> None:
+    if table.n_levels > 1:
+        what = "ordinal variables in a model with two levels cannot be estimated"
+        raise SpecError(message(what, do="Treat them as continuous: leave ordered= out"))
+    limited = constraints.equalities or constraints.inequalities or np.isfinite(table.lower + table.upper).any()
+    if limited:
+        what = "models of ordinal variables do not take inequalities, bounds or equalities that are not linear"
+        raise SpecError(message(what, do="Write them as linear equalities, or leave them out"))
+
+
+def _columns(
+    group: GroupSample, sample: Sample, names: tuple[str, ...], given: tuple[str, ...]
+) -> tuple[Integers, Floats, Floats]:
+    """Return numbers of categories, values of the modelled variables, and covariates of one group."""
+    assert group.rows is not None
+    place = {name: k for k, name in enumerate(group.names)}
+    sizes = np.array([len(sample.categories.get(name, ())) for name in names], dtype=np.intp)
+    return sizes, group.rows[:, [place[n] for n in names]], group.rows[:, [place[n] for n in given]]
+
+
+def _moments(group: GroupSample, given: tuple[str, ...], covariates: Floats) -> tuple[Floats, Floats]:
+    """Return mean and covariance of all observed variables, zero but for covariates."""
+    p = len(group.names)
+    mean, cov = np.zeros(p), np.zeros((p, p))
+    places = [group.names.index(name) for name in given]
+    mean[places] = covariates.mean(axis=0)
+    centred = covariates - mean[places]
+    cov[np.ix_(places, places)] = centred.T @ centred / len(covariates)
+    return mean, cov
+
+
+def _gather(
+    options: Options,
+    table: ParameterTable,
+    constraints: Constraints,
+    sample: Sample,
+    model: Model,
+    done: Estimated,
+) -> StructuralEstimates:
+    fit, found, total = done.fit, done.found, sample.n
+    basis = constraints.linear.basis
+    n_parameters = basis.shape[1]
+    df = sum(len(target.observed) for target in fit.targets) - n_parameters
+    stacked = _stack(fit, [at.jacobian for at in fit.at], total)
+    value, base_df, free = independence(fit)
+    test = ModelTest(total * found.value if df > 0 else 0.0, df)
+    baseline = ModelTest(total * value, base_df)
+    if options.test != "standard":
+        test = scale_test(test, stacked, basis, options.test)
+        alone = _stack(fit, _side_by_side(free), total)
+        baseline = scale_test(baseline, alone, np.eye(alone.slopes.shape[1]), options.test)
+    blocks = tuple(_complete(block, at.S, s) for block, at, s in zip(model.blocks, fit.at, fit.structures, strict=True))
+    nan = float("nan")
+    return StructuralEstimates(
+        options,
+        table,
+        replace(model, blocks=blocks),
+        constraints,
+        sample,
+        found.x,
+        done.vcov,
+        done.information * total,
+        tuple(Moments(at.mu, at.sigma) for at in fit.at),
+        tuple(_sample_moments(s) for s in fit.statistics),
+        test,
+        baseline,
+        found.value / 2.0,
+        nan,
+        nan,
+        None,
+        n_parameters,
+        found.iterations,
+        found.converged,
+        "ordinal",
+        None,
+        stacked,
+        fit,
+    )
+
+
+def _stack(fit: OrdinalFit, slopes: list[Floats], total: int) -> Stacked:
+    weights = [t.weight if t.weight.ndim == 2 else np.diag(t.weight) for t in fit.targets]
+    shares = [s.n / total for s in fit.statistics]
+    return stack(slopes, weights, [s.gamma for s in fit.statistics], shares)
+
+
+def _side_by_side(slopes: list[Floats]) -> list[Floats]:
+    """Return the derivatives of each group by the free statistics of all groups."""
+    width, at, out = sum(D.shape[1] for D in slopes), 0, []
+    for D in slopes:
+        wide = np.zeros((len(D), width))
+        wide[:, at : at + D.shape[1]] = D
+        at += D.shape[1]
+        out.append(wide)
+    return out
+
+
+def _complete(block: BlockModel, S: Floats, structure: Structure) -> BlockModel:
+    """Return a block with the residual variances of ordinal variables filled in."""
+    own = structure.own[structure.ordinal]
+    filled = block.S.copy()
+    filled[own, own] = S[own, own]
+    return replace(block, S=filled)
+
+
+def _sample_moments(statistics: Statistics) -> Moments:
+    return Moments(np.where(statistics.margins.ordinal, 0.0, statistics.margins.location), statistics.covariance)
