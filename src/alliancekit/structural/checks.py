@@ -31,7 +31,8 @@ def check_solution(fit: StructuralEstimates) -> list[str]:
         do = "Give starting values with start(), or simplify the model"
         found.append(message("the search for the estimates stopped before the optimum", do=do))
     if fit.test.df < 0:
-        what = f"the model has {-fit.test.df} parameters more than the data have moments (df = {fit.test.df})"
+        more = f"{-fit.test.df} parameter{'s' if fit.test.df < -1 else ''}"
+        what = f"the model has {more} more than the data have moments (df = {fit.test.df})"
         found.append(message(what, do="Fix or equate some of them"))
     return found + _admissible(fit)
 

@@ -174,7 +174,8 @@ def _account_lost(lost: int, total: int, missing: str, dropped: list[tuple[str, 
         dropped.append(("empty", lost))
         return
     dropped.append(("missing in a variable of the model", lost))
-    what = f"{lost} of {total} rows have a missing value and are left out"
+    have = "has a missing value and is" if lost == 1 else "have a missing value and are"
+    what = f"{lost} of {total} rows {have} left out"
     do = 'Give missing="fiml" to use all rows, or missing="listwise" with a reason'
     warnings.warn(message(what, do=do), DesignWarning, stacklevel=stacklevel)
 
