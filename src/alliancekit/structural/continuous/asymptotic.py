@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from alliancekit.structural.duplication import triangle
 from alliancekit.structural.estimates import ModelTest
+from alliancekit.structural.likelihood.inference import inverse_information
 
 Floats = NDArray[np.float64]
 
@@ -71,10 +72,10 @@ def stack(
 
 
 def sandwich(stacked: Stacked, basis: Floats) -> Floats:
-    """Return the robust covariance matrix of the parameters, times the rows, (size, size)."""
+    """Return the robust covariance matrix of the parameters, times the rows, (size, size); NaN if not identified."""
     D = stacked.slopes @ basis
     weighted = stacked.weight @ D
-    bread = np.linalg.inv(D.T @ weighted)
+    bread = inverse_information(D.T @ weighted)
     inner = bread @ (weighted.T @ stacked.gamma @ weighted) @ bread
     return np.asarray(basis @ inner @ basis.T)
 
@@ -86,10 +87,10 @@ def scale_test(test: ModelTest, stacked: Stacked, basis: Floats, kind: str) -> M
         variance, the df kept).
     """
     if test.df <= 0:
-        return test
+        return ModelTest(test.statistic, test.df, float("nan"))
     D = stacked.slopes @ basis
     weighted = stacked.weight @ D
-    U = stacked.weight - weighted @ np.linalg.solve(D.T @ weighted, weighted.T)
+    U = stacked.weight - weighted @ np.linalg.pinv(D.T @ weighted, hermitian=True) @ weighted.T
     product = U @ stacked.gamma
     first, second = float(np.trace(product)), float((product * product.T).sum())
     if kind == "satorra.bentler":
