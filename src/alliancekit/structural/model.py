@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from alliancekit.structural.bend import add_bend
 from alliancekit.structural.duplication import triangle
 from alliancekit.structural.likelihood.contract import Block as Moments
 from alliancekit.structural.table import ParameterTable
@@ -93,6 +94,13 @@ class Model:
         out = np.zeros(self.size)
         for block, part, slope in zip(self.blocks, self.parts(x), slopes, strict=True):
             add_gradient(out, block, part, slope)
+        return out
+
+    def bend(self, x: Floats, slopes: Sequence[Moments]) -> Floats:
+        """Return what the second derivatives of the moments add to the Hessian of such a criterion, (size, size)."""
+        out = np.zeros((self.size, self.size))
+        for block, slope in zip(self.blocks, slopes, strict=True):
+            add_bend(out, block, x, slope)
         return out
 
 
