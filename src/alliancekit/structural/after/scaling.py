@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from alliancekit.formula.model_statements import CONSTRAINTS
-from alliancekit.structural.after.whole import Whole, held_slopes, variance_slopes
+from alliancekit.structural.after.whole import Whole, variance_slopes
 from alliancekit.structural.constraints import Constraints
 from alliancekit.structural.model import Model
 from alliancekit.structural.table import ParameterTable
@@ -116,7 +116,6 @@ def standardise(
     *,
     scaling: Scaling | None = None,
     by_x: Floats | None = None,
-    held: Sequence[Booleans] | None = None,
 ) -> Standardised:
     """Return a standardised solution, row by row of the table; NaN for constraints and where a variance is negative.
 
@@ -124,7 +123,6 @@ def standardise(
     ----------
     wholes : each block at the estimates. values : (R,) estimates of all rows. kind : "std_lv", "std_all", "std_nox".
     scaling : from ``plan_scaling``. by_x : (R, size) derivatives of ``values``, where derivatives are asked for.
-    held : for derivatives, the variables of each block whose variance is given and whose residual variance follows.
     """
     plan = plan_scaling(table, model) if scaling is None else scaling
     R, V = len(table), len(plan.latent) - 1
@@ -147,10 +145,8 @@ def standardise(
         out[plan.scales] = 1.0
     slopes = None
     if by_x is not None:
-        pieces, by_x = _variance_slopes(model, wholes, plan, by_x, held)
+        pieces = _variance_slopes(table, model, wholes, plan, by_x)
         relative = np.concatenate([*pieces, np.zeros((1, by_x.shape[1]))]) / variances[:, None]
-        follows = plan.scales & ~by_x.any(axis=1)  # one over the SD of a response whose variance is free
-        by_x = np.where(follows[:, None], -values[:, None] / 2 * relative[plan.variables[:, 0]], by_x)
         slopes = _slopes(plan, powers, residuals, relative, values, by_x, factor, out)
         if kind != "std_lv":
             slopes[plan.scales] = 0.0
@@ -159,20 +155,24 @@ def standardise(
 
 
 def _variance_slopes(
-    model: Model, wholes: Sequence[Whole], plan: Scaling, by_x: Floats, held: Sequence[Booleans] | None
-) -> tuple[list[Floats], Floats]:
-    """Return the derivatives of the variances of each block, and those of the estimates with what follows from them."""
-    pieces = [variance_slopes(b, w, by_x.shape[1]) for b, w in zip(model.blocks, wholes, strict=True)]
-    if held is None:
-        return pieces, by_x
-    out, at = by_x.copy(), 0
-    for b, (piece, own, given) in enumerate(zip(pieces, wholes, held, strict=True)):
-        if given.any():
-            pieces[b], followed = held_slopes(own, piece, given)
-            rows = plan.own[at : at + given.size][given]
-            out[rows[rows < len(out)]] = followed[rows < len(out)]
-        at += given.size
-    return pieces, out
+    table: ParameterTable, model: Model, wholes: Sequence[Whole], plan: Scaling, by_x: Floats
+) -> list[Floats]:
+    """Return the derivatives of the variances of each block.
+
+    A residual variance that is fixed in the table and has derivatives follows from the free parameters.
+    """
+    pieces, at = [], 0
+    rows = np.append(by_x, np.zeros((1, by_x.shape[1])), axis=0)
+    fixed = np.array([not number for number in table.free] + [False], dtype=bool)
+    for block, own in zip(model.blocks, wholes, strict=True):
+        found = variance_slopes(block, own, by_x.shape[1])
+        mine = plan.own[at : at + len(own.m)]
+        at += len(own.m)
+        follows = np.flatnonzero(fixed[mine] & rows[mine].any(axis=1))
+        if follows.size:
+            found += own.B[:, follows] ** 2 @ rows[mine[follows]]
+        pieces.append(found)
+    return pieces
 
 
 def _brought_to_one(plan: Scaling, kind: str) -> Booleans:

@@ -11,7 +11,6 @@ from alliancekit.structural.model import BlockModel
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.intp]
-Booleans = NDArray[np.bool_]
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -54,26 +53,6 @@ def variance_slopes(block: BlockModel, at: Whole, size: int) -> Floats:
     weight = np.where(c.rows == c.columns, 1.0, 2.0)
     np.add.at(out.T, c.parameters, (at.B[:, c.rows] * at.B[:, c.columns] * weight).T)
     return out
-
-
-def held_slopes(at: Whole, slopes: Floats, held: Booleans) -> tuple[Floats, Floats]:
-    """Return derivatives where the residual variances of some variables follow, so that their variances stay.
-
-    Parameters
-    ----------
-    slopes : (v, size) from ``variance_slopes``. held : (v,) variables whose variance is given, as that of a latent
-        response in the delta parameterisation.
-
-    Returns
-    -------
-    d variance / d x (v, size), zero for what is held, and d residual variance / d x of what is held, (h, size).
-    """
-    own = np.flatnonzero(held)
-    shares = at.B[:, own] ** 2
-    residuals = -np.linalg.solve(shares[own], slopes[own])
-    moved = slopes + shares @ residuals
-    moved[own] = 0.0
-    return moved, np.asarray(residuals)
 
 
 def explained_variance(block: BlockModel, at: Whole) -> dict[str, float]:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from alliancekit.core.errors import SpecError, message
 from alliancekit.structural.model import BlockModel, Model
 from alliancekit.structural.ordinal.statistics import Statistics
-from alliancekit.structural.ordinal.structure import Structure, Vector
+from alliancekit.structural.ordinal.structure import Structure, vector_of
 from alliancekit.structural.starts import starting_values
 from alliancekit.structural.table import ParameterTable
 
@@ -76,7 +76,7 @@ def _structure(table: ParameterTable, b: int, block: BlockModel, sizes: Integers
     pattern[block.directed.rows, block.directed.columns] = True
     chained = bool(pattern[:, own[ordinal]].any())
     free_scales = [] if theta else free_scales
-    vectors = (_vector(thresholds), _vector(free_scales))
+    vectors = (vector_of(thresholds), vector_of(free_scales))
     return Structure(
         block, own, covariates, names, ordinal, owner, cuts, vectors[0], scales, vectors[1], theta, chained
     )
@@ -105,11 +105,6 @@ def without_covariates(block: BlockModel, given: Integers) -> BlockModel:
     S[np.ix_(given, given)] = 0.0
     m[given] = 0.0
     return replace(block, S=S, m=m)
-
-
-def _vector(pairs: Sequence[tuple[int, int]]) -> Vector:
-    array = np.array(pairs, dtype=np.intp).reshape(-1, 2)
-    return Vector(array[:, 0].copy(), array[:, 1].copy())
 
 
 def start(table: ParameterTable, structures: Sequence[Structure], statistics: Sequence[Statistics]) -> Floats:

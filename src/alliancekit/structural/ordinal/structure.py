@@ -7,6 +7,7 @@ theta parameterisation it is the other way round. With covariates everything is 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -60,7 +61,7 @@ class At:
     """A block at some parameters: statistics (m,), their derivatives (m, size) where asked for, and what made them.
 
     S : (v, v) covariances with the residual variances of ordinal variables. residuals : (r, size) derivatives of these
-    variances (delta parameterisation), in the order of the ordinal variables. scales : (p,). mu : (p,), sigma : (p, p)
+    variances (delta parameterisation), in the order of the ordinal variables. scales : (p,), scale_slopes : (p, size). mu : (p,), sigma : (p, p)
     of the responses, scaled by ``scales`` to a variance of one, given the covariates. slopes : (p, q), scaled.
     """
 
@@ -69,6 +70,7 @@ class At:
     S: Floats
     residuals: Floats
     scales: Floats
+    scale_slopes: Floats
     mu: Floats
     sigma: Floats
     slopes: Floats
@@ -170,7 +172,7 @@ def _scaled(
         slope_parts.insert(1, _by_slopes(structure, raw, scales, slopes, logs))
     full = scaled.copy()
     full[ordinal, ordinal] = 1.0
-    return At(np.concatenate(parts), np.concatenate(slope_parts), S, residuals, scales, mu, full, slopes)
+    return At(np.concatenate(parts), np.concatenate(slope_parts), S, residuals, scales, logs * scales[:, None], mu, full, slopes)
 
 
 def _raw_slopes(structure: Structure, raw: _Raw, one: Integers, other: Integers) -> tuple[Floats, Floats, Floats]:
@@ -210,7 +212,12 @@ def _by_slopes(structure: Structure, raw: _Raw, scales: Floats, slopes: Floats, 
     return out.reshape(q * p, raw.size)
 
 
-def widen(structure: Structure, block: BlockModel) -> Structure:
-    """Return the structure with other free entries in its matrices and no free thresholds and scales."""
-    nothing = Vector(np.zeros(0, dtype=np.intp), np.zeros(0, dtype=np.intp))
-    return replace(structure, block=block, thresholds=nothing, free_scales=nothing)
+def widen(structure: Structure, block: BlockModel, scales: Sequence[tuple[int, int]]) -> Structure:
+    """Return the structure with other free entries in its matrices and scales, and no free thresholds."""
+    return replace(structure, block=block, thresholds=vector_of([]), free_scales=vector_of(scales))
+
+
+def vector_of(pairs: Sequence[tuple[int, int]]) -> Vector:
+    """Return free entries of a vector from (place, parameter)."""
+    array = np.array(pairs, dtype=np.intp).reshape(-1, 2)
+    return Vector(array[:, 0].copy(), array[:, 1].copy())
