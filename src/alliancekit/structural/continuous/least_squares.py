@@ -160,7 +160,8 @@ def _weight(point: str, cov: Floats, gamma: Floats, kept: Booleans) -> Floats:
         return normal_weights(cov, kept)
     if point == "DWLS":
         return np.diag(1.0 / np.diag(gamma))
-    values = np.linalg.eigvalsh(gamma)
+    scale = np.sqrt(np.diag(gamma))
+    values = np.linalg.eigvalsh(gamma / np.outer(scale, scale))
     if values[0] <= 1e-12 * values[-1]:
         what = "the covariance matrix of the moments is singular: there are fewer rows than moments"
         raise FitError(message(what, do="Take estimator ML, GLS or DWLS"))
