@@ -1,12 +1,13 @@
 """Starting values of a model from the sample: loadings by instrumental variables, residual variances half of the
-variances, means as observed.
+variances, means as observed, those of latent variables from items with fixed intercepts.
 
 Loadings: Hägglund (1982), Psychometrika 47, 209-222 (fabin2), as in lavaan.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Mapping, Sequence, Set
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,11 +31,15 @@ def starting_values(
         rows = table.rows(b)
         place = {name: i for i, name in enumerate(names[b - 1])}
         mean, cov = samples[b - 1]
-        loadings = _loadings(table, rows, place, cov)
+        found = _loadings(table, rows, place, cov)
+        found |= _latent_means(table, rows, place, mean, found)
+        pointed_at = {table.lhs[i] if table.op[i] == "~" else table.rhs[i] for i in rows if table.op[i] in ("~", "=~")}
         for i in rows:
             if table.free[i]:
                 given = table.start[i]
-                value = given if given == given else _start(table, i, place, mean, cov, loadings)
+                value = given if given == given else found.get(i, math.nan)
+                if value != value:
+                    value = _start(table, i, place, mean, cov, pointed_at)
                 x[table.free[i] - 1] = min(max(value, table.lower[i]), table.upper[i])
     return x
 
@@ -45,19 +50,19 @@ def _start(
     place: Mapping[str, int],
     mean: Floats,
     cov: Floats,
-    loadings: Mapping[int, float],
+    pointed_at: Set[str],
 ) -> float:
     op, lhs, rhs = table.op[i], table.lhs[i], table.rhs[i]
     if op == "=~":
-        return loadings.get(i, 1.0)
+        return 1.0
     if op == "~1":
         return float(mean[place[lhs]]) if lhs in place else 0.0
     if op == "~~" and lhs == rhs:
         if lhs not in place:
             return _latent_variance(table, i, place, cov)
-        share = 1.0 if _outside(table, lhs, lhs, table.block[i]) else 0.5
+        share = 0.5 if lhs in pointed_at else 1.0
         return share * float(cov[place[lhs], place[lhs]])
-    if op == "~~" and lhs in place and rhs in place and _outside(table, lhs, rhs, table.block[i]):
+    if op == "~~" and lhs in place and rhs in place and not {lhs, rhs} & pointed_at:
         return float(cov[place[lhs], place[rhs]])
     return 0.0
 
@@ -71,11 +76,26 @@ def _latent_variance(table: ParameterTable, i: int, place: Mapping[str, int], co
     return 0.5
 
 
-def _outside(table: ParameterTable, lhs: str, rhs: str, block: int) -> bool:
-    """Return whether both variables are covariates: nothing points at them."""
-    dependent = {table.lhs[i] for i in table.rows(block) if table.op[i] == "~"}
-    measured = {table.rhs[i] for i in table.rows(block) if table.op[i] == "=~"}
-    return not ({lhs, rhs} & (dependent | measured))
+def _latent_means(
+    table: ParameterTable, rows: Sequence[int], place: Mapping[str, int], mean: Floats, loadings: Mapping[int, float]
+) -> dict[int, float]:
+    """Return starting values of free means of latent variables, by row: what the items with fixed intercepts say."""
+    free = {table.lhs[i]: i for i in rows if table.op[i] == "~1" and table.free[i] and table.lhs[i] not in place}
+    fixed = {table.lhs[i]: table.start[i] for i in rows if table.op[i] == "~1" and not table.free[i]}
+    column = {name: k for k, name in enumerate(free)}
+    measured = [i for i in rows if table.op[i] == "=~" and table.lhs[i] in free and table.rhs[i] in fixed]
+    items = list(dict.fromkeys(table.rhs[i] for i in measured if table.rhs[i] in place))
+    if not items:
+        return {}
+    line = {name: k for k, name in enumerate(items)}
+    pattern = np.zeros((len(items), len(free)))
+    for i in measured:
+        if table.rhs[i] in line:
+            value = loadings.get(i, 1.0) if table.free[i] else table.start[i]
+            pattern[line[table.rhs[i]], column[table.lhs[i]]] = value
+    level = np.array([mean[place[name]] - fixed[name] for name in items])
+    solved = np.linalg.lstsq(pattern, level, rcond=None)[0]
+    return {i: float(value) for i, value in zip(free.values(), solved, strict=True) if np.isfinite(value)}
 
 
 def _loadings(table: ParameterTable, rows: Sequence[int], place: Mapping[str, int], cov: Floats) -> dict[int, float]:
