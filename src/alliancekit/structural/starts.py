@@ -11,7 +11,9 @@ from collections.abc import Mapping, Sequence, Set
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.linalg import lapack
 
+from alliancekit.structural.model import Model
 from alliancekit.structural.table import ParameterTable
 
 Floats = NDArray[np.float64]
@@ -42,6 +44,25 @@ def starting_values(
                     value = _start(table, i, place, mean, cov, pointed_at)
                 x[table.free[i] - 1] = min(max(value, table.lower[i]), table.upper[i])
     return x
+
+
+def admissible_start(model: Model, x: Floats) -> Floats:
+    """Return ``x``; where it implies no covariance matrix, with larger variances and no covariances, if that helps."""
+    for factor in (None, 1.0, 4.0, 20.0):
+        trial = x if factor is None else _widened(model, x, factor)
+        if all(not lapack.dpotrf(part.sigma, lower=1)[1] for part in model.parts(trial)):
+            return trial
+    return x
+
+
+def _widened(model: Model, x: Floats, factor: float) -> Floats:
+    out = x.copy()
+    for block in model.blocks:
+        entries = block.covariances
+        own = entries.rows == entries.columns
+        out[entries.parameters[own]] = np.abs(x[entries.parameters[own]]) * factor
+        out[entries.parameters[~own]] = 0.0
+    return out
 
 
 def _start(

@@ -28,7 +28,7 @@ from alliancekit.structural.likelihood.selection import Selection
 from alliancekit.structural.likelihood.solution import Request, Solution, solve
 from alliancekit.structural.model import Model, compile_model, observed_names
 from alliancekit.structural.scoring import Found
-from alliancekit.structural.starts import starting_values
+from alliancekit.structural.starts import admissible_start, starting_values
 from alliancekit.structural.table import ParameterTable
 from alliancekit.structural.variables import find_variables
 
@@ -105,7 +105,7 @@ def fit_incomplete(
     samples = [(block.mu, block.sigma) for block in saturated.blocks]
     model = compile_model(table, samples)
     mapping = Reduced(model, constraints.linear.basis, constraints.linear.offset)
-    start = mapping.reduce(starting_values(table, names, samples))
+    start = mapping.reduce(admissible_start(model, starting_values(table, names, samples)))
     found = search_incomplete(data, mapping, start, saturated)
     mapping, found = finish_within(data, mapping, found, table, constraints)
     solution = solve(
