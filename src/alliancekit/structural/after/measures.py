@@ -14,6 +14,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy import special
 
+from alliancekit.structural.after import ordinal_measures
 from alliancekit.structural.continuous.least_squares import kept_moments
 from alliancekit.structural.continuous.missing.estimate import IncompleteFit
 from alliancekit.structural.continuous.missing.saturated import pairwise_moments
@@ -58,7 +59,9 @@ def fit_measures(fit: StructuralEstimates) -> pd.Series:
     if pair is not None:
         out |= _robust_incremental(*pair)
         out |= _rmsea(pair[0].scaled, test.df, total, groups, "_robust", float(pair[0].factor or np.nan))
-    if fit.table.n_levels == 1:
+    if fit.ordinal is not None:
+        out |= ordinal_measures.residual_measures(fit)
+    elif fit.table.n_levels == 1:
         out |= _residual_measures(fit)
     elif isinstance(fit.source, ClusteredFit):
         within, between = fit.source.srmr()
@@ -106,6 +109,8 @@ def _relative(x: float, df: float, x0: float, df0: float) -> float:
 
 def _robust_pair(fit: StructuralEstimates) -> tuple[ModelTest, ModelTest] | None:
     """Return the tests of model and baseline behind the robust forms; with missing values freed from these."""
+    if fit.ordinal is not None:
+        return ordinal_measures.robust_pair(fit)
     if isinstance(fit.source, IncompleteFit) and fit.options.missing != "listwise":
         own, base = (ModelTest(c.statistic, c.df, c.factor if c.df > 0 else 1.0) for c in fit.source.corrected())
         return own, base
@@ -216,6 +221,8 @@ def _others(fit: StructuralEstimates, n: int, total: int) -> dict[str, float]:
     if df > 0 and fit.table.n_levels == 1:
         for name, alpha in (("cn_05", 0.05), ("cn_01", 0.01)):
             out[name] = float(special.chdtri(df, alpha)) / (x / total) + 1 if x > 0 else float("inf")
+    if fit.ordinal is not None:
+        return out | {"mfi": float(np.exp(-0.5 * (x - df) / total))} | ordinal_measures.other_measures(fit)
     if fit.table.n_levels == 1:
         gfi = _gfi(fit)
         p = [len(g.names) for g in fit.sample.groups]
