@@ -14,7 +14,9 @@ from alliancekit.structural.after.whole import Whole
 from alliancekit.structural.model import BlockModel
 
 Floats = NDArray[np.float64]
-METHODS = ("regression", "bartlett")
+METHODS = ("regression", "bartlett", "ebm", "ml")
+SAME = {"ebm": "regression", "ml": "bartlett"}
+"""Words of lavaan for modes, which of numeric variables are the scores that have other names."""
 
 
 def score_weights(block: BlockModel, at: Whole, method: str) -> Floats:
