@@ -1,7 +1,8 @@
 """Second derivatives of the moments of a model: what they add to the Hessian of a criterion.
 
-With u = F B e_r, v = (F B S B') e_c of a directed effect from c to r, dSigma = u v' + v u'. An effect moves the u and v of
-the others: du = u_l B[c_l, r], dv = u_l C[c_l, c] + v_l B[c, r_l], C = B S B'. Covariances and intercepts bend nothing.
+With u = F B e_r, v = (F B S B') e_c of a directed effect from c to r, dSigma = u v' + v u'. An effect l moves the u and
+v of the others: du = u_l B[c_l, r], dv = u_l C[c_l, c] + v_l B[c, r_l], C = B S B'. Covariances and intercepts alone
+bend nothing.
 """
 
 from __future__ import annotations

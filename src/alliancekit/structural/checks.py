@@ -40,7 +40,7 @@ def check_solution(fit: StructuralEstimates) -> list[str]:
 def _identified(fit: StructuralEstimates) -> list[str]:
     """Name the parameters in the null space of the information."""
     if fit.source is None:
-        basis = fit.constraints.linear.basis
+        basis = fit.directions
         inner = basis.T @ fit.information @ basis
     else:
         basis, inner = fit.source.mapping.basis, fit.source.solution.information

@@ -35,14 +35,10 @@ def _by_engine(
         return fit_ordinal(options, table, constraints, sample)
     if table.n_levels > 1:
         return _by_levels(options, table, constraints, sample)
-    plain = options.se in ("standard", "robust.sem", "bootstrap", "none") and options.information == "expected"
+    plain = options.se in ("standard", "robust.sem", "bootstrap", "none") and options.information != "first.order"
     plain = plain and not options.test.startswith("yuan")
-    limited = constraints.equalities or constraints.inequalities or any(np.isfinite(table.lower + table.upper))
-    if options.missing == "listwise" and plain and not options.cluster and not limited:
+    if options.missing == "listwise" and plain and not options.cluster:
         return _by_moments(options, table, constraints, sample)
-    if options.point != "ML" or options.se == "robust.sem":
-        what = f"estimator {options.estimator} does not take inequalities, bounds or equalities that are not linear"
-        raise SpecError(message(what, do='Take estimator="ML" or "MLR"'))
     return _by_rows(options, table, constraints, sample)
 
 

@@ -19,10 +19,11 @@ from alliancekit.numerics.distributions import normal_quantile
 from alliancekit.structural.constraints import read_constraints
 from alliancekit.structural.continuous.batch import ManyMoments, search_many
 from alliancekit.structural.continuous.fit import fit_complete
-from alliancekit.structural.continuous.objective import SampleMoments
-from alliancekit.structural.continuous.optimise import search
+from alliancekit.structural.continuous.objective import SampleMoments, evaluate, expected_information
+from alliancekit.structural.continuous.optimise import search, search_limited
 from alliancekit.structural.duplication import triangle
 from alliancekit.structural.estimates import StructuralEstimates
+from alliancekit.structural.likelihood.constrained import Limits
 from alliancekit.structural.table import number
 
 Floats = NDArray[np.float64]
@@ -154,18 +155,29 @@ def _piece(fit: StructuralEstimates, sources: list[np.random.SeedSequence]) -> F
         cov[:, i, j] = cov[:, j, i] = sums[:, p:] - mean[:, i] * mean[:, j]
         cov *= group.n / (group.n - 1) if unbiased else 1.0
         samples.append(ManyMoments(mean + group.mean, cov, group.n / total))
-    information = fit.information / (total - len(samples) * unbiased)
-    x, done = search_many(fit.model, samples, fit.constraints.linear, fit.x, information)
-    for r in np.flatnonzero(~done):
-        x[r] = _alone(fit, samples, int(r))
+    start = fit.x
+    found = evaluate(fit.model, [SampleMoments(m.mu, m.sigma, 1.0, 0.0) for m in fit.implied], start)
+    assert found is not None
+    shares = [SampleMoments(m.mu, m.sigma, s.weight, 0.0) for m, s in zip(fit.implied, samples, strict=True)]
+    x, done = search_many(
+        fit.model, samples, fit.constraints.linear, start, expected_information(fit.model, shares, found)
+    )
+    limits = Limits(fit.table, fit.constraints)
+    for r in np.flatnonzero(~done) if not limits.any else range(len(x)):
+        if not (done[r] and limits.hold(fit.constraints.linear.reduce(x[r]))):
+            x[r] = _alone(fit, samples, int(r), limits)
     return x
 
 
-def _alone(fit: StructuralEstimates, samples: list[ManyMoments], r: int) -> Floats:
+def _alone(fit: StructuralEstimates, samples: list[ManyMoments], r: int, limits: Limits) -> Floats:
     """Return the parameters of one sample by the search for single samples."""
     dets = [np.linalg.slogdet(s.cov[r]) for s in samples]
     if any(sign <= 0 for sign, _ in dets):
         return np.full(fit.x.size, np.nan)
     single = [SampleMoments(s.mean[r], s.cov[r], s.weight, float(d[1])) for s, d in zip(samples, dets, strict=True)]
-    found = search(fit.model, single, fit.constraints.linear, fit.x)
+    linear = fit.constraints.linear
+    if limits.any:
+        found = search_limited(fit.model, single, linear, fit.x, None, limits, float(fit.sample.n))
+    else:
+        found = search(fit.model, single, linear, fit.x)
     return found.point.x if found is not None and found.converged else np.full(fit.x.size, np.nan)

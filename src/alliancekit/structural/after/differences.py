@@ -105,7 +105,7 @@ def _factor_of_moments(larger: StructuralEstimates, x: Floats) -> float:
     """Return the scaling factor (Satorra and Bentler) of a test of moments at ``x``."""
     moved = replace(larger, x=x, implied=larger.model.moments(x))
     stacked = stacked_of(moved) if larger.stacked is None else _moved_slopes(moved, larger.stacked)
-    found = scale_test(larger.test, stacked, larger.constraints.linear.basis, "satorra.bentler")
+    found = scale_test(larger.test, stacked, larger.directions, "satorra.bentler")
     return float("nan") if found.factor is None else found.factor
 
 
