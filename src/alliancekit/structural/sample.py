@@ -85,7 +85,8 @@ def read_sample(
     ----------
     names : per group, its observed variables. missing : "listwise" leaves out rows in which one is missing, and warns
         with their number; "fiml" keeps all rows that have a value in a variable of the model and in all of
-        ``complete``, the covariates whose moments are those of the sample; "fiml.x" all that have any value.
+        ``complete``, the covariates whose moments are those of the sample; "fiml.x" all that have any value;
+        "pairwise" as "fiml", but for rows that have covariates only.
 
     Raises
     ------
@@ -103,9 +104,10 @@ def read_sample(
     members = [inside if codes is None else inside & (codes == label) for label in labels]
     lost = np.zeros(len(frame), dtype=bool)
     for own, mine in zip(names, members, strict=True):
-        gaps = np.isnan(values if own == wanted else values[:, [place[name] for name in own]])
+        counted = [name for name in own if name not in complete] if missing == "pairwise" else own
+        gaps = np.isnan(values if counted == wanted else values[:, [place[name] for name in counted]])
         lost |= mine & (gaps.any(axis=1) if missing == "listwise" else gaps.all(axis=1))
-    _account_lost(int(lost.sum()), len(frame), missing, dropped, stacklevel + 1)
+    _account_lost(int(lost.sum()), len(frame), missing, dropped, stacklevel + 1, "pairwise" if ordered else "fiml")
     kept = inside & ~lost
     _check_left(frame, wanted, kept, cluster)
     kept = _without_missing_covariates(values, kept, [place[name] for name in complete], missing, dropped, stacklevel)
@@ -166,7 +168,9 @@ def _values(frame: pd.DataFrame, wanted: tuple[str, ...], ordered: Sequence[str]
     return np.column_stack(columns)
 
 
-def _account_lost(lost: int, total: int, missing: str, dropped: list[tuple[str, int]], stacklevel: int) -> None:
+def _account_lost(
+    lost: int, total: int, missing: str, dropped: list[tuple[str, int]], stacklevel: int, instead: str
+) -> None:
     """Note rows that are left out for their missing values, and warn of them where they are incomplete."""
     if not lost:
         return
@@ -176,7 +180,7 @@ def _account_lost(lost: int, total: int, missing: str, dropped: list[tuple[str, 
     dropped.append(("missing in a variable of the model", lost))
     have = "has a missing value and is" if lost == 1 else "have a missing value and are"
     what = f"{lost} of {total} rows {have} left out"
-    do = 'Give missing="fiml" to use all rows, or missing="listwise" with a reason'
+    do = f'Give missing="{instead}" to use all rows, or missing="listwise" with a reason'
     warnings.warn(message(what, do=do), DesignWarning, stacklevel=stacklevel)
 
 
@@ -189,14 +193,15 @@ def _without_missing_covariates(
     stacklevel: int,
 ) -> NDArray[np.bool_]:
     """Leave out rows without a value of a covariate that is held at its sample moments, and warn with their number."""
-    if missing != "fiml" or not places:
+    if missing not in ("fiml", "pairwise") or not places:
         return kept
     gone = kept & np.isnan(values[:, places]).any(axis=1)
     if not gone.any():
         return kept
     dropped.append(("missing in a covariate", int(gone.sum())))
     what = f"{int(gone.sum())} rows have a missing value in a covariate and are left out"
-    warnings.warn(message(what, do='Give missing="fiml.x" to use them'), DesignWarning, stacklevel=stacklevel + 1)
+    do = 'Give missing="fiml.x" to use them' if missing == "fiml" else "Impute them to use these rows"
+    warnings.warn(message(what, do=do), DesignWarning, stacklevel=stacklevel + 1)
     return np.asarray(kept & ~gone)
 
 

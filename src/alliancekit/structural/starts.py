@@ -34,7 +34,7 @@ def starting_values(
         place = {name: i for i, name in enumerate(names[b - 1])}
         mean, cov = samples[b - 1]
         found = _loadings(table, rows, place, cov)
-        found |= _latent_means(table, rows, place, mean, found)
+        found |= _latent_means(table, rows, place, mean)
         pointed_at = {table.lhs[i] if table.op[i] == "~" else table.rhs[i] for i in rows if table.op[i] in ("~", "=~")}
         for i in rows:
             if table.free[i]:
@@ -98,10 +98,14 @@ def _latent_variance(table: ParameterTable, i: int, place: Mapping[str, int], co
 
 
 def _latent_means(
-    table: ParameterTable, rows: Sequence[int], place: Mapping[str, int], mean: Floats, loadings: Mapping[int, float]
+    table: ParameterTable, rows: Sequence[int], place: Mapping[str, int], mean: Floats
 ) -> dict[int, float]:
-    """Return starting values of free means of latent variables, by row: what the items with fixed intercepts say."""
-    free = {table.lhs[i]: i for i in rows if table.op[i] == "~1" and table.free[i] and table.lhs[i] not in place}
+    """Return starting values of free means of latent variables with known loadings, by row.
+
+    They are what the items with fixed intercepts say of them.
+    """
+    searched = {table.lhs[i] for i in rows if table.op[i] == "=~" and table.free[i]} | set(place)
+    free = {table.lhs[i]: i for i in rows if table.op[i] == "~1" and table.free[i] and table.lhs[i] not in searched}
     fixed = {table.lhs[i]: table.start[i] for i in rows if table.op[i] == "~1" and not table.free[i]}
     column = {name: k for k, name in enumerate(free)}
     measured = [i for i in rows if table.op[i] == "=~" and table.lhs[i] in free and table.rhs[i] in fixed]
@@ -112,8 +116,7 @@ def _latent_means(
     pattern = np.zeros((len(items), len(free)))
     for i in measured:
         if table.rhs[i] in line:
-            value = loadings.get(i, 1.0) if table.free[i] else table.start[i]
-            pattern[line[table.rhs[i]], column[table.lhs[i]]] = value
+            pattern[line[table.rhs[i]], column[table.lhs[i]]] = table.start[i]
     level = np.array([mean[place[name]] - fixed[name] for name in items])
     solved = np.linalg.lstsq(pattern, level, rcond=None)[0]
     return {i: float(value) for i, value in zip(free.values(), solved, strict=True) if np.isfinite(value)}

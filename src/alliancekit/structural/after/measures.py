@@ -51,8 +51,8 @@ def fit_measures(fit: StructuralEstimates) -> pd.Series:
     total = n - groups if unbiased else n
     out |= _rmsea(test.statistic, test.df, total, groups, "", 1.0)
     if scaled:
-        shifted = test.shift != 0.0
-        trace = test.df_scaled * float(test.factor or np.nan)
+        shifted = fit.options.test == "scaled.shifted"
+        trace = test.df_scaled * float(test.factor or np.nan) if test.df > 0 else 0.0
         of_scaled = (test.scaled, float(test.df)) if shifted else (test.statistic, trace)
         out |= _rmsea(*of_scaled, total, groups, "_scaled", 1.0)
     pair = _robust_pair(fit)
@@ -119,7 +119,9 @@ def _robust_pair(fit: StructuralEstimates) -> tuple[ModelTest, ModelTest] | None
 
 def _robust_incremental(test: ModelTest, base: ModelTest) -> dict[str, float]:
     c, c0 = float(test.factor or np.nan), float(base.factor or np.nan)
-    if np.isnan(c) or np.isnan(c0):
+    if test.df == 0:
+        return dict.fromkeys(("cfi_robust", "tli_robust", "nnfi_robust", "rni_robust"), 1.0)
+    if np.isnan(c) or np.isnan(c0) or base.scaled == base.df:
         return dict.fromkeys(("cfi_robust", "tli_robust", "nnfi_robust", "rni_robust"), float("nan"))
     gain, gain0 = test.scaled - test.df, base.scaled - base.df
     top, bottom = max(c * gain, 0.0), max(c * gain, c0 * gain0, 0.0)

@@ -51,7 +51,7 @@ def parts_of(structure: Structure, vector: Floats) -> dict[str, Floats]:
     }
 
 
-def frames_of(structure: Structure, vector: Floats, diagonal: float, end: str, means: bool) -> dict[str, pd.DataFrame]:
+def frames_of(structure: Structure, vector: Floats, diagonal: float, end: str) -> dict[str, pd.DataFrame]:
     """Return a vector of statistics as frames: cov, threshold, and where there are such, mean and slope."""
     parts, names = parts_of(structure, vector), list(structure.names)
     p = len(names)
@@ -62,13 +62,30 @@ def frames_of(structure: Structure, vector: Floats, diagonal: float, end: str, m
     numeric = np.flatnonzero(~structure.ordinal)
     cov[numeric, numeric] = parts["variance"]
     out = {f"cov{end}": pd.DataFrame(cov, index=names, columns=names)}
-    if means:
-        frame = pd.DataFrame({"mean": parts["mean"]}, index=[names[i] for i in numeric])
-        out |= {f"mean{end}": frame} if len(numeric) else {}
+    if len(numeric):
+        out[f"mean{end}"] = pd.DataFrame({"mean": parts["mean"]}, index=[names[i] for i in numeric])
     out[f"threshold{end}"] = pd.DataFrame({"threshold": parts["threshold"]}, index=threshold_names(structure))
     if len(structure.given):
         given = [structure.block.observed[i] for i in structure.given]
         out[f"slope{end}"] = pd.DataFrame(parts["slope"], index=names, columns=given)
+    return out
+
+
+def implied_frames(fit: StructuralEstimates) -> dict[str, pd.DataFrame]:
+    """Return the statistics that the model implies, as frames by name."""
+    out: dict[str, pd.DataFrame] = {}
+    own = own_fit(fit)
+    for structure, at, end in zip(own.structures, own.at, endings(fit), strict=True):
+        out |= frames_of(structure, at.vector, 1.0, end)
+    return out
+
+
+def sample_frames(fit: StructuralEstimates) -> dict[str, pd.DataFrame]:
+    """Return the statistics that the model was fitted to, as frames by name."""
+    out: dict[str, pd.DataFrame] = {}
+    own = own_fit(fit)
+    for structure, target, end in zip(own.structures, own.targets, endings(fit), strict=True):
+        out |= frames_of(structure, target.observed, 1.0, end)
     return out
 
 
@@ -87,7 +104,7 @@ def residual_frames(
         gap = target.observed - at.vector
         if spreads is not None:
             gap = _over(gap, spreads[g], NEAR_Z if z else NEAR)
-        found = frames_of(structure, gap, 0.0, end, True)
+        found = frames_of(structure, gap, 0.0, end)
         if spreads is None and kind != "raw":
             found |= _correlations(fit.saturated[g], fit.implied[g], structure, kind, end)
         out |= found
