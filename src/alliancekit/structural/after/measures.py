@@ -31,14 +31,16 @@ def fit_measures(fit: StructuralEstimates) -> pd.Series:
     """Return every fit measure as a series; see ``StructuralFit.fit_measures``."""
     out: dict[str, float] = {"npar": fit.n_parameters, "fmin": fit.fmin}
     test, base, n, groups = fit.test, fit.baseline, fit.sample.n, len(fit.sample.groups)
-    out |= {"chisq": test.statistic, "df": test.df, "pvalue": _upper(test.statistic, test.df)}
+    plain = fit.options.point == "ULS"  # unscaled, it is no chi-square
+    out |= {"chisq": test.statistic, "df": test.df}
+    out["pvalue"] = np.nan if plain else _upper(test.statistic, test.df)
     scaled = test.factor is not None
     if scaled:
         out |= {"chisq_scaled": test.scaled, "df_scaled": test.df_scaled}
         out["pvalue_scaled"] = _upper(test.scaled, test.df_scaled)
         out["chisq_scaling_factor"] = float(test.factor or np.nan)
     out |= {"baseline_chisq": base.statistic, "baseline_df": base.df}
-    out["baseline_pvalue"] = _upper(base.statistic, base.df)
+    out["baseline_pvalue"] = np.nan if plain else _upper(base.statistic, base.df)
     if scaled:
         out |= {"baseline_chisq_scaled": base.scaled, "baseline_df_scaled": base.df_scaled}
         out["baseline_pvalue_scaled"] = _upper(base.scaled, base.df_scaled)

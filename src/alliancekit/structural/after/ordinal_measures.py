@@ -27,6 +27,8 @@ def robust_pair(fit: StructuralEstimates) -> tuple[ModelTest, ModelTest] | None:
     undefined = (ModelTest(np.nan, fit.test.df, np.nan), ModelTest(np.nan, fit.baseline.df, np.nan))
     if any(len(s.given) or not s.ordinal.all() for s in own.structures) or not np.isfinite(own.inverse).all():
         return undefined
+    if _correlations_df(fit) != fit.test.df:
+        return undefined
     groups = []
     for structure, statistics, target, at in zip(own.structures, own.statistics, own.targets, own.at, strict=True):
         p = len(structure.own)
@@ -41,6 +43,18 @@ def robust_pair(fit: StructuralEstimates) -> tuple[ModelTest, ModelTest] | None:
     return categorical_fit(groups, own.inverse, fit.test.df) or undefined
 
 
+def _correlations_df(fit: StructuralEstimates) -> int:
+    """Return the df of the model of the correlations alone; those of the whole model unless thresholds are tied."""
+    slopes, pairs = [], 0
+    for structure, at in zip(own_fit(fit).structures, own_fit(fit).at, strict=True):
+        p = len(structure.own)
+        pairs += p * (p - 1) // 2
+        slopes.append(at.jacobian[len(structure.owner) :])
+    D = np.concatenate(slopes) @ fit.constraints.linear.basis
+    size = np.sqrt((D**2).sum(axis=0))
+    return pairs - int(np.linalg.matrix_rank(D[:, size > 0] / size[size > 0], tol=1e-8))
+
+
 def residual_measures(fit: StructuralEstimates) -> dict[str, float]:
     """Return RMR, SRMR and CRMR, averaged over groups by their rows; with thresholds, and without ("nomean")."""
     own = own_fit(fit)
@@ -49,8 +63,8 @@ def residual_measures(fit: StructuralEstimates) -> dict[str, float]:
     for structure, target, at, sample, model in zip(
         own.structures, own.targets, own.at, fit.saturated, fit.implied, strict=True
     ):
-        p = len(structure.own)
-        one, other = pairs_of(p)
+        one, other = pairs_of(len(structure.own))
+        p = len(structure.own) + len(structure.given)  # lavaan counts the zeros of covariates, too
         counted = np.flatnonzero(structure.ordinal[structure.owner])
         levels = (target.observed - at.vector)[counted]
         s, m = np.sqrt(sample.sigma.diagonal()), np.sqrt(model.sigma.diagonal())

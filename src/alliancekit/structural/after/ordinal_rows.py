@@ -103,7 +103,8 @@ def extra_slopes(fit: StructuralEstimates, extra: Sequence[Candidate]) -> tuple[
     own = own_fit(fit)
     pieces = []
     for b, (structure, at) in enumerate(zip(own.structures, own.at, strict=True), start=1):
-        mine = [(number, c) for number, c in enumerate(extra) if c.block == b]
+        given = {structure.block.observed[i] for i in structure.given}
+        mine = [(number, c) for number, c in enumerate(extra) if c.block == b and c.lhs not in given]
         found = np.zeros((len(at.vector), len(extra)))
         if mine:
             found[:, [number for number, _ in mine]] = _slopes(fit, structure, at, [c for _, c in mine])

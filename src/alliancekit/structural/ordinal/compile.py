@@ -76,9 +76,11 @@ def _structure(table: ParameterTable, b: int, block: BlockModel, sizes: Integers
     pattern[block.directed.rows, block.directed.columns] = True
     chained = bool(pattern[:, own[ordinal]].any())
     free_scales = [] if theta else free_scales
+    free = set(table.variables(b).exogenous)
+    outside = np.array([name in free for name in names], dtype=bool)
     vectors = (vector_of(thresholds), vector_of(free_scales))
     return Structure(
-        block, own, covariates, names, ordinal, owner, cuts, vectors[0], scales, vectors[1], theta, chained
+        block, own, covariates, names, ordinal, owner, cuts, vectors[0], scales, vectors[1], theta, chained, outside
     )
 
 

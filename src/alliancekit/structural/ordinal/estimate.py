@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from alliancekit.core.errors import FitError, message
 from alliancekit.structural.constraints import Linear
 from alliancekit.structural.ordinal.search import Optimum, Target, search
-from alliancekit.structural.ordinal.statistics import Statistics
+from alliancekit.structural.ordinal.statistics import Statistics, pairs_of
 from alliancekit.structural.ordinal.structure import At, Structure, evaluate
 
 Floats = NDArray[np.float64]
@@ -133,20 +133,22 @@ def invert(information: Floats, linear: Linear) -> Floats:
 
 
 def independence(fit: OrdinalFit) -> tuple[float, int, list[Floats]]:
-    """Return the criterion of the model of uncorrelated variables, its df, and which statistics it frees, by group."""
+    """Return the criterion of the model of uncorrelated variables, its df, and which statistics it frees, by group.
+
+    Covariates stay correlated with each other.
+    """
     value, df, slopes = 0.0, 0, []
     for structure, target in zip(fit.structures, fit.targets, strict=True):
-        p = len(structure.own)
+        one, other = pairs_of(len(structure.own))
         m = len(target.observed)
-        pairs = p * (p - 1) // 2
-        D = np.eye(m)[:, : m - pairs]
-        gap = target.observed.copy()
+        fixed = np.zeros(m, dtype=bool)
+        fixed[m - len(one) :] = ~(structure.outside[one] & structure.outside[other])
+        D = np.eye(m)[:, ~fixed]
+        gap = np.where(fixed, target.observed, 0.0)
         if target.weight.ndim == 2:
-            weighted = target.weight[:, : m - pairs]
-            gap -= D @ np.linalg.solve(weighted[: m - pairs], weighted.T @ target.observed)
-        else:
-            gap[: m - pairs] = 0.0
+            weighted = target.weight[:, ~fixed]
+            gap = target.observed - D @ np.linalg.solve(weighted[~fixed], weighted.T @ target.observed)
         value += target.share * float(gap @ target.weigh(gap))
-        df += pairs
+        df += int(fixed.sum())
         slopes.append(D)
     return value, df, slopes

@@ -74,13 +74,13 @@ def _columns(
 
 
 def _moments(group: GroupSample, given: tuple[str, ...], covariates: Floats) -> tuple[Floats, Floats]:
-    """Return mean and covariance of all observed variables, zero but for covariates."""
+    """Return mean and covariance (divisor n - 1, as in lavaan) of all observed variables, zero but for covariates."""
     p = len(group.names)
     mean, cov = np.zeros(p), np.zeros((p, p))
     places = [group.names.index(name) for name in given]
     mean[places] = covariates.mean(axis=0)
     centred = covariates - mean[places]
-    cov[np.ix_(places, places)] = centred.T @ centred / len(covariates)
+    cov[np.ix_(places, places)] = centred.T @ centred / (len(covariates) - 1)
     return mean, cov
 
 

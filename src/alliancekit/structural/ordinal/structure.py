@@ -39,7 +39,8 @@ class Structure:
         and of the covariates among those of the block. names : of the modelled variables. ordinal : (p,).
     owner : (t,) which modelled variable each threshold (or mean) belongs to. cuts : (t,) fixed thresholds, 0 of
         numeric variables. thresholds : the free ones. scales : (p,) fixed scales. free_scales : the free ones.
-    theta : the parameterisation. chained : whether ordinal variables predict something.
+    theta : the parameterisation. chained : whether ordinal variables predict something. outside : (p,) covariates
+        whose covariances are free, which stay so in the model of independence.
     """
 
     block: BlockModel
@@ -54,6 +55,7 @@ class Structure:
     free_scales: Vector
     theta: bool
     chained: bool
+    outside: Booleans
 
 
 @dataclass(frozen=True, eq=False, slots=True)
