@@ -111,6 +111,8 @@ def compare_implied(case: tuple[str, str, str], reference: dict[str, Any]) -> No
         assert_close(moments.sigma, part["cov"]["values"], "estimate", "implied covariances")
         if part.get("mean"):
             assert_close(moments.mu, list(part["mean"].values()), "estimate", "implied means")
+        if part.get("th"):
+            assert_close(f.implied()["threshold"]["threshold"], list(part["th"].values()), "estimate", "thresholds")
 
 
 COMPARE: dict[str, Any] = {
