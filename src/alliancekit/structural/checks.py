@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 from scipy.linalg import lapack
 
 from alliancekit.core.errors import DesignError, check_columns, message
 from alliancekit.structural.estimates import StructuralEstimates
 from alliancekit.structural.model import observed_names
 from alliancekit.structural.table import ParameterTable
+
+Floats = NDArray[np.float64]
 
 
 def check_variables(table: ParameterTable, frame: pd.DataFrame) -> None:
@@ -67,14 +70,15 @@ def _identified(fit: StructuralEstimates) -> list[str]:
 def _admissible(fit: StructuralEstimates) -> list[str]:
     """Name negative variances, and latent covariance matrices that are not positive semidefinite."""
     found = []
-    for b, (block, part) in enumerate(zip(fit.model.blocks, fit.model.parts(fit.x), strict=True)):
+    for b, (block, implied) in enumerate(zip(fit.model.blocks, fit.implied, strict=True)):
         group = fit.table.group_labels[b // fit.table.n_levels]
         where = f"group '{group}'" if group else ""
         S = block.S.copy()
         c = block.covariances
         S[c.rows, c.columns] = S[c.columns, c.rows] = fit.x[c.parameters]
         names = (*block.observed, *block.latent)
-        negative = [names[i] for i in range(len(names)) if S[i, i] < -1e-8 * max(abs(part.sigma).max(), 1e-300)]
+        below = S.diagonal() < -1e-8 * max(float(np.abs(implied.sigma).max()), 1e-300)
+        negative = [names[i] for i in np.flatnonzero(below)]
         if negative:
             what = f"negative variance (Heywood case): {', '.join(negative)}"
             do = "The model may be wrong, an item redundant, or the sample small; look before you fix it at zero"
@@ -84,7 +88,14 @@ def _admissible(fit: StructuralEstimates) -> list[str]:
         inside = [i for i in range(p) if names[i] not in fit.options.auxiliary]
         for kind, own in (("latent variables", list(range(p, len(names)))), ("residuals", inside)):
             matrix = S[np.ix_(own, own)]
-            if matrix.size and np.linalg.eigvalsh(matrix)[0] < -1e-8 * max(float(np.abs(matrix).max()), 1e-300):
+            if _is_indefinite(matrix):
                 what = f"the covariance matrix of the {kind} is not positive definite: a correlation is beyond one"
                 found.append(message(what, where=where, do="Two of them may be the same; look at the correlations"))
     return found
+
+
+def _is_indefinite(matrix: Floats) -> bool:
+    """Return whether a covariance matrix has a negative eigenvalue, beyond rounding."""
+    if not matrix.size or not lapack.dpotrf(matrix, lower=1)[1]:
+        return False
+    return bool(np.linalg.eigvalsh(matrix)[0] < -1e-8 * max(float(np.abs(matrix).max()), 1e-300))

@@ -208,28 +208,30 @@ def _without_missing_covariates(
 def _group(label: str, names: tuple[str, ...], rows: Floats, clusters: NDArray[np.generic] | None) -> GroupSample:
     where = f"group '{label}'" if label else ""
     n, p = rows.shape
-    complete = not np.isnan(rows).any()
-    _check_varying(names, rows, complete, where)
-    if complete and n <= p:
+    if not n or np.isnan(rows).any():
+        _check_varying(names, rows, where)
+        return GroupSample(label, names, n, np.nanmean(rows, axis=0), np.full((p, p), np.nan), rows, clusters)
+    mean = rows.mean(axis=0)
+    centred = rows - mean
+    cov = centred.T @ centred / n
+    if (cov.diagonal() <= 1e-20 * mean**2).any():
+        _check_varying(names, rows, where)
+    if n <= p:
         what = f"{n} rows for {p} variables: their covariance matrix is singular"
         raise DesignError(message(what, where=where, do="More rows or fewer variables are needed"))
-    mean = rows.mean(axis=0) if complete else np.nanmean(rows, axis=0)
-    centred = rows - mean
-    cov = centred.T @ centred / n if complete else np.full((p, p), np.nan)
-    if complete:
-        _check_rank(names, cov, where)
+    _check_rank(names, cov, where)
     return GroupSample(label, names, n, mean, cov, rows, clusters)
 
 
-def _check_varying(names: tuple[str, ...], rows: Floats, complete: bool, where: str) -> None:
+def _check_varying(names: tuple[str, ...], rows: Floats, where: str) -> None:
     """Raise DesignError where a variable has no value, or the same in all rows."""
     known = np.isfinite(rows).any(axis=0) if len(rows) else np.zeros(len(names), dtype=bool)
     if not known.all():
         what = f"'{names[int(np.argmin(known))]}' has no value in the rows used"
         raise DesignError(message(what, where=where, do="Leave it out of the model, or check the data"))
-    low, high = (rows.min(axis=0), rows.max(axis=0)) if complete else (np.nanmin(rows, axis=0), np.nanmax(rows, axis=0))
-    if (low == high).any():
-        what = f"'{names[int(np.argmax(low == high))]}' has the same value in every row"
+    constant = np.nanmin(rows, axis=0) == np.nanmax(rows, axis=0)
+    if constant.any():
+        what = f"'{names[int(np.argmax(constant))]}' has the same value in every row"
         raise DesignError(message(what, where=where, do="What does not vary has no covariances"))
 
 

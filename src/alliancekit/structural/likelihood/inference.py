@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.linalg import lapack
 
 from alliancekit.structural.likelihood.contract import Block, Likelihood, Mapping
 from alliancekit.structural.likelihood.search import parameter_information
@@ -102,8 +103,16 @@ def inverse_information(information: Floats, basis: Floats | None = None) -> Flo
     scaled = inner / np.outer(scale, scale)
     if inner.size == 0:
         return np.zeros_like(information)
-    if not np.isfinite(scaled).all() or np.linalg.cond(scaled) > 1e14:
+    if not np.isfinite(scaled).all():
         return np.full_like(information, np.nan)
-    out = np.linalg.inv(scaled) / np.outer(scale, scale)
+    factor, failed = lapack.dpotrf(scaled, lower=1)
+    if not failed and factor.diagonal().min() > 1e-3:
+        inverse = np.tril(lapack.dpotri(factor, lower=1)[0])
+        inverse += np.tril(inverse, -1).T
+    elif np.linalg.cond(scaled) > 1e14:
+        return np.full_like(information, np.nan)
+    else:
+        inverse = np.linalg.inv(scaled)
+    out = inverse / np.outer(scale, scale)
     out = (out + out.T) / 2
     return out if basis is None else np.asarray(basis @ out @ basis.T)
