@@ -202,12 +202,13 @@ def add_gradient(out: Floats, block: BlockModel, part: Parts, slope: Moments) ->
 def factors_of(block: BlockModel, part: Parts) -> tuple[Ints, Floats, Floats, Floats]:
     """Return parameters (k,), U and V (p, k) with d Sigma = u v' + v u', and d mu (p, k)."""
     d, c, i = block.directed, block.covariances, block.intercepts
-    p = len(block.observed)
-    half = np.where(c.rows == c.columns, 0.5, 1.0)
-    nothing = np.zeros((p, i.rows.size))
-    U = np.hstack([part.FB[:, d.rows], part.FB[:, c.rows], nothing])
-    V = np.hstack([part.spread[:, d.columns], part.FB[:, c.columns] * half, nothing])
-    by_mean = np.hstack([part.FB[:, d.rows] * part.levels[d.columns], np.zeros((p, c.rows.size)), part.FB[:, i.rows]])
+    first, second = d.rows.size, d.rows.size + c.rows.size
+    U, V, by_mean = np.zeros((3, len(block.observed), second + i.rows.size))
+    U[:, :first], U[:, first:second] = part.FB[:, d.rows], part.FB[:, c.rows]
+    V[:, :first] = part.spread[:, d.columns]
+    V[:, first:second] = part.FB[:, c.columns] * np.where(c.rows == c.columns, 0.5, 1.0)
+    by_mean[:, :first] = U[:, :first] * part.levels[d.columns]
+    by_mean[:, second:] = part.FB[:, i.rows]
     return np.concatenate([d.parameters, c.parameters, i.parameters]), U, V, by_mean
 
 

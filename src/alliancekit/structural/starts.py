@@ -137,21 +137,28 @@ def _loadings(table: ParameterTable, rows: Sequence[int], place: Mapping[str, in
         fixed = [k for k, i in enumerate(known) if not table.free[i] and table.start[i] != 0]
         first = fixed[0] if fixed else 0
         scale = table.start[known[first]] if fixed else _unit(S)
-        for k, i in enumerate(known):
-            if not table.free[i]:
-                continue
-            others = [j for j in range(len(known)) if j not in (first, k)]
-            ratio = 1.0 if k == first else _ratio(S, first, k, others)
-            out[i] = ratio * scale
+        ratios = _ratios(S, first)
+        for i, ratio in zip(known, ratios, strict=True):
+            if table.free[i]:
+                out[i] = ratio * scale
     return out
 
 
-def _ratio(S: Floats, first: int, k: int, others: Sequence[int]) -> float:
-    if not others:
-        return float(np.sign(S[first, k]) or 1.0) * float(np.sqrt(S[k, k] / S[first, first]))
-    top, bottom = float(S[first, others] @ S[k, others]), float(S[first, others] @ S[first, others])
-    limit = 3.0 * float(np.sqrt(S[k, k] / S[first, first]))
-    return float(np.clip(top / bottom, -limit, limit)) if bottom > 0 else 1.0
+def _ratios(S: Floats, first: int) -> list[float]:
+    """Return the loadings of all items in units of the first one's: by the other items as instruments."""
+    size = np.sqrt(S.diagonal())
+    R = S / np.outer(size, size)  # sums over items of different units would lose the small ones
+    line = R[first].copy()
+    if len(S) < 3:
+        ratios = np.where(line < 0, -1.0, 1.0)
+    else:
+        line[first] = 0.0
+        top = R @ line - line
+        bottom = line @ line - line**2
+        safe = np.where(bottom > 0, bottom, 1.0)
+        ratios = np.where(bottom > 0, np.clip(top / safe, -3.0, 3.0), 1.0)
+    ratios[first] = 1.0
+    return [float(ratio) for ratio in ratios * size / size[first]]
 
 
 def _unit(S: Floats) -> float:

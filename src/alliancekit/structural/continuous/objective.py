@@ -61,9 +61,10 @@ def inverse_of(matrix: Floats) -> tuple[Floats, Floats] | None:
     factor, failed = lapack.dpotrf(matrix, lower=1)
     if failed:
         return None
-    inverse, _ = lapack.dpotri(factor, lower=1)
-    lower = np.tril(inverse)
-    return lower + np.tril(inverse, -1).T, factor.diagonal()
+    lower, _ = lapack.dpotri(factor, lower=1)
+    inverse = lower + lower.T
+    inverse.flat[:: len(inverse) + 1] *= 0.5
+    return inverse, factor.diagonal()
 
 
 def gradient(model: Model, samples: Sequence[SampleMoments], point: Point) -> Floats:

@@ -107,8 +107,9 @@ def inverse_information(information: Floats, basis: Floats | None = None) -> Flo
         return np.full_like(information, np.nan)
     factor, failed = lapack.dpotrf(scaled, lower=1)
     if not failed and factor.diagonal().min() > 1e-3:
-        inverse = np.tril(lapack.dpotri(factor, lower=1)[0])
-        inverse += np.tril(inverse, -1).T
+        lower = lapack.dpotri(factor, lower=1)[0]
+        inverse = lower + lower.T
+        inverse.flat[:: len(inverse) + 1] *= 0.5
     elif np.linalg.cond(scaled) > 1e14:
         return np.full_like(information, np.nan)
     else:
