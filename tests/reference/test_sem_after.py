@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from tests.reference.sem_after import COMPARE, after, compare_lrt
+from tests.reference.sem_after_ordinal import ORDINAL
 from tests.reference.sem_cases import FAMILIES, HERE, fit
-from tests.reference.sem_ordinal import ORDINAL
 
 Case = tuple[str, str, str]
 FOLDERS = [
