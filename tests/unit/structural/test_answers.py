@@ -227,18 +227,18 @@ def test_units_of_the_variables_do_not_matter(data: pd.DataFrame, options: dict[
     units = pd.Series([1e4, 1e-4, 1.0, 1e3, 1e-3, 1e2], list("abcdeh"))
     one, other = ak.cfa(MODEL, items, **options), ak.cfa(MODEL, items * units, **options)
     found = [fit.modification_indices().head(8) for fit in (one, other)]
-    np.testing.assert_allclose(found[0]["mi"], found[1]["mi"], rtol=1e-6)
-    np.testing.assert_allclose(found[0]["sepc_all"], found[1]["sepc_all"], rtol=1e-6)
+    np.testing.assert_allclose(found[0]["mi"], found[1]["mi"], rtol=1e-5)
+    np.testing.assert_allclose(found[0]["sepc_all"], found[1]["sepc_all"], rtol=1e-5)
     z = [fit.residual_matrix(z=True)["cov"].to_numpy()[np.tril_indices(6, -1)] for fit in (one, other)]
     np.testing.assert_allclose(z[0], z[1], atol=1e-5)
     for method in ("regression", "bartlett"):
         scores = [fit.factor_scores(method) for fit in (one, other)]
         np.testing.assert_allclose(*[(s / s.std()).to_numpy() for s in scores], atol=1e-6)
-    tied = "f =~ a + b + c\ng =~ d + e + h\nf ~~ 0*g"
+    freer = MODEL + "\na ~~ d"
     if options.get("estimator") == "MLR":
         for method in ("satorra.bentler.2001", "satorra.bentler.2010"):
             pair = [
-                ak.compare(fit, ak.cfa(tied, d, **options), method=method).tidy()["chisq_diff"].iloc[1]
+                ak.compare(fit, ak.cfa(freer, d, **options), method=method).tidy()["chisq_diff"].iloc[1]
                 for fit, d in ((one, items), (other, items * units))
             ]
-            assert pair[0] == pytest.approx(pair[1], rel=1e-6)
+            assert pair[0] == pytest.approx(pair[1], rel=1e-5)
