@@ -22,17 +22,19 @@ def find_ordered(frame: pd.DataFrame, roles: Variables, ordered: bool | str | Se
 
     Parameters
     ----------
-    ordered : True: all observed variables but covariates; or names.
+    ordered : True: all observed variables but covariates; or names. Columns that the model does not have are ignored.
 
     Raises
     ------
-    SpecError : a name that is no variable of the model, or is a covariate.
+    SpecError : a name that is no variable of the model and no column, or is a covariate.
     """
     dependent = roles.endogenous
     if ordered is True:
         return dependent
     asked = [ordered] if isinstance(ordered, str) else list(ordered or ())
     for name in asked:
+        if name in frame.columns and name not in roles.observed:
+            continue
         if name in roles.exogenous:
             what = f"'{name}' is in ordered= and a covariate, whose distribution is not modelled"
             raise SpecError(message(what, do="Leave it out of ordered=; it is used as a number"))

@@ -20,7 +20,7 @@ ROBUST = ("satorra.bentler", "scaled.shifted")
 
 
 def robust_pair(fit: StructuralEstimates) -> tuple[ModelTest, ModelTest] | None:
-    """Return the tests behind the robust measures; NaN where these are not defined, None where they are not asked for."""
+    """Return the tests behind the robust measures; NaN where they are not defined, None where there are none."""
     if fit.options.test not in ROBUST:
         return None
     own = own_fit(fit)

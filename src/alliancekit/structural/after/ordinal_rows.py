@@ -137,10 +137,10 @@ def _slopes(fit: StructuralEstimates, structure: Structure, at: At, extra: Seque
             lists["~"].append((row, column, k))
             values[k] = now.A[row, column]
     directed, covariances, intercepts = (_entries(lists[key]) for key in ("~", "~~", "~1"))
-    parts = {"directed": directed, "covariances": covariances, "intercepts": intercepts}
     ordinal = set(structure.own[structure.ordinal].tolist())
     chained = structure.chained or bool(ordinal & set(directed.columns.tolist()))
-    baked = replace(block, A=now.A, S=at.S, m=now.m, direct=False, **parts)
+    baked = replace(block, A=now.A, S=at.S, m=now.m, direct=False)
+    baked = replace(baked, directed=directed, covariances=covariances, intercepts=intercepts)
     cuts = structure.cuts.copy()
     cuts[structure.thresholds.places] = fit.x[structure.thresholds.parameters]
     wider = widen(replace(structure, cuts=cuts, scales=at.scales, chained=chained), baked, scales)

@@ -45,7 +45,9 @@ def ordinal_rows_scores(fit: StructuralEstimates, g: int, rows: Floats, method: 
     centre = now.m[y] + known[:, x] @ now.A[np.ix_(y, x)].T + known[:, numeric] @ now.A[np.ix_(y, numeric)].T
     means = (now.B @ now.m)[latent] + known[:, x] @ now.B[np.ix_(latent, x)].T
     spread = (now.B @ at.S @ now.B.T)[np.ix_(latent, latent)]
-    found = Measurement(now.A[np.ix_(y, latent)], np.sqrt(variances), cuts_of(structure, fit.x), structure.ordinal, spread)
+    found = Measurement(
+        now.A[np.ix_(y, latent)], np.sqrt(variances), cuts_of(structure, fit.x), structure.ordinal, spread
+    )
     return modal_scores(found, rows[:, y], centre, means, prior=method not in ("ml", "bartlett"))
 
 
@@ -88,9 +90,10 @@ def ordinal_reliability(fit: StructuralEstimates, g: int) -> dict[str, dict[str,
     structure, at, statistics = own.structures[g], own.at[g], own.statistics[g]
     block, now = fit.model.blocks[g], whole(fit.model.blocks[g], fit.x)
     scaled = _scaled(now, structure, at.scales)
-    sample, model = (_total(block, structure, now, moments) for moments in (
-        (statistics.covariance, statistics.margins.slopes), (at.sigma, at.slopes)
-    ))
+    sample, model = (
+        _total(block, structure, now, moments)
+        for moments in ((statistics.covariance, statistics.margins.slopes), (at.sigma, at.slopes))
+    )
     found, implied = omega(block, scaled, sample), omega(block, scaled, model)
     alphas, extracted = alpha(block, sample), average_variance_extracted(block, scaled, sample)
     out = {}
@@ -115,9 +118,7 @@ def _scaled(now: Whole, structure: Structure, scales: Floats) -> Whole:
     return replace(now, A=A)
 
 
-def _total(
-    block: BlockModel, structure: Structure, now: Whole, moments: tuple[Floats, Floats]
-) -> Floats:
+def _total(block: BlockModel, structure: Structure, now: Whole, moments: tuple[Floats, Floats]) -> Floats:
     """Return covariances (v, v) of all observed variables, what covariates bring included."""
     conditional, slopes = moments
     p = len(block.observed)

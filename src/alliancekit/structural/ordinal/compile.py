@@ -41,7 +41,8 @@ def compile_structures(
     SpecError : thresholds are missing or too many.
     """
     return tuple(
-        _structure(table, b, block, own, theta) for b, (block, own) in enumerate(zip(model.blocks, sizes, strict=True), 1)
+        _structure(table, b, block, own, theta)
+        for b, (block, own) in enumerate(zip(model.blocks, sizes, strict=True), 1)
     )
 
 
@@ -76,8 +77,8 @@ def _structure(table: ParameterTable, b: int, block: BlockModel, sizes: Integers
     pattern[block.directed.rows, block.directed.columns] = True
     chained = bool(pattern[:, own[ordinal]].any())
     free_scales = [] if theta else free_scales
-    free = set(table.variables(b).exogenous)
-    outside = np.array([name in free for name in names], dtype=bool)
+    covariates_too = set(table.variables(b).exogenous)
+    outside = np.array([name in covariates_too for name in names], dtype=np.bool_)
     vectors = (vector_of(thresholds), vector_of(free_scales))
     return Structure(
         block, own, covariates, names, ordinal, owner, cuts, vectors[0], scales, vectors[1], theta, chained, outside

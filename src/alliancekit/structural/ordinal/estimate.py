@@ -1,7 +1,7 @@
 """A fitted model of ordinal and mixed variables: estimates, uncertainty, tests, and what they were made from.
 
-WLS: Muthén (1984), Psychometrika 49, 115-132; DWLS and ULS with robust standard errors and scaled tests: Muthén, du Toit
-& Spisic (1997); Asparouhov & Muthén (2010).
+WLS: Muthén (1984), Psychometrika 49, 115-132; DWLS and ULS with robust standard errors and scaled tests: Muthén, du
+Toit & Spisic (1997); Asparouhov & Muthén (2010), both Mplus technical reports.
 """
 
 from __future__ import annotations
@@ -68,8 +68,8 @@ def weights_of(point: str, statistics: Statistics) -> Floats:
     scaled = gamma / np.outer(scale, scale)
     values = np.linalg.eigvalsh(scaled)
     if values[0] <= 1e-12 * values[-1]:
-        m = len(variances)
-        what = f"WLS needs the inverse of the covariance matrix of {m} statistics, which is singular with {statistics.n} rows"
+        have = f"{len(variances)} statistics of {statistics.n} rows"
+        what = f"WLS needs the inverse of the covariance matrix of {have}, which is singular"
         raise FitError(message(what, do='Take estimator="WLSMV"'))
     return np.asarray(np.linalg.inv(scaled) / np.outer(scale, scale))
 

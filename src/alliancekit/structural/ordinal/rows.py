@@ -66,7 +66,7 @@ def _polychoric(margins: Margins, i: int, j: int, known: NDArray[np.bool_]) -> R
         state["bend"] = d2 * inverse - state["score"] ** 2
         return state["score"].sum(keepdims=True), state["bend"].sum(keepdims=True)
 
-    found, _ = find_roots(evaluate, np.array([_spearman(margins, i, j, known)]), BOUND)
+    found, _ = find_roots(evaluate, np.array([_code_correlation(margins, i, j, known)]), BOUND)
     evaluate(found)
     rho, inverse = float(found[0]), state["inverse"]
     score = np.zeros(len(known))
@@ -85,10 +85,12 @@ def _relative_slope(x: Floats, y: Floats, rho: Floats) -> Floats:
     return np.asarray(np.where(finite, found, 0.0))
 
 
-def _spearman(margins: Margins, i: int, j: int, known: NDArray[np.bool_]) -> float:
+def _code_correlation(margins: Margins, i: int, j: int, known: NDArray[np.bool_]) -> float:
     """Return the correlation of the codes, to start from."""
-    found = np.corrcoef(margins.codes[known][:, [i, j]].T)[0, 1]
-    return float(found) if np.isfinite(found) else 0.0
+    codes = margins.codes[known][:, [i, j]].astype(np.float64)
+    centred = codes - codes.mean(axis=0)
+    size = float(np.sqrt((centred[:, 0] ** 2).sum() * (centred[:, 1] ** 2).sum()))
+    return float(centred[:, 0] @ centred[:, 1]) / size if size > 0 else 0.0
 
 
 def _at_limits(
@@ -105,9 +107,7 @@ def _at_limits(
     return out[0], out[1]
 
 
-def _ordinal_scores(
-    margins: Margins, i: int, known: NDArray[np.bool_], slopes: tuple[Floats, Floats]
-) -> Floats:
+def _ordinal_scores(margins: Margins, i: int, known: NDArray[np.bool_], slopes: tuple[Floats, Floats]) -> Floats:
     """Return scores of thresholds and slopes (n, K - 1 + q), from those of the upper and (less) the lower limits."""
     k, q = int(margins.widths[i]), margins.slopes.shape[1]
     out = np.zeros((len(known), k + q))

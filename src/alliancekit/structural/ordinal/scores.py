@@ -51,17 +51,20 @@ def modal_scores(found: Measurement, rows: Floats, centre: Floats, means: Floats
     means = np.broadcast_to(means, (n, k))
     centre = np.broadcast_to(centre, rows.shape)
     known = np.isfinite(rows)
-    precision = np.linalg.pinv(found.spread, hermitian=True) if prior else FLAT * np.eye(k)
+    precision: Floats = FLAT * np.eye(k)
+    if prior:
+        precision = np.asarray(np.linalg.pinv(found.spread, hermitian=True), dtype=np.float64)
     eta = np.array(means)
     value, slope, curve = _look(found, rows, known, centre, means, precision, eta)
+    gain: Floats = np.full(n, np.inf)
     for _ in range(100):
-        step = -np.linalg.solve(curve, slope[:, :, None])[:, :, 0]
-        gain = -np.einsum("ni,ni->n", slope, step)
+        step: Floats = np.asarray(-np.linalg.solve(curve, slope[:, :, None])[:, :, 0], dtype=np.float64)
+        gain = np.asarray(-np.einsum("ni,ni->n", slope, step))
         if (gain < 1e-14).all():
             break
         eta, value, slope, curve = _move(found, rows, known, centre, means, precision, eta, value, step, gain)
-    eta = np.where((gain < 1e-8)[:, None] & known.any(axis=1)[:, None], eta, np.nan)
-    return np.asarray(eta)
+    eta[~(known.any(axis=1) & np.asarray(gain < 1e-8))] = np.nan
+    return eta
 
 
 def _move(

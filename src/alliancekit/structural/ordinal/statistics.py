@@ -160,7 +160,7 @@ def _gamma(margins: Margins, second: _SecondStep, correlation: Floats) -> Floats
 
 
 def _to_covariances(margins: Margins, correlation: Floats, m1: int) -> Floats:
-    """Return the derivatives of means with the sign turned, variances and covariances by the parameters of both steps."""
+    """Return the derivatives of the statistics (means with the sign turned) by the parameters of both steps."""
     p = len(margins.names)
     one, other = pairs_of(p)
     out = np.eye(m1 + len(one))

@@ -60,11 +60,16 @@ class Structure:
 
 @dataclass(frozen=True, eq=False, slots=True)
 class At:
-    """A block at some parameters: statistics (m,), their derivatives (m, size) where asked for, and what made them.
+    """A block at some parameters.
 
-    S : (v, v) covariances with the residual variances of ordinal variables. residuals : (r, size) derivatives of these
-    variances (delta parameterisation), in the order of the ordinal variables. scales : (p,), scale_slopes : (p, size). mu : (p,), sigma : (p, p)
-    of the responses, scaled by ``scales`` to a variance of one, given the covariates. slopes : (p, q), scaled.
+    Attributes
+    ----------
+    vector : (m,) statistics. jacobian : (m, size) their derivatives. S : (v, v) covariances with the residual variances
+        of ordinal variables.
+    residuals : (r, size) derivatives of these variances (delta parameterisation), in the order of the ordinal
+        variables. scales : (p,). scale_slopes : (p, size) their derivatives.
+    mu : (p,) means and sigma : (p, p) covariances, of responses scaled by ``scales`` to a variance of one, given the
+        covariates. slopes : (p, q), scaled.
     """
 
     vector: Floats
@@ -174,7 +179,17 @@ def _scaled(
         slope_parts.insert(1, _by_slopes(structure, raw, scales, slopes, logs))
     full = scaled.copy()
     full[ordinal, ordinal] = 1.0
-    return At(np.concatenate(parts), np.concatenate(slope_parts), S, residuals, scales, logs * scales[:, None], mu, full, slopes)
+    return At(
+        np.concatenate(parts),
+        np.concatenate(slope_parts),
+        S,
+        residuals,
+        scales,
+        logs * scales[:, None],
+        mu,
+        full,
+        slopes,
+    )
 
 
 def _raw_slopes(structure: Structure, raw: _Raw, one: Integers, other: Integers) -> tuple[Floats, Floats, Floats]:

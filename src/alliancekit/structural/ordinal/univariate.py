@@ -149,15 +149,15 @@ def _probit(codes: Integers, start: Floats, covariates: Floats, name: str) -> tu
     by_upper = np.hstack([upper, -covariates * top[:, None]])
     by_lower = np.hstack([lower, -covariates * bottom[:, None]])
     theta = np.concatenate([start, np.zeros(covariates.shape[1])])
-    value = -np.inf
+    value, step = -np.inf, np.zeros(theta.size)
     for _ in range(100):
         one, other = by_upper @ theta, by_lower @ theta
         inside = np.where(top, ndtr(one), 1.0) - np.where(bottom, ndtr(other), 0.0)
         inside = np.where(known, inside, 1.0)
         total = float(np.log(np.maximum(inside, 1e-300)).sum())
         if total < value - 1e-9 * abs(value):
-            theta = theta - step / 2
             step = step / 2
+            theta = theta - step
             continue
         value = total
         up, down = np.where(top, density(one), 0.0) / inside, np.where(bottom, density(other), 0.0) / inside
@@ -175,14 +175,16 @@ def _probit(codes: Integers, start: Floats, covariates: Floats, name: str) -> tu
             return theta[:k], theta[k:], scores
         theta = theta + step
     what = f"the regression of '{name}' on the covariates has no solution"
-    raise FitError(message(what, do="Is a covariate constant, or the sum of others, or does it separate the categories?"))
+    raise FitError(
+        message(what, do="Is a covariate constant, or the sum of others, or does it separate the categories?")
+    )
 
 
 def _numeric(values: Floats, known: Booleans, covariates: Floats) -> tuple[float, Floats, float, Floats]:
     """Return intercept, slopes (q,), residual variance and standardised residuals (n,) of a numeric variable."""
     y = values[known]
     X = np.column_stack([np.ones(y.size), covariates[known]])
-    beta = np.linalg.lstsq(X, y, rcond=None)[0]
+    beta: Floats = np.asarray(np.linalg.lstsq(X, y, rcond=None)[0], dtype=np.float64)
     left = y - X @ beta
     variance = float(left @ left) / y.size
     standard = np.zeros(len(values))
