@@ -81,7 +81,7 @@ def _missing_part(h: Floats, k: Floats, a: Floats) -> Floats:
     The integrand exp(-b^2 / 2x^2) g(x), b = h - k, is integrated by hand with g to the fourth power of x, and by nodes
     for what is left of g.
     """
-    safe = np.maximum(a, 1e-300)
+    safe = np.maximum(a, 1e-100)  # its square is not zero; no a but zero is below 1e-8
     product, b2 = h * k, (h - k) ** 2
     c, d = (4.0 - product) / 8.0, (12.0 - product) / 16.0
     with np.errstate(under="ignore", over="ignore"):
