@@ -64,6 +64,22 @@ def search_many(
     return z @ linear.basis.T + linear.offset, done
 
 
+def discrepancies(model: Model, samples: Sequence[ManyMoments], x: Floats) -> Floats:
+    """Return F of each sample at its own parameters, (R,); NaN where these are."""
+    out = np.zeros(len(x))
+    known = np.isfinite(x).all(axis=1)
+    out[~known] = np.nan
+    for block, sample in zip(model.blocks, samples, strict=True):
+        p = len(block.observed)
+        _, spread, levels = _parts(block, x[known])
+        sigma, S = spread[:, :, :p], sample.cov[known]
+        gap = sample.mean[known] - levels[:, :p] if model.means else np.zeros((len(sigma), p))
+        ratio = np.linalg.solve(sigma, S + gap[:, :, None] * gap[:, None, :])
+        dets = np.linalg.slogdet(sigma)[1] - np.linalg.slogdet(S)[1]
+        out[known] += sample.weight * (dets + np.trace(ratio, axis1=1, axis2=2) - p)
+    return out
+
+
 def _gradient(
     model: Model, samples: Sequence[ManyMoments], chosen: NDArray[np.intp], x: Floats
 ) -> tuple[Floats, Booleans]:

@@ -1,19 +1,17 @@
-"""Tests of a model beside the likelihood-ratio test: Browne's tests of the residuals, and the bootstrap of Bollen, Stine.
+"""Tests of a model beside the likelihood-ratio test: of the residuals by Browne, and by the bootstrap of Bollen, Stine.
 
 Browne (1984), Br J Math Stat Psychol 37, 62-83, equation 2.20; Bollen & Stine (1992), Sociol Methods Res 21, 205-229.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from alliancekit.core.errors import FitError, SpecError, message
-from alliancekit.core.seeds import spawn
+from alliancekit.core.errors import SpecError, message
 from alliancekit.numerics.distributions import chi2_upper
+from alliancekit.structural.after.resampling import fit_again
 from alliancekit.structural.continuous.asymptotic import moment_covariance
 from alliancekit.structural.continuous.least_squares import held_places, kept_moments, normal_weights
 from alliancekit.structural.duplication import half_vector
@@ -23,8 +21,11 @@ from alliancekit.structural.sample import GroupSample
 Floats = NDArray[np.float64]
 
 
-def model_tests(fit: StructuralEstimates) -> pd.DataFrame:
-    """Return test, statistic, df, p_value and scaling_factor of each test that a fit allows."""
+def model_tests(fit: StructuralEstimates, bollen_stine: int = 0, seed: int = 1) -> pd.DataFrame:
+    """Return test, statistic, df, p_value and scaling_factor of each test; see ``StructuralFit.model_tests``."""
+    if isinstance(bollen_stine, bool) or not isinstance(bollen_stine, int) or bollen_stine < 0:
+        do = "Give a whole number such as 1000, or 0"
+        raise SpecError(message(f"bollen_stine={bollen_stine!r} is not a number of samples", do=do))
     own = fit.test
     rows = [("standard", own.statistic, float(own.df), np.nan)]
     if own.factor is not None:
@@ -35,9 +36,29 @@ def model_tests(fit: StructuralEstimates) -> pd.DataFrame:
             rows.append(("browne.residual.adf", residual_test(fit, any_distribution=True), float(own.df), np.nan))
     names, statistics, dfs, factors = (list(part) for part in zip(*rows, strict=True))
     p = [float(chi2_upper(max(s, 0.0), df)) if df > 0 else np.nan for s, df in zip(statistics, dfs, strict=True)]
-    return pd.DataFrame(
-        {"test": names, "statistic": statistics, "df": dfs, "p_value": p, "scaling_factor": factors},
-    )
+    if bollen_stine:
+        chisq = fit_again(fit, bollen_stine, seed, _rows_of_the_model(fit))[1]
+        names, statistics, dfs = [*names, "bollen.stine"], [*statistics, own.statistic], [*dfs, float(own.df)]
+        p, factors = [*p, float((chisq >= own.statistic).mean()) if own.df > 0 else np.nan], [*factors, np.nan]
+    columns = {"test": names, "statistic": statistics, "df": dfs, "p_value": p, "scaling_factor": factors}
+    return pd.DataFrame(columns)
+
+
+def _rows_of_the_model(fit: StructuralEstimates) -> list[Floats]:
+    """Return the rows of each group, turned so that the model fits them exactly; neither order nor units matter."""
+    out = []
+    for group, sample, model in zip(fit.sample.groups, fit.saturated, fit.implied, strict=True):
+        if group.rows is None:
+            raise SpecError(message("the bootstrap needs the rows of the data", do="Hand in the data"))
+        unit = np.sqrt(np.diag(sample.sigma))
+        turn = _power(sample.sigma / np.outer(unit, unit), -0.5) @ _power(model.sigma / np.outer(unit, unit), 0.5)
+        out.append((group.rows - group.mean) / unit @ turn * unit + model.mu)
+    return out
+
+
+def _power(matrix: Floats, exponent: float) -> Floats:
+    values, vectors = np.linalg.eigh(matrix)
+    return np.asarray((vectors * values**exponent) @ vectors.T)
 
 
 def _complete(fit: StructuralEstimates) -> bool:
