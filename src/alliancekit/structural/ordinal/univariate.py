@@ -18,6 +18,8 @@ Floats = NDArray[np.float64]
 Integers = NDArray[np.intp]
 Booleans = NDArray[np.bool_]
 ROOT_2PI = float(np.sqrt(2.0 * np.pi))
+LOST = 1e-9
+"""Without a finite estimate a coefficient keeps less than this share of its information (at an R2 of .999, 1e-5)."""
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -150,6 +152,7 @@ def _probit(codes: Integers, start: Floats, covariates: Floats, name: str) -> tu
     by_lower = np.hstack([lower, -covariates * bottom[:, None]])
     theta = np.concatenate([start, np.zeros(covariates.shape[1])])
     value, step = -np.inf, np.zeros(theta.size)
+    first: Floats | None = None
     for _ in range(100):
         one, other = by_upper @ theta, by_lower @ theta
         inside = np.where(top, ndtr(one), 1.0) - np.where(bottom, ndtr(other), 0.0)
@@ -165,6 +168,7 @@ def _probit(codes: Integers, start: Floats, covariates: Floats, name: str) -> tu
         bend = (one * up)[:, None] * by_upper
         hessian = -by_upper.T @ bend + by_lower.T @ ((other * down)[:, None] * by_lower) - scores.T @ scores
         gradient = scores.sum(axis=0)
+        first = hessian if first is None else first
         try:
             step = np.asarray(-np.linalg.solve(hessian, gradient), dtype=np.float64)
         except np.linalg.LinAlgError:
@@ -172,12 +176,24 @@ def _probit(codes: Integers, start: Floats, covariates: Floats, name: str) -> tu
         if not np.isfinite(step).all():
             break
         if abs(float(gradient @ step)) < 1e-16 * n:
+            if _separated(hessian, first):
+                break
             return theta[:k], theta[k:], scores
         theta = theta + step
     what = f"the regression of '{name}' on the covariates has no solution"
     raise FitError(
         message(what, do="Is a covariate constant, or the sum of others, or does it separate the categories?")
     )
+
+
+def _separated(hessian: Floats, first: Floats | None) -> bool:
+    """Return whether a direction has lost the information that it had at slopes of zero: its way leads to infinity."""
+    assert first is not None
+    try:
+        root = np.linalg.inv(np.linalg.cholesky(-first))
+    except np.linalg.LinAlgError:
+        return True
+    return bool(np.linalg.eigvalsh(root @ -hessian @ root.T)[0] < LOST)
 
 
 def _numeric(values: Floats, known: Booleans, covariates: Floats) -> tuple[float, Floats, float, Floats]:
