@@ -14,7 +14,7 @@ from scipy.linalg import lapack
 
 from alliancekit.core.errors import DesignError, DesignWarning, SpecError, check_columns, message
 from alliancekit.core.sample import SampleAccount
-from alliancekit.structural.categories import check_categories, levels
+from alliancekit.structural.categories import check_categories, known_rows, levels
 from alliancekit.structural.categories import codes as category_codes
 
 Floats = NDArray[np.float64]
@@ -96,7 +96,8 @@ def read_sample(
     wanted = tuple(dict.fromkeys(name for own in names for name in own))
     check_columns(frame.columns, wanted, where="the model")
     check_columns(frame.columns, [cluster] if cluster else [], where="cluster")
-    values = _values(frame, wanted, ordered)
+    ordinal = {name: _single(frame, name) for name in wanted if name in ordered}
+    values = _values(frame, wanted, ordinal)
     place = {name: i for i, name in enumerate(wanted)}
     dropped: list[tuple[str, int]] = []
     inside = _with_places(frame, (group, cluster), dropped)
@@ -112,9 +113,9 @@ def read_sample(
     _check_left(frame, wanted, kept, cluster)
     kept = _without_missing_covariates(values, kept, [place[name] for name in complete], missing, dropped, stacklevel)
     whole = len(members) == 1 and bool(kept.all()) and names[0] == wanted
-    categories = {name: levels(frame[name], kept) for name in wanted if name in ordered}
+    categories = {name: levels(column, kept) for name, column in ordinal.items()}
     for name, found in categories.items():
-        values[:, place[name]] = category_codes(frame[name], found)
+        values[:, place[name]] = category_codes(ordinal[name], found)
     groups = []
     for own, label, mine in zip(names, labels, members, strict=True):
         rows = values if whole else values[mine & kept][:, [place[name] for name in own]]
@@ -157,15 +158,16 @@ def _check_left(frame: pd.DataFrame, wanted: Sequence[str], kept: NDArray[np.boo
         raise DesignError(message(what, do="Leave cluster= out, or name the column of clusters"))
 
 
-def _values(frame: pd.DataFrame, wanted: tuple[str, ...], ordered: Sequence[str]) -> Floats:
+def _values(frame: pd.DataFrame, wanted: tuple[str, ...], ordinal: Mapping[str, pd.Series]) -> Floats:
     """Return the columns as numbers; of ordinal ones, only where they are missing."""
-    if not any(name in ordered for name in wanted):
+    if not ordinal:
         return _matrix(frame, wanted)
-    columns = []
-    for name in wanted:
-        _check_single(frame, name)
-        columns.append(np.where(frame[name].isna(), np.nan, 0.0) if name in ordered else _matrix(frame, (name,))[:, 0])
-    return np.column_stack(columns)
+    others = tuple(name for name in wanted if name not in ordinal)
+    values = np.empty((len(frame), len(wanted)))
+    values[:, [wanted.index(name) for name in others]] = _matrix(frame, others)
+    for name, column in ordinal.items():
+        values[:, wanted.index(name)] = np.where(known_rows(column), 0.0, np.nan)
+    return values
 
 
 def _account_lost(
@@ -348,17 +350,17 @@ def _matrix(frame: pd.DataFrame, names: tuple[str, ...]) -> Floats:
     return np.column_stack([numbers(frame, name) for name in names])
 
 
-def _check_single(frame: pd.DataFrame, name: str) -> None:
-    """Raise DesignError where several columns have the name."""
-    count = frame[name].shape[1] if isinstance(frame[name], pd.DataFrame) else 1
-    if count > 1:
-        raise DesignError(message(f"the data have {count} columns named '{name}'", do="Rename them"))
+def _single(frame: pd.DataFrame, name: str) -> pd.Series:
+    """Return a column; raise DesignError where several have the name."""
+    column = frame[name]
+    if isinstance(column, pd.DataFrame):
+        raise DesignError(message(f"the data have {column.shape[1]} columns named '{name}'", do="Rename them"))
+    return column
 
 
 def numbers(frame: pd.DataFrame, name: str) -> Floats:
     """Return a column as numbers, (rows,), NaN where missing; raise DesignError where it has none."""
-    _check_single(frame, name)
-    column = frame[name]
+    column = _single(frame, name)
     if pd.api.types.is_bool_dtype(column.dtype) or pd.api.types.is_numeric_dtype(column.dtype):
         values = column.to_numpy(dtype=np.float64, na_value=np.nan)
         if np.isinf(values).any():

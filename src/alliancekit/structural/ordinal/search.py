@@ -13,7 +13,8 @@ from alliancekit.structural.ordinal.structure import At, Structure, evaluate
 from alliancekit.structural.scoring import search_by_scoring
 
 Floats = NDArray[np.float64]
-ENOUGH = 1e-15
+
+ENOUGH = 1e-13
 """A step that would lower the criterion by less than this times (1 + criterion) ends the search."""
 
 
