@@ -96,16 +96,15 @@ def _gradient(
         gap = sample.mean[chosen] - levels[:, :p] if model.means else np.zeros((len(x), p))
         S = sample.cov[chosen] + gap[:, :, None] * gap[:, None, :]
         by_sigma = sample.weight * (P - P @ S @ P)
-        by_mu = -2.0 * sample.weight * np.einsum("kij,kj->ki", P, gap)
-        lifted = by_sigma @ FB
-        inner = FB.mT @ by_sigma
-        pulled = np.einsum("kpv,kp->kv", FB, by_mu)
-        d, c, i = block.directed, block.covariances, block.intercepts
-        by_A = 2.0 * (inner @ spread)
-        out[:, d.parameters] += by_A[:, d.rows, d.columns] + pulled[:, d.rows] * levels[:, d.columns]
-        by_S = FB.mT @ lifted
-        out[:, c.parameters] += by_S[:, c.rows, c.columns] * np.where(c.rows == c.columns, 1.0, 2.0)
-        out[:, i.parameters] += pulled[:, i.rows]
+        plan = block.plan
+        U = FB[:, :, plan.left]
+        V = np.concatenate([spread, FB], axis=2)[:, :, plan.right] * plan.weight
+        own = 2.0 * (U * (by_sigma @ V)).sum(axis=1)
+        if model.means:
+            flat = np.concatenate([levels, np.zeros((len(x), 1)), np.ones((len(x), 1))], axis=1)
+            by_mu = (P @ gap[:, :, None]).mT @ U
+            own -= 2.0 * sample.weight * by_mu[:, 0] * flat[:, plan.mean]
+        out[:, plan.where] += own
     return out, fine
 
 

@@ -15,6 +15,7 @@ from alliancekit.structural.continuous.limited import minimise_within
 from alliancekit.structural.continuous.objective import (
     Point,
     SampleMoments,
+    derivatives,
     evaluate,
     expected_information,
     gradient,
@@ -55,24 +56,23 @@ def search(model: Model, samples: Sequence[SampleMoments], linear: Linear, start
     point = evaluate(model, samples, linear.expand(z))
     if point is None:
         return None
-    slope = _pull(linear, gradient(model, samples, point)) / 2.0
-    curvature = _curvature(model, samples, linear, point)
+    whole, information = derivatives(model, samples, point)
+    slope, curvature = _pull(linear, whole) / 2.0, _narrow(linear, information)
     for iteration in range(1, _SCORING + 1):
         step = _solve(curvature, slope)
         decrement = float(slope @ step)
         if decrement < _TOLERANCE + 4e-16 * abs(point.value):
-            information = expected_information(model, samples, point)
-            return Optimum(point, gradient(model, samples, point), information, iteration, True)
+            known = expected_information(model, samples, point) if information is None else information
+            return Optimum(point, whole, known, iteration, True)
         moved = _line_search(model, samples, linear, z, step, point, 2.0 * decrement)
         if moved is None:
             break
         before, old = z, slope
         z, point = moved
-        slope = _pull(linear, gradient(model, samples, point)) / 2.0
-        if iteration <= _FIRST or iteration % _AGAIN == 0:
-            curvature = _curvature(model, samples, linear, point)
-        else:
-            curvature = _learn(curvature, z - before, slope - old)
+        again = iteration <= _FIRST or iteration % _AGAIN == 0
+        whole, information = derivatives(model, samples, point, information=again)
+        slope = _pull(linear, whole) / 2.0
+        curvature = _narrow(linear, information) if again else _learn(curvature, z - before, slope - old)
     return _finish(model, samples, linear, z, iteration)
 
 
@@ -99,7 +99,7 @@ def search_limited(
     def curvature(z: Floats) -> Floats:
         found = evaluate(model, samples, linear.expand(z))
         assert found is not None
-        return 2.0 * total * _curvature(model, samples, linear, found)
+        return 2.0 * total * _narrow(linear, expected_information(model, samples, found))
 
     free = linear.reduce(near.point.x) if near is not None and near.converged else None
     within = minimise_within(limits, criterion, curvature, linear.reduce(start), free)
@@ -111,9 +111,9 @@ def search_limited(
     return Optimum(point, slope, information, steps, within.found.converged, within.tangent, within.spent)
 
 
-def _curvature(model: Model, samples: Sequence[SampleMoments], linear: Linear, point: Point) -> Floats:
-    """Return half the expected second derivative of F within the constraints."""
-    information = expected_information(model, samples, point)
+def _narrow(linear: Linear, information: Floats | None) -> Floats:
+    """Return the information within the constraints."""
+    assert information is not None
     return information if linear.trivial else np.asarray(linear.basis.T @ information @ linear.basis)
 
 
