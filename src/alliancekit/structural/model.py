@@ -234,13 +234,14 @@ def factors_of(block: BlockModel, part: Parts) -> tuple[Floats, Floats]:
 
 def mean_slopes(block: BlockModel, part: Parts) -> Floats:
     """Return d mu (p, k), parameter by parameter of the plan."""
-    return part.FB.take(block.plan.left, axis=1) * np.concatenate([part.levels, (0.0, 1.0)]).take(block.plan.mean)
+    by_level: Floats = np.concatenate([part.levels, (0.0, 1.0)])
+    return np.asarray(part.FB.take(block.plan.left, axis=1) * by_level.take(block.plan.mean))
 
 
 def jacobian(block: BlockModel, part: Parts, size: int) -> Floats:
     """Return d (means, lower triangle) / d x of a block, (moments, size)."""
     U, V = factors_of(block, part)
-    own = np.concatenate(
+    own: Floats = np.concatenate(
         [mean_slopes(block, part), U[block.rows] * V[block.columns] + V[block.rows] * U[block.columns]]
     )
     if block.plan.where.size == size:

@@ -129,36 +129,45 @@ def _loadings(table: ParameterTable, rows: Sequence[int], place: Mapping[str, in
     for i in rows:
         if table.op[i] == "=~":
             by_factor.setdefault(table.lhs[i], []).append(i)
+    found: list[tuple[list[int], list[int], int, float]] = []
     for items in by_factor.values():
-        known = [i for i in items if table.rhs[i] in place]
-        if len(known) < len(items) or len(items) < 2:
+        places = [place[table.rhs[i]] for i in items if table.rhs[i] in place]
+        if len(places) < len(items) or len(items) < 2:
             continue
-        S = cov[np.ix_([place[table.rhs[i]] for i in known], [place[table.rhs[i]] for i in known])]
-        fixed = [k for k, i in enumerate(known) if not table.free[i] and table.start[i] != 0]
+        fixed = [k for k, i in enumerate(items) if not table.free[i] and table.start[i] != 0]
         first = fixed[0] if fixed else 0
-        scale = table.start[known[first]] if fixed else _unit(S)
-        ratios = _ratios(S, first)
-        for i, ratio in zip(known, ratios, strict=True):
-            if table.free[i]:
-                out[i] = ratio * scale
+        scale = table.start[items[first]] if fixed else _unit(cov[np.ix_(places[:3], places[:3])])
+        found.append((items, places, places[first], scale))
+    if not found:
+        return {}
+    ratios = _ratios(cov, [(places, first) for _, places, first, _ in found]).tolist()
+    for (items, places, _, scale), line in zip(found, ratios, strict=True):
+        out.update((i, line[k] * scale) for i, k in zip(items, places, strict=True) if table.free[i])
     return out
 
 
-def _ratios(S: Floats, first: int) -> list[float]:
-    """Return the loadings of all items in units of the first one's: by the other items as instruments."""
-    size = np.sqrt(S.diagonal())
-    R = S / np.outer(size, size)  # sums over items of different units would lose the small ones
-    line = R[first].copy()
-    if len(S) < 3:
-        ratios = np.where(line < 0, -1.0, 1.0)
-    else:
+def _ratios(cov: Floats, factors: Sequence[tuple[Sequence[int], int]]) -> Floats:
+    """Return loadings in units of the first item's, (factors, p): by the other items as instruments.
+
+    factors : places of the items of each, and that of the first one.
+    """
+    size = np.sqrt(cov.diagonal())
+    R = cov / np.outer(size, size)  # sums over items of different units would lose the small ones
+    firsts = [first for _, first in factors]
+    lines = np.zeros((len(factors), len(cov)))
+    for line, (places, first) in zip(lines, factors, strict=True):
+        line[places] = R[first, places]
         line[first] = 0.0
-        top = R @ line - line
-        bottom = line @ line - line**2
-        safe = np.where(bottom > 0, bottom, 1.0)
-        ratios = np.where(bottom > 0, np.clip(top / safe, -3.0, 3.0), 1.0)
-    ratios[first] = 1.0
-    return [float(ratio) for ratio in ratios * size / size[first]]
+    squares = lines**2
+    top = lines @ R - lines
+    bottom = squares.sum(axis=1, keepdims=True) - squares
+    known = bottom > 0
+    ratios = np.where(known, np.clip(top / np.where(known, bottom, 1.0), -3.0, 3.0), 1.0)
+    for own, line, (places, _) in zip(ratios, lines, factors, strict=True):
+        if len(places) < 3:
+            own[:] = np.where(line < 0, -1.0, 1.0)
+    ratios[np.arange(len(factors)), firsts] = 1.0
+    return np.asarray(ratios * size / size[firsts][:, None])
 
 
 def _unit(S: Floats) -> float:
