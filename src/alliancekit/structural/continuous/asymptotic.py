@@ -92,7 +92,11 @@ def scale_test(test: ModelTest, stacked: Stacked, basis: Floats, kind: str) -> M
     weighted = stacked.weight @ D
     U = stacked.weight - weighted @ np.linalg.pinv(D.T @ weighted, hermitian=True) @ weighted.T
     product = U @ stacked.gamma
-    first, second = float(np.trace(product)), float((product * product.T).sum())
+    return scale_by_traces(test, float(np.trace(product)), float((product * product.T).sum()), kind)
+
+
+def scale_by_traces(test: ModelTest, first: float, second: float, kind: str) -> ModelTest:
+    """Return a test scaled by the traces of U Gamma and of its square."""
     if kind == "satorra.bentler":
         return ModelTest(test.statistic, test.df, first / test.df)
     if kind == "mean.var.adjusted":

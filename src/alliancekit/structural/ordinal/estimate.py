@@ -132,23 +132,37 @@ def invert(information: Floats, linear: Linear) -> Floats:
     return np.asarray(out if linear.trivial else basis @ out @ basis.T)
 
 
-def independence(fit: OrdinalFit) -> tuple[float, int, list[Floats]]:
-    """Return the criterion of the model of uncorrelated variables, its df, and which statistics it frees, by group.
+@dataclass(frozen=True, slots=True)
+class Independence:
+    """The model of uncorrelated variables: criterion, df, and the traces of U Gamma and its square.
 
-    Covariates stay correlated with each other.
+    U is its residual weight; the traces are NaN where the weights are not diagonal.
     """
-    value, df, slopes = 0.0, 0, []
-    for structure, target in zip(fit.structures, fit.targets, strict=True):
+
+    value: float
+    df: int
+    first: float
+    second: float
+
+
+def independence(fit: OrdinalFit) -> Independence:
+    """Return the model of uncorrelated variables; covariates stay correlated with each other."""
+    value = first = second = 0.0
+    df = 0
+    for structure, statistics, target in zip(fit.structures, fit.statistics, fit.targets, strict=True):
         one, other = pairs_of(len(structure.own))
-        m = len(target.observed)
-        fixed = np.zeros(m, dtype=bool)
-        fixed[m - len(one) :] = ~(structure.outside[one] & structure.outside[other])
-        D = np.eye(m)[:, ~fixed]
+        fixed = np.zeros(len(target.observed), dtype=np.bool_)
+        fixed[len(fixed) - len(one) :] = ~(structure.outside[one] & structure.outside[other])
         gap = np.where(fixed, target.observed, 0.0)
         if target.weight.ndim == 2:
-            weighted = target.weight[:, ~fixed]
-            gap = target.observed - D @ np.linalg.solve(weighted[~fixed], weighted.T @ target.observed)
+            free = target.weight[:, ~fixed]
+            gap[~fixed] = -np.linalg.solve(free[~fixed], free[fixed].T @ target.observed[fixed])
+            first = second = float("nan")
+        else:
+            root = np.sqrt(target.weight[fixed])
+            scaled = statistics.gamma[np.ix_(fixed, fixed)] * root[:, None] * root
+            first += float(np.trace(scaled))
+            second += float((scaled * scaled).sum())
         value += target.share * float(gap @ target.weigh(gap))
         df += int(fixed.sum())
-        slopes.append(D)
-    return value, df, slopes
+    return Independence(value, df, first, second)

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from alliancekit.core.errors import SpecError, message
 from alliancekit.structural.constraints import Constraints
-from alliancekit.structural.continuous.asymptotic import Stacked, scale_test, stack
+from alliancekit.structural.continuous.asymptotic import Stacked, scale_by_traces, scale_test, stack
 from alliancekit.structural.estimates import ModelTest, StructuralEstimates
 from alliancekit.structural.likelihood.contract import Block as Moments
 from alliancekit.structural.model import BlockModel, Model, compile_model
@@ -97,13 +97,12 @@ def _gather(
     n_parameters = basis.shape[1]
     df = sum(len(target.observed) for target in fit.targets) - n_parameters
     stacked = _stack(fit, [at.jacobian for at in fit.at], total)
-    value, base_df, free = independence(fit)
+    alone = independence(fit)
     test = ModelTest(total * found.value if df > 0 else 0.0, df)
-    baseline = ModelTest(total * value, base_df)
+    baseline = ModelTest(total * alone.value, alone.df)
     if options.test != "standard":
         test = scale_test(test, stacked, basis, options.test)
-        alone = _stack(fit, _side_by_side(free), total)
-        baseline = scale_test(baseline, alone, np.eye(alone.slopes.shape[1]), options.test)
+        baseline = scale_by_traces(baseline, alone.first, alone.second, options.test)
     blocks = tuple(_complete(block, at.S, s) for block, at, s in zip(model.blocks, fit.at, fit.structures, strict=True))
     nan = float("nan")
     return StructuralEstimates(
@@ -137,17 +136,6 @@ def _stack(fit: OrdinalFit, slopes: list[Floats], total: int) -> Stacked:
     weights = [t.weight if t.weight.ndim == 2 else np.diag(t.weight) for t in fit.targets]
     shares = [s.n / total for s in fit.statistics]
     return stack(slopes, weights, [s.gamma for s in fit.statistics], shares)
-
-
-def _side_by_side(slopes: list[Floats]) -> list[Floats]:
-    """Return the derivatives of each group by the free statistics of all groups."""
-    width, at, out = sum(D.shape[1] for D in slopes), 0, []
-    for D in slopes:
-        wide = np.zeros((len(D), width))
-        wide[:, at : at + D.shape[1]] = D
-        at += D.shape[1]
-        out.append(wide)
-    return out
 
 
 def _complete(block: BlockModel, S: Floats, structure: Structure) -> BlockModel:

@@ -9,10 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from alliancekit.structural.constraints import Linear
-from alliancekit.structural.ordinal.structure import At, Structure, evaluate
+from alliancekit.structural.ordinal.structure import Structure, evaluate, renumber
 from alliancekit.structural.scoring import search_by_scoring
 
 Floats = NDArray[np.float64]
+Booleans = NDArray[np.bool_]
 
 ENOUGH = 1e-13
 """A step that would lower the criterion by less than this times (1 + criterion) ends the search."""
@@ -35,28 +36,63 @@ class Target:
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Optimum:
-    """Where the search ended: parameters, criterion, blocks there, iterations, convergence."""
+    """Where the search ended: parameters, criterion, iterations, convergence."""
 
     x: Floats
     value: float
-    at: tuple[At, ...]
     iterations: int
     converged: bool
 
 
 @dataclass(frozen=True, eq=False, slots=True)
 class _Point:
-    """The criterion at z: value, gradient and Gauss-Newton curvature, and the blocks."""
+    """The criterion at z: value, gradient and Gauss-Newton curvature."""
 
     z: Floats
     value: float
     gradient: Floats
     curvature: Floats
-    at: tuple[At, ...]
 
 
 def search(structures: Sequence[Structure], targets: Sequence[Target], linear: Linear, start: Floats) -> Optimum | None:
     """Return the minimum of the weighted sum of squares; None where the start is not admissible."""
+    kept = unthresholded(structures, targets, linear)
+    if kept is None:
+        return _search(structures, targets, linear, start)
+    x = start.copy()
+    for structure, target in zip(structures, targets, strict=True):
+        x[structure.thresholds.parameters] = target.observed[structure.thresholds.places]
+    fixed = [renumber(structure, target.observed, kept) for structure, target in zip(structures, targets, strict=True)]
+    few = int(kept.sum())
+    found = _search(fixed, targets, Linear(np.zeros(few), np.eye(few)), x[kept])
+    if found is None:
+        return None
+    x[kept] = found.x
+    return Optimum(x, found.value, found.iterations, found.converged)
+
+
+def unthresholded(structures: Sequence[Structure], targets: Sequence[Target], linear: Linear) -> Booleans | None:
+    """Return which parameters are no thresholds, where these are as observed whatever the others are; else None.
+
+    So it is without means and free scales, with weights that are diagonal and thresholds that are free.
+    """
+    kept = np.ones(len(linear.offset), dtype=np.bool_)
+    for structure, target in zip(structures, targets, strict=True):
+        block, free = structure.block, structure.thresholds
+        plain = not structure.theta and not structure.free_scales.places.size and structure.ordinal.all()
+        centred = not block.intercepts.rows.size and not block.m.any() and bool((structure.scales == 1.0).all())
+        if not (linear.trivial and plain and centred and target.weight.ndim == 1):
+            return None
+        if free.places.size != len(structure.owner):
+            return None
+        kept[free.parameters] = False
+    return kept
+
+
+def _search(
+    structures: Sequence[Structure], targets: Sequence[Target], linear: Linear, start: Floats
+) -> Optimum | None:
+    """Return the minimum by Gauss-Newton steps."""
     point = _look(structures, targets, linear, linear.reduce(start))
     if point is None:
         return None
@@ -75,7 +111,6 @@ def search(structures: Sequence[Structure], targets: Sequence[Target], linear: L
 def _look(structures: Sequence[Structure], targets: Sequence[Target], linear: Linear, z: Floats) -> _Point | None:
     x = linear.expand(z)
     value, gradient, curvature = 0.0, np.zeros(x.size), np.zeros((x.size, x.size))
-    found = []
     for structure, target in zip(structures, targets, strict=True):
         at = evaluate(structure, x)
         if at is None:
@@ -85,12 +120,11 @@ def _look(structures: Sequence[Structure], targets: Sequence[Target], linear: Li
         weighted = target.share * target.weigh(at.jacobian)
         gradient += 2.0 * (gap @ weighted)
         curvature += 2.0 * (at.jacobian.T @ weighted)
-        found.append(at)
     if not np.isfinite(value):
         return None
     if not linear.trivial:
         gradient, curvature = linear.basis.T @ gradient, linear.basis.T @ curvature @ linear.basis
-    return _Point(z, value, gradient, curvature, tuple(found))
+    return _Point(z, value, gradient, curvature)
 
 
 def _step(point: _Point) -> Floats:
@@ -148,4 +182,4 @@ def _polish(
 
 
 def _end(point: _Point, linear: Linear, iterations: int, converged: bool) -> Optimum:
-    return Optimum(linear.expand(point.z), point.value, point.at, iterations, converged)
+    return Optimum(linear.expand(point.z), point.value, iterations, converged)

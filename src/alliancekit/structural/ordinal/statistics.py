@@ -122,9 +122,11 @@ def _from_tables(margins: Margins, chosen: Integers, one: Integers, other: Integ
     out.rho[chosen], out.squares[chosen] = found.rho, found.squares
     table = np.zeros((len(chosen), size + 1, size + 1))  # the last row and column, of missing values, are zero
     table[:, :size, :size] = found.score
-    codes = margins.codes % (size + 1)
-    cell = codes[:, a] * (size + 1) + codes[:, b] + np.arange(len(chosen)) * (size + 1) ** 2
-    out.scores[:, chosen] = table.ravel()[cell]
+    codes = np.ascontiguousarray((margins.codes % (size + 1)).T)
+    cell = (codes * (size + 1))[a]  # (P, n), row by row in memory
+    cell += codes[b]
+    cell += (np.arange(len(chosen)) * (size + 1) ** 2)[:, None]
+    out.scores[:, chosen] = table.ravel().take(cell).T
     for of, slopes in ((a, found.first), (b, found.second)):
         real = np.arange(size - 1) < margins.widths[of][:, None]
         rows = np.broadcast_to(chosen[:, None], real.shape)[real]
@@ -143,8 +145,8 @@ def _gamma(margins: Margins, second: _SecondStep, correlation: Floats) -> Floats
     inner = whole.T @ whole
     bread = np.zeros((m1 + P, m1 + P))
     p = len(margins.names)
-    for i in range(p):
-        own = np.ix_(margins.own(i), margins.own(i))
+    for places in _blocks(margins):
+        own = (places[:, :, None], places[:, None, :])
         bread[own] = np.linalg.inv(inner[own])
     if (second.squares <= 0).any():
         one, other = pairs_of(p)
@@ -157,6 +159,15 @@ def _gamma(margins: Margins, second: _SecondStep, correlation: Floats) -> Floats
     if not margins.ordinal.all():
         bread = _to_covariances(margins, correlation, m1) @ bread
     return np.asarray(len(margins.codes) * (bread @ inner @ bread.T))
+
+
+def _blocks(margins: Margins) -> list[Integers]:
+    """Return the first-step columns of variables with equally many of them, (variables, columns), kind by kind."""
+    by_size: dict[int, list[Integers]] = {}
+    for i in range(len(margins.names)):
+        own = margins.own(i)
+        by_size.setdefault(len(own), []).append(own)
+    return [np.stack(parts) for parts in by_size.values()]
 
 
 def _to_covariances(margins: Margins, correlation: Floats, m1: int) -> Floats:

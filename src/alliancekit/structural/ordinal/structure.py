@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from alliancekit.structural.model import BlockModel
+from alliancekit.structural.model import BlockModel, Entries
 from alliancekit.structural.ordinal.statistics import pairs_of
 
 Floats = NDArray[np.float64]
@@ -232,6 +232,24 @@ def _by_slopes(structure: Structure, raw: _Raw, scales: Floats, slopes: Floats, 
 def widen(structure: Structure, block: BlockModel, scales: Sequence[tuple[int, int]]) -> Structure:
     """Return the structure with other free entries in its matrices and scales, and no free thresholds."""
     return replace(structure, block=block, thresholds=vector_of([]), free_scales=vector_of(scales))
+
+
+def renumber(structure: Structure, observed: Floats, kept: Booleans) -> Structure:
+    """Return the structure with thresholds fixed as observed, and the parameters that are kept numbered anew."""
+    number = np.cumsum(kept) - 1
+    block = structure.block
+
+    def moved(entries: Entries) -> Entries:
+        """The same places with new numbers."""
+        return Entries(entries.rows, entries.columns, number[entries.parameters])
+
+    block = replace(
+        block,
+        directed=moved(block.directed),
+        covariances=moved(block.covariances),
+        intercepts=moved(block.intercepts),
+    )
+    return replace(structure, block=block, cuts=observed[: len(structure.owner)], thresholds=vector_of([]))
 
 
 def vector_of(pairs: Sequence[tuple[int, int]]) -> Vector:

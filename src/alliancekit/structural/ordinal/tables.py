@@ -87,7 +87,7 @@ def fit_tables(counts: Floats, limits: Floats, sizes: Integers, one: Integers, o
         ratio = state["d1"] / safe
         return (used * ratio).sum(axis=(1, 2)), (used * (state["d2"] / safe - ratio * ratio)).sum(axis=(1, 2))
 
-    rho, step = find_roots(evaluate, _start(counts, heights, one, other), BOUND)
+    rho, step = find_roots(evaluate, _start(counts, cuts, heights, one, other), BOUND)
     s = step[:, None, None]
     p = state["p"] + s * (state["d1"] + s / 2.0 * state["d2"])
     return _scored(rho, p, state["d1"] + s * state["d2"], counts, cuts, heights, one, other, empty)
@@ -157,11 +157,22 @@ def _filled(counts: Floats, sizes: Integers, one: Integers, other: Integers) -> 
     return out
 
 
-def _start(counts: Floats, heights: Floats, one: Integers, other: Integers) -> Floats:
-    """Return the covariances of the codes over those that a correlation of one would bring to first order."""
+def _start(counts: Floats, cuts: Floats, heights: Floats, one: Integers, other: Integers) -> Floats:
+    """Return correlations by which the codes would have the covariances that they have, to third order.
+
+    P(X > h, Y > k) less its value under independence is sum_j rho^j / j! He_j-1(h) He_j-1(k) phi(h) phi(k) (Pearson
+    1900), He being Hermite polynomials; it is summed over all thresholds.
+    """
     size = counts.shape[1]
     codes = np.arange(size, dtype=np.float64)
     total = np.maximum(counts.sum(axis=(1, 2)), 1.0)
     rows, columns = counts.sum(axis=2) @ codes / total, counts.sum(axis=1) @ codes / total
     covariance = (counts @ codes) @ codes / total - rows * columns
-    return np.asarray(covariance / (heights[one].sum(axis=1) * heights[other].sum(axis=1)))
+    terms = [(heights * part).sum(axis=1) for part in (np.ones_like(cuts), cuts, cuts * cuts - 1.0)]
+    first, second, third = (term[one] * term[other] for term in terms)
+    rho = np.clip(covariance / first, -0.95, 0.95)
+    for _ in range(3):
+        value = rho * (first + rho * (second / 2.0 + rho * third / 6.0)) - covariance
+        slope = first + rho * (second + rho * third / 2.0)
+        rho = np.clip(rho - value / np.where(slope > 0.1 * first, slope, first), -0.95, 0.95)
+    return np.asarray(rho)
