@@ -18,7 +18,7 @@ ITEMS = ["u1", "u2", "u3", "u4"]
 def data() -> pd.DataFrame:
     """Four items with two to four categories, a covariate, two sites, clusters."""
     rng = np.random.default_rng(31)
-    n = 400
+    n = 1600
     f = rng.normal(size=n)
     cuts = ([0.0], [-0.6, 0.5], [-0.9, 0.0, 0.8], [-0.2, 0.7])
     out = {f"u{i + 1}": 1 + np.searchsorted(c, 0.8 * f + 0.6 * rng.normal(size=n)) for i, c in enumerate(cuts)}
