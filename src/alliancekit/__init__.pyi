@@ -14,8 +14,6 @@ from alliancekit.core.errors import SmallSampleWarning as SmallSampleWarning
 from alliancekit.core.errors import SpecError as SpecError
 from alliancekit.measurement.reliability import reliability as reliability
 from alliancekit.multilevel.api import mixed as mixed
-from alliancekit.structural.compare import compare as compare
-from alliancekit.structural.tables import parameter_table as parameter_table
 from alliancekit.multilevel.residual.ar1 import ar1 as ar1
 from alliancekit.multilevel.residual.car1 import car1 as car1
 from alliancekit.multilevel.residual.compound_symmetry import compound_symmetry as compound_symmetry
@@ -34,6 +32,8 @@ from alliancekit.simulation.simulate import simulate as simulate
 from alliancekit.structural.api import cfa as cfa
 from alliancekit.structural.api import growth as growth
 from alliancekit.structural.api import sem as sem
+from alliancekit.structural.compare import compare as compare
+from alliancekit.structural.tables import parameter_table as parameter_table
 from alliancekit.study.codebook import Codebook as Codebook
 from alliancekit.study.correlations import correlations as correlations
 from alliancekit.study.dates import dates_to_days as dates_to_days

@@ -18,8 +18,8 @@ TESTS = [(name, key) for name in folders() for key in after(FAMILY, name).get("l
 STATISTICS = [(FAMILY, name, label) for name in folders() for label in statistics(name)]
 
 
-@pytest.mark.option("ordered", "lavaan 0.6-14")
-@pytest.mark.option("parameterization", "lavaan 0.6-14")
+@pytest.mark.option("cfa.ordered", "lavaan 0.6-14")
+@pytest.mark.option("cfa.parameterization", "lavaan 0.6-14")
 @pytest.mark.parametrize(("case", "name"), TABLES, ids=["-".join((*case, name)) for case, name in TABLES])
 def test_as_lavaan(case: Case, name: str) -> None:
     reference: Any = expected(*case)[name]
