@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from alliancekit.core.errors import SpecError, message
+from alliancekit.core.errors import DesignWarning, SpecError, message
 from alliancekit.structural.constraints import Constraints
 from alliancekit.structural.continuous.asymptotic import Stacked, scale_by_traces, scale_test, stack
 from alliancekit.structural.estimates import ModelTest, StructuralEstimates
@@ -16,6 +17,7 @@ from alliancekit.structural.model import BlockModel, Model, compile_model
 from alliancekit.structural.options import Options
 from alliancekit.structural.ordinal.compile import compile_structures, conditional_names, start
 from alliancekit.structural.ordinal.estimate import Estimated, OrdinalFit, estimate_ordinal, independence
+from alliancekit.structural.ordinal.notices import notices
 from alliancekit.structural.ordinal.statistics import Statistics, compute_statistics
 from alliancekit.structural.ordinal.structure import Structure
 from alliancekit.structural.sample import GroupSample, Sample
@@ -43,6 +45,8 @@ def fit_ordinal(
         sizes.append(own)
         statistics.append(compute_statistics(names, rows, own, covariates))
         outside.append(_moments(group, given, covariates))
+        for found in notices(statistics[-1], group.label):
+            warnings.warn(found, DesignWarning, stacklevel=2)
     model = compile_model(table, outside)
     structures = compile_structures(table, model, sizes, options.rules.theta)
     robust = options.se == "robust.sem"

@@ -31,7 +31,8 @@ class Statistics:
         given the covariates. vector : (m,) thresholds and, with the sign turned, means, variable by variable; slopes
         covariate by covariate; variances of numeric variables; covariances below the diagonal, column by column.
     owner : variable of each threshold or mean. gamma : (m, m) covariance matrix of the vector, times n.
-    empty : pairs of variables in whose table a cell is empty.
+    empty : pairs of ordinal variables in whose table a cell is empty. unexpected : those in whose table some are empty
+        where rows are expected, and how many. cells : of all tables.
     """
 
     margins: Margins
@@ -42,6 +43,8 @@ class Statistics:
     owner: Integers
     gamma: Floats
     empty: tuple[tuple[str, str], ...]
+    unexpected: tuple[tuple[str, str, int], ...]
+    cells: int
 
 
 @dataclass(eq=False, slots=True)
@@ -53,6 +56,8 @@ class _SecondStep:
     squares: Floats
     cross: Floats
     empty: tuple[tuple[str, str], ...] = ()
+    unexpected: tuple[tuple[str, str, int], ...] = ()
+    cells: int = 0
 
 
 def pairs_of(p: int) -> tuple[Integers, Integers]:
@@ -92,7 +97,9 @@ def compute_statistics(
     numeric = margins.variances[~margins.ordinal]
     vector = np.concatenate([*levels, margins.slopes.T.ravel(), numeric, covariance[one, other]])
     gamma = _gamma(margins, second, correlation)
-    return Statistics(margins, len(rows), correlation, covariance, vector, owner, gamma, second.empty)
+    return Statistics(
+        margins, len(rows), correlation, covariance, vector, owner, gamma, second.empty, second.unexpected, second.cells
+    )
 
 
 def _correlate(margins: Margins) -> _SecondStep:
@@ -133,6 +140,9 @@ def _from_tables(margins: Margins, chosen: Integers, one: Integers, other: Integ
         out.cross[rows, (margins.columns[of][:, None] + np.arange(size - 1))[real]] = slopes[real]
     names = margins.names
     out.empty = tuple((names[a[t]], names[b[t]]) for t in np.flatnonzero(found.empty))
+    odd = np.flatnonzero(found.unexpected)
+    out.unexpected = tuple((names[a[t]], names[b[t]], int(found.unexpected[t])) for t in odd)
+    out.cells = int((margins.sizes[a] * margins.sizes[b]).sum())
 
 
 def _gamma(margins: Margins, second: _SecondStep, correlation: Floats) -> Floats:

@@ -34,7 +34,8 @@ class TablePairs:
     ----------
     rho : (P,). score : (P, K, K) d log probability / d rho of each cell, 0 where there is none. first, second : (P,
         K - 1) products of the scores of rho with those of the thresholds of either variable, summed over the rows.
-    squares : (P,) summed squared scores of rho. empty : (P, ) whether a cell has no row.
+    squares : (P,) summed squared scores of rho. empty : (P,) whether a cell has no row.
+        unexpected : (P,) number of such cells in which a row or more is expected.
     """
 
     rho: Floats
@@ -43,6 +44,7 @@ class TablePairs:
     second: Floats
     squares: Floats
     empty: NDArray[np.bool_]
+    unexpected: Integers
 
 
 def cross_tables(codes: Integers, size: int, one: Integers, other: Integers) -> Floats:
@@ -69,8 +71,9 @@ def fit_tables(counts: Floats, limits: Floats, sizes: Integers, one: Integers, o
     h, k = cuts[one][:, :, None], cuts[other][:, None, :]
     real = np.isfinite(limits[one, 1:size])[:, :, None] & np.isfinite(limits[other, 1:size])[:, None, :]
     inside = (np.arange(size) < sizes[one][:, None])[:, :, None] & (np.arange(size) < sizes[other][:, None])[:, None, :]
-    empty = ((counts == 0) & inside).any(axis=(1, 2))
-    used = _filled(counts, sizes, one, other) if (empty & (sizes[one] == 2) & (sizes[other] == 2)).any() else counts
+    none = (counts == 0) & inside
+    small = (none.sum(axis=(1, 2)) == 1) & (sizes[one] == 2) & (sizes[other] == 2)
+    used = _filled(counts, np.flatnonzero(small)) if small.any() else counts
     edges = _edges(cuts, one, other)
     state: dict[str, Floats] = {}
 
@@ -90,6 +93,8 @@ def fit_tables(counts: Floats, limits: Floats, sizes: Integers, one: Integers, o
     rho, step = find_roots(evaluate, _start(counts, cuts, heights, one, other), BOUND)
     s = step[:, None, None]
     p = state["p"] + s * (state["d1"] + s / 2.0 * state["d2"])
+    expected = p * counts.sum(axis=(1, 2), keepdims=True)
+    empty = (none.any(axis=(1, 2)), (none & (expected >= 1.0)).sum(axis=(1, 2)))
     return _scored(rho, p, state["d1"] + s * state["d2"], counts, cuts, heights, one, other, empty)
 
 
@@ -102,7 +107,7 @@ def _scored(
     heights: Floats,
     one: Integers,
     other: Integers,
-    empty: NDArray[np.bool_],
+    empty: tuple[NDArray[np.bool_], Integers],
 ) -> TablePairs:
     """Return correlations with their scores and the products of these with the scores of thresholds."""
     inverse = np.divide(1.0, p, out=np.zeros_like(p), where=p > LEAST)
@@ -110,7 +115,7 @@ def _scored(
     weight = counts * score * inverse
     first = _by_threshold(weight, rho, cuts[one], heights[one], cuts[other])
     second = _by_threshold(weight.transpose(0, 2, 1), rho, cuts[other], heights[other], cuts[one])
-    return TablePairs(rho, score, first, second, (counts * score * score).sum(axis=(1, 2)), empty)
+    return TablePairs(rho, score, first, second, (counts * score * score).sum(axis=(1, 2)), *empty)
 
 
 def _by_threshold(weight: Floats, rho: Floats, own: Floats, height: Floats, others: Floats) -> Floats:
@@ -146,11 +151,10 @@ def _differences(inner: Floats) -> Floats:
     return _cells(inner, whole)
 
 
-def _filled(counts: Floats, sizes: Integers, one: Integers, other: Integers) -> Floats:
-    """Return the tables with half a row moved into the one empty cell of those of two by two, margins kept."""
+def _filled(counts: Floats, tables: Integers) -> Floats:
+    """Return the counts with half a row moved into the one empty cell of some tables of two by two, margins kept."""
     out = counts.copy()
-    small = (sizes[one] == 2) & (sizes[other] == 2) & ((counts[:, :2, :2] == 0).sum(axis=(1, 2)) == 1)
-    for t in np.flatnonzero(small):
+    for t in tables:
         i, j = np.argwhere(counts[t, :2, :2] == 0)[0]
         out[t, :2, :2] += ADDED if i == j else -ADDED
         out[t, [0, 1], [1, 0]] += -2 * ADDED if i == j else 2 * ADDED
