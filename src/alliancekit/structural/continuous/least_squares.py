@@ -21,7 +21,7 @@ from alliancekit.structural.estimates import ModelTest, StructuralEstimates
 from alliancekit.structural.likelihood.constrained import Limits
 from alliancekit.structural.likelihood.contract import Block as Moments
 from alliancekit.structural.likelihood.inference import inverse_information
-from alliancekit.structural.model import Model, compile_model
+from alliancekit.structural.model import Model, compile_model, jacobian
 from alliancekit.structural.options import Options
 from alliancekit.structural.sample import GroupSample, Sample
 from alliancekit.structural.scoring import Criterion, Curvature, Found, search_by_scoring
@@ -48,7 +48,8 @@ def fit_least_squares(
     kept = [kept_moments(table, b, g, model.means) for b, g in enumerate(groups, start=1)]
     observed = [_vector(g.mean, c, k) for g, c, k in zip(groups, covs, kept, strict=True)]
     held = [held_places(table, b, g) for b, g in enumerate(groups, start=1)]
-    gammas = [_gamma(options.point, g, k, x) for g, k, x in zip(groups, kept, held, strict=True)]
+    needed = options.point in ("WLS", "DWLS") or options.se == "robust.sem" or options.test != "standard"
+    gammas = [_gamma(options.point, g, k, x, needed) for g, k, x in zip(groups, kept, held, strict=True)]
     weights = [_weight(options.point, c, gamma, k) for c, gamma, k in zip(covs, gammas, kept, strict=True)]
     shares = [(g.n - 1) / sample.n for g in groups]
     start = starting_values(table, [g.names for g in groups], pairs)
@@ -106,11 +107,11 @@ def _criterion(
     def criterion(z: Floats) -> tuple[float, Floats]:
         x = linear.expand(z)
         total, slope = 0.0, np.zeros(x.size)
-        for block, D, (s, V, k, n) in zip(model.moments(x), model.jacobian(x), parts, strict=True):
-            gap = s - _vector(block.mu, block.sigma, k)
+        for block, at, (s, V, k, n) in zip(model.blocks, model.parts(x), parts, strict=True):
+            gap = s - _vector(at.mu, at.sigma, k)
             pull = V @ gap
             total += n * float(gap @ pull)
-            slope -= 2.0 * n * (D[k].T @ pull)
+            slope -= 2.0 * n * (pull @ jacobian(block, at, x.size)[k])
         return total, linear.basis.T @ slope
 
     def curvature(z: Floats) -> Floats:
@@ -128,7 +129,7 @@ def _search(
 ) -> tuple[Found, Floats | None, int]:
     """Return the minimum of chi-square, the directions along which limits hold, and the degrees of freedom used."""
     z = linear.reduce(start)
-    found = search_by_scoring(criterion, curvature, z, tolerance=1e-10, max_iterations=500)
+    found = search_by_scoring(criterion, curvature, z, tolerance=1e-10, max_iterations=500, refresh=4)
     if limits.any:
         near = found.x if found is not None and found.converged else None
         within = minimise_within(limits, criterion, curvature, z, near)
@@ -157,11 +158,11 @@ def _vector(mean: Floats, cov: Floats, kept: Booleans) -> Floats:
     return np.asarray(np.concatenate([mean, half_vector(cov)])[kept])
 
 
-def _gamma(point: str, group: GroupSample, kept: Booleans, held: Sequence[int]) -> Floats:
-    """Return the covariance of the moments that count; zero where there are no rows and none are needed."""
-    if group.rows is None:
-        if point in ("WLS", "DWLS"):
-            raise SpecError(message(f"estimator {point} needs the rows of the data, not only their covariances"))
+def _gamma(point: str, group: GroupSample, kept: Booleans, held: Sequence[int], needed: bool) -> Floats:
+    """Return the covariance of the moments that count; zero where it is not needed."""
+    if group.rows is None and point in ("WLS", "DWLS"):
+        raise SpecError(message(f"estimator {point} needs the rows of the data, not only their covariances"))
+    if group.rows is None or not needed:
         return np.zeros((int(kept.sum()), int(kept.sum())))
     return np.asarray(moment_covariance(group.rows, True, held)[np.ix_(kept, kept)])
 
