@@ -150,25 +150,32 @@ def _gamma(margins: Margins, second: _SecondStep, correlation: Floats) -> Floats
 
     The second step knows the first through its cross products; both are sandwiches of summed squared scores.
     """
-    m1, P = margins.scores.shape[1], len(second.rho)
+    m1 = margins.scores.shape[1]
     whole = np.hstack([margins.scores, second.scores])
     inner = whole.T @ whole
-    bread = np.zeros((m1 + P, m1 + P))
-    p = len(margins.names)
+    first = np.zeros((m1, m1))
     for places in _blocks(margins):
         own = (places[:, :, None], places[:, None, :])
-        bread[own] = np.linalg.inv(inner[own])
+        first[own] = np.linalg.inv(inner[own])
     if (second.squares <= 0).any():
-        one, other = pairs_of(p)
+        one, other = pairs_of(len(margins.names))
         t = int(np.flatnonzero(second.squares <= 0)[0])
         both = f"'{margins.names[one[t]]}' and '{margins.names[other[t]]}'"
         what = f"the correlation of {both} has no standard error: all rows are in cells that the other would rule out"
         raise FitError(message(what, do="Leave one of them out, or join categories"))
-    bread[m1:, :m1] = -(second.cross @ bread[:m1, :m1]) / second.squares[:, None]
-    bread[m1 + np.arange(P), m1 + np.arange(P)] = 1.0 / second.squares
-    if not margins.ordinal.all():
-        bread = _to_covariances(margins, correlation, m1) @ bread
-    return np.asarray(len(margins.codes) * (bread @ inner @ bread.T))
+    carried = second.cross @ first
+    left = inner[m1:, :m1] - carried @ inner[:m1, :m1]
+    out = np.empty_like(inner)
+    out[:m1, :m1] = first @ inner[:m1, :m1] @ first
+    out[m1:, :m1] = (left @ first) / second.squares[:, None]
+    out[:m1, m1:] = out[m1:, :m1].T
+    out[m1:, m1:] = inner[m1:, m1:] - carried @ inner[:m1, m1:] - left @ carried.T
+    out[m1:, m1:] /= np.outer(second.squares, second.squares)
+    out *= len(margins.codes)
+    if margins.ordinal.all():
+        return out
+    change = _to_covariances(margins, correlation, m1)
+    return np.asarray(change @ out @ change.T)
 
 
 def _blocks(margins: Margins) -> list[Integers]:
