@@ -35,7 +35,7 @@ def _rare(found: Statistics) -> tuple[str, str]:
 
 
 def _empty(found: Statistics) -> tuple[str, str]:
-    """Say how many cells of the tables are empty where a row or more is expected."""
+    """Say how many cells of the tables are empty where rows are expected."""
     count = sum(cells for _, _, cells in found.unexpected)
     if not found.cells or count <= MANY * found.cells:
         return "", ""

@@ -23,6 +23,8 @@ LEAST = float(np.sqrt(np.finfo(float).eps))
 BOUND = 0.999
 ADDED = 0.5
 """What is added to the one empty cell of a table of two by two; the margins stay."""
+ENOUGH = 3.0
+"""Where so many rows are expected, an empty cell is a rare chance (5%)."""
 TWO_PI = 2.0 * np.pi
 
 
@@ -35,7 +37,7 @@ class TablePairs:
     rho : (P,). score : (P, K, K) d log probability / d rho of each cell, 0 where there is none. first, second : (P,
         K - 1) products of the scores of rho with those of the thresholds of either variable, summed over the rows.
     squares : (P,) summed squared scores of rho. empty : (P,) whether a cell has no row.
-        unexpected : (P,) number of such cells in which a row or more is expected.
+        unexpected : (P,) number of such cells in which ``ENOUGH`` rows are expected.
     """
 
     rho: Floats
@@ -94,7 +96,7 @@ def fit_tables(counts: Floats, limits: Floats, sizes: Integers, one: Integers, o
     s = step[:, None, None]
     p = state["p"] + s * (state["d1"] + s / 2.0 * state["d2"])
     expected = p * counts.sum(axis=(1, 2), keepdims=True)
-    empty = (none.any(axis=(1, 2)), (none & (expected >= 1.0)).sum(axis=(1, 2)))
+    empty = (none.any(axis=(1, 2)), (none & (expected >= ENOUGH)).sum(axis=(1, 2)))
     return _scored(rho, p, state["d1"] + s * state["d2"], counts, cuts, heights, one, other, empty)
 
 
