@@ -79,7 +79,7 @@ def covariate_study(n: int, count: int, seed: int) -> None:
     summarise(found, truth, p_values)
 
 
-@pytest.mark.option("estimator", "recovery of WLSMV")
+@pytest.mark.option("cfa.estimator", "recovery of WLSMV")
 def test_a_few_data_sets_of_ordinal_items_recover_the_truth() -> None:
     factor_study(400, 60, SEED)
 
