@@ -53,10 +53,8 @@ def add_bounds(table: ParameterTable, sample: Sample, kind: str) -> ParameterTab
     if kind == "none":
         return table
     if table.n_levels > 1 or "|" in table.op:
-        levels = table.n_levels > 1
-        what = "two levels" if levels else "ordinal variables"
-        do = "Write lower() and upper()" if levels else "Leave bounds= out"
-        raise SpecError(message(f"bounds={kind!r} is not for models with {what}", do=do))
+        what = "two levels" if table.n_levels > 1 else "ordinal variables"
+        raise SpecError(message(f"bounds={kind!r} is not for models with {what}", do="Write lower() and upper()"))
     low, high = list(table.lower), list(table.upper)
     for b, group in enumerate(sample.groups, start=1):
         for i, (at_least, at_most) in _block_bounds(table, b, group, kind).items():

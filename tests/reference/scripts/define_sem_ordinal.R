@@ -17,11 +17,14 @@ cut_at <- function(v, p) as.integer(cut(v, c(-Inf, quantile(v, p), Inf)))
 d <- data.frame(u1 = cut_at(y[, 1], c(.15, .4, .7, .9)), u2 = cut_at(y[, 2], c(.2, .5, .8)), u3 = cut_at(y[, 3], .3),
   u4 = cut_at(y[, 4], c(.35, .75)), c1 = round(y[, 5] * 3 + 2, 3), c2 = round(y[, 6], 3), x1 = x[, 1], x2 = 2 * x[, 2] + 1)
 six <- "f =~ u1 + u2 + u3 + u4 + c1 + c2"; u <- V("u1", "u2", "u3", "u4")
-write_case("mixed", d, list(source = "simulated, set.seed(505): one factor, ordinal and numeric items, two covariates", syntax = six, statistics = V("WLSMV", "WLS", "covariates"),
+write_case("mixed", d, list(source = "simulated, set.seed(505): one factor, ordinal and numeric items, two covariates", skip_bfgs = TRUE, syntax = six, statistics = V("WLSMV", "WLS", "covariates"),
   common_args = list(ordered = u), models = list(
     list(label = "WLSMV"), list(label = "WLS", args = list(estimator = "WLS")), list(label = "ULS", args = list(estimator = "ULS")),
     list(label = "WLSM", args = list(estimator = "WLSM")), list(label = "ordinal_WLSMVS", syntax = "f =~ u1 + u2 + u3 + u4", args = list(estimator = "WLSMVS")),
     list(label = "ordinal_ULSM", syntax = "f =~ u1 + u2 + u3 + u4", args = list(estimator = "ULSM")),
+    list(label = "equality", syntax = "f =~ u1 + a*u2 + b*u3 + c*u4\na*b == c^2"),
+    list(label = "bound", syntax = "f =~ u1 + upper(0.9)*u2 + u3 + u4 + c1"),
+    list(label = "inequality", syntax = "f =~ u1 + a*u2 + b*u3 + c*u4\na > 0.2\nb < 2\nratio := a / b"),
     list(label = "residual_covariances", syntax = paste0(six, "\nu1 ~~ u2\nu3 ~~ c1")),
     list(label = "covariates", fn = "sem", syntax = paste0(six, "\nf ~ x1 + x2")),
     list(label = "covariates_theta", fn = "sem", args = list(parameterization = "theta"), syntax = paste0(six, "\nf ~ x1 + x2")),

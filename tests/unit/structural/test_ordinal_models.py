@@ -132,10 +132,8 @@ def test_the_call_for_r_names_the_ordinal_variables(data: pd.DataFrame) -> None:
         (MODEL, {"estimator": "MLR"}, "estimator MLR does not take ordinal variables"),
         (MODEL, {"estimator": "GLS"}, "estimator GLS does not take ordinal variables"),
         (MODEL, {"parameterization": "deltas"}, "parameterization"),
-        (MODEL, {"bounds": "pos.var"}, "not for models with ordinal variables. Leave bounds= out"),
+        (MODEL, {"bounds": "pos.var"}, "not for models with ordinal variables. Write lower"),
         (MODEL + "\nu1 | t1 + t2", {}, r"'u1 \| t2': 'u1' has 2 categories"),
-        ("f =~ a*u1 + b*u2 + u3 + u4\na > 0.1", {}, "do not take inequalities, bounds"),
-        ("f =~ u1 + lower(0)*u2 + u3 + u4", {}, "do not take inequalities, bounds"),
     ],
 )
 def test_what_is_not_covered_is_said(data: pd.DataFrame, syntax: str, options: dict[str, Any], what: str) -> None:

@@ -27,7 +27,7 @@ def robust_pair(fit: StructuralEstimates) -> tuple[ModelTest, ModelTest] | None:
     undefined = (ModelTest(np.nan, fit.test.df, np.nan), ModelTest(np.nan, fit.baseline.df, np.nan))
     if any(len(s.given) or not s.ordinal.all() for s in own.structures) or not np.isfinite(own.inverse).all():
         return undefined
-    if _correlations_df(fit) != fit.test.df:
+    if not _levels_are_free(fit):
         return undefined
     groups = []
     for structure, statistics, target, at in zip(own.structures, own.statistics, own.targets, own.at, strict=True):
@@ -43,16 +43,18 @@ def robust_pair(fit: StructuralEstimates) -> tuple[ModelTest, ModelTest] | None:
     return categorical_fit(groups, own.inverse, fit.test.df) or undefined
 
 
-def _correlations_df(fit: StructuralEstimates) -> int:
-    """Return the df of the model of the correlations alone; those of the whole model unless thresholds are tied."""
-    slopes, pairs = [], 0
+def _levels_are_free(fit: StructuralEstimates) -> bool:
+    """Return whether the thresholds can take any value, so that the correlations are a model of their own."""
+    every, pairs = [], []
     for structure, at in zip(own_fit(fit).structures, own_fit(fit).at, strict=True):
-        p = len(structure.own)
-        pairs += p * (p - 1) // 2
-        slopes.append(at.jacobian[len(structure.owner) :])
-    D = np.concatenate(slopes) @ fit.constraints.linear.basis
-    size = np.sqrt((D**2).sum(axis=0))
-    return pairs - int(np.linalg.matrix_rank(D[:, size > 0] / size[size > 0], tol=1e-8))
+        every.append(at.jacobian)
+        pairs.append(at.jacobian[len(structure.owner) :])
+    left = []
+    for part in (every, pairs):
+        D = np.concatenate(part) @ fit.directions
+        size = np.sqrt((D**2).sum(axis=0))
+        left.append(len(D) - int(np.linalg.matrix_rank(D[:, size > 0] / size[size > 0], tol=1e-8)))
+    return left[0] == left[1]
 
 
 def residual_measures(fit: StructuralEstimates) -> dict[str, float]:

@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 
 from alliancekit.core.errors import FitError, message
 from alliancekit.structural.constraints import Linear
-from alliancekit.structural.ordinal.search import Optimum, Target, search
+from alliancekit.structural.likelihood.constrained import Limits
+from alliancekit.structural.ordinal.search import Reached, Target, search_limited
 from alliancekit.structural.ordinal.statistics import Statistics, pairs_of
 from alliancekit.structural.ordinal.structure import At, Structure, evaluate
 
@@ -40,10 +41,10 @@ class OrdinalFit:
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Estimated:
-    """Numbers of the fit; information of one row, vcov : plain or robust."""
+    """Numbers of the fit; where the search ended, information of one row, vcov : plain or robust."""
 
     fit: OrdinalFit
-    found: Optimum
+    reached: Reached
     information: Floats
     vcov: Floats
 
@@ -80,6 +81,7 @@ def estimate_ordinal(
     point: str,
     linear: Linear,
     start: Floats,
+    limits: Limits,
     *,
     robust: bool,
 ) -> Estimated:
@@ -87,7 +89,8 @@ def estimate_ordinal(
 
     Parameters
     ----------
-    point : "WLS", "DWLS" or "ULS". robust : sandwich of the weights and the covariances of the statistics.
+    point : "WLS", "DWLS" or "ULS". limits : inequalities, bounds and equalities that are not linear. robust : sandwich
+        of the weights and the covariances of the statistics.
 
     Raises
     ------
@@ -95,10 +98,10 @@ def estimate_ordinal(
     """
     total = sum(s.n for s in statistics)
     targets = tuple(Target(s.vector, weights_of(point, s), (s.n - 1) / total) for s in statistics)
-    found = search(structures, targets, linear, start)
-    if found is None:
+    reached = search_limited(structures, targets, linear, start, limits, total)
+    if reached is None:
         raise FitError(message("the starting values are not admissible", do="Give others with start()"))
-    at = []
+    found, at = reached.optimum, []
     for structure in structures:
         whole = evaluate(structure, found.x, complete=True)
         assert whole is not None
@@ -110,16 +113,15 @@ def estimate_ordinal(
         information += s.n / total * (one.jacobian.T @ weighted)
         if robust:
             meat += s.n / total * (weighted.T @ s.gamma @ weighted)
-    inverse = invert(information, linear)
+    inverse = invert(information, reached.directions)
     vcov = (inverse @ meat @ inverse if robust else inverse) / (total - len(statistics))
     fit = OrdinalFit(tuple(structures), tuple(statistics), targets, tuple(at), inverse)
-    return Estimated(fit, found, information, vcov)
+    return Estimated(fit, reached, information, vcov)
 
 
-def invert(information: Floats, linear: Linear) -> Floats:
-    """Return the inverse information within the equalities; NaN where it is singular there."""
-    basis = linear.basis
-    inner = information if linear.trivial else basis.T @ information @ basis
+def invert(information: Floats, directions: Floats) -> Floats:
+    """Return the inverse information within some directions (size, k); NaN where it is singular there."""
+    inner = directions.T @ information @ directions
     scale = np.sqrt(np.abs(inner.diagonal()))
     scale[scale == 0] = 1.0
     scaled = inner / np.outer(scale, scale)
@@ -129,7 +131,7 @@ def invert(information: Floats, linear: Linear) -> Floats:
     if not values[0] > 1e-13 * values[-1]:
         return np.full_like(information, np.nan)
     out = np.linalg.inv(scaled) / np.outer(scale, scale)
-    return np.asarray(out if linear.trivial else basis @ out @ basis.T)
+    return np.asarray(directions @ out @ directions.T)
 
 
 @dataclass(frozen=True, slots=True)

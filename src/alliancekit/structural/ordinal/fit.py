@@ -12,6 +12,7 @@ from alliancekit.core.errors import DesignWarning, SpecError, message
 from alliancekit.structural.constraints import Constraints
 from alliancekit.structural.continuous.asymptotic import Stacked, scale_by_traces, scale_test, stack
 from alliancekit.structural.estimates import ModelTest, StructuralEstimates
+from alliancekit.structural.likelihood.constrained import Limits
 from alliancekit.structural.likelihood.contract import Block as Moments
 from alliancekit.structural.model import BlockModel, Model, compile_model
 from alliancekit.structural.options import Options
@@ -34,10 +35,12 @@ def fit_ordinal(
 
     Raises
     ------
-    SpecError : two levels, inequalities, bounds or equalities that are not linear. FitError : a first-step regression
-    has no solution, the weights cannot be computed, no admissible start.
+    SpecError : two levels. FitError : a first-step regression has no solution, the weights cannot be computed, no
+    admissible start, limits that cannot be satisfied.
     """
-    _check(table, constraints)
+    if table.n_levels > 1:
+        what = "ordinal variables in a model with two levels cannot be estimated"
+        raise SpecError(message(what, do="Treat them as continuous: leave ordered= out"))
     statistics, sizes, outside = [], [], []
     for b, group in enumerate(sample.groups, start=1):
         names, given = conditional_names(table, b)
@@ -50,21 +53,10 @@ def fit_ordinal(
     model = compile_model(table, outside)
     structures = compile_structures(table, model, sizes, options.rules.theta)
     robust = options.se == "robust.sem"
-    linear = constraints.linear
-    done = estimate_ordinal(
-        structures, statistics, options.point, linear, start(table, structures, statistics), robust=robust
-    )
+    first = start(table, structures, statistics)
+    limits = Limits(table, constraints)
+    done = estimate_ordinal(structures, statistics, options.point, constraints.linear, first, limits, robust=robust)
     return _gather(options, table, constraints, sample, model, done)
-
-
-def _check(table: ParameterTable, constraints: Constraints) -> None:
-    if table.n_levels > 1:
-        what = "ordinal variables in a model with two levels cannot be estimated"
-        raise SpecError(message(what, do="Treat them as continuous: leave ordered= out"))
-    limited = constraints.equalities or constraints.inequalities or np.isfinite(table.lower + table.upper).any()
-    if limited:
-        what = "models of ordinal variables do not take inequalities, bounds or equalities that are not linear"
-        raise SpecError(message(what, do="Write them as linear equalities, or leave them out"))
 
 
 def _columns(
@@ -96,16 +88,15 @@ def _gather(
     model: Model,
     done: Estimated,
 ) -> StructuralEstimates:
-    fit, found, total = done.fit, done.found, sample.n
-    basis = constraints.linear.basis
-    n_parameters = basis.shape[1]
+    fit, found, total = done.fit, done.reached.optimum, sample.n
+    n_parameters = done.reached.spent
     df = sum(len(target.observed) for target in fit.targets) - n_parameters
     stacked = _stack(fit, [at.jacobian for at in fit.at], total)
     alone = independence(fit)
     test = ModelTest(total * found.value if df > 0 else 0.0, df)
     baseline = ModelTest(total * alone.value, alone.df)
     if options.test != "standard":
-        test = scale_test(test, stacked, basis, options.test)
+        test = scale_test(test, stacked, done.reached.directions, options.test)
         baseline = scale_by_traces(baseline, alone.first, alone.second, options.test)
     blocks = tuple(_complete(block, at.S, s) for block, at, s in zip(model.blocks, fit.at, fit.structures, strict=True))
     nan = float("nan")
@@ -130,9 +121,9 @@ def _gather(
         found.iterations,
         found.converged,
         "ordinal",
-        None,
-        stacked,
-        fit,
+        stacked=stacked,
+        ordinal=fit,
+        tangent=done.reached.directions,
     )
 
 

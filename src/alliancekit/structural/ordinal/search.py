@@ -9,8 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from alliancekit.structural.constraints import Linear
+from alliancekit.structural.continuous.limited import minimise_within
+from alliancekit.structural.likelihood.constrained import Limits
 from alliancekit.structural.ordinal.structure import Structure, evaluate, renumber
-from alliancekit.structural.scoring import search_by_scoring
+from alliancekit.structural.scoring import Criterion, Curvature, search_by_scoring
 
 Floats = NDArray[np.float64]
 Booleans = NDArray[np.bool_]
@@ -69,6 +71,35 @@ def search(structures: Sequence[Structure], targets: Sequence[Target], linear: L
         return None
     x[kept] = found.x
     return Optimum(x, found.value, found.iterations, found.converged)
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Reached:
+    """A minimum within limits; directions (size, k) along which they hold there, and degrees of freedom used."""
+
+    optimum: Optimum
+    directions: Floats
+    spent: int
+
+
+def search_limited(
+    structures: Sequence[Structure],
+    targets: Sequence[Target],
+    linear: Linear,
+    start: Floats,
+    limits: Limits,
+    total: int,
+) -> Reached | None:
+    """Return the minimum within limits; ``total`` : rows, by which the criterion becomes chi-square."""
+    plain = search(structures, targets, linear, start)
+    if not limits.any:
+        return None if plain is None else Reached(plain, linear.basis, linear.basis.shape[1])
+    criterion, curvature = _functions(structures, targets, linear, float(total))
+    near = linear.reduce(plain.x) if plain is not None and plain.converged else None
+    within = minimise_within(limits, criterion, curvature, linear.reduce(start), near)
+    found = within.found
+    best = Optimum(linear.expand(found.x), found.value / total, found.iterations, found.converged)
+    return Reached(best, within.tangent, within.spent)
 
 
 def unthresholded(structures: Sequence[Structure], targets: Sequence[Target], linear: Linear) -> Booleans | None:
@@ -162,23 +193,31 @@ def _polish(
     structures: Sequence[Structure], targets: Sequence[Target], linear: Linear, point: _Point, spent: int
 ) -> Optimum:
     """Go on with a curvature learned from gradients, where Gauss-Newton steps do not get there."""
-
-    def criterion(z: Floats) -> tuple[float, Floats] | None:
-        """Value and gradient."""
-        found = _look(structures, targets, linear, z)
-        return None if found is None else (found.value, found.gradient)
-
-    def curvature(z: Floats) -> Floats:
-        """Gauss-Newton curvature."""
-        found = _look(structures, targets, linear, z)
-        assert found is not None
-        return found.curvature
-
+    criterion, curvature = _functions(structures, targets, linear, 1.0)
     found = search_by_scoring(criterion, curvature, point.z, tolerance=1e-14, max_iterations=500)
     assert found is not None
     last = _look(structures, targets, linear, found.x)
     assert last is not None
     return _end(last, linear, spent + found.iterations, found.converged)
+
+
+def _functions(
+    structures: Sequence[Structure], targets: Sequence[Target], linear: Linear, unit: float
+) -> tuple[Criterion, Curvature]:
+    """Return the criterion with gradient, and its Gauss-Newton curvature, times ``unit``, as functions of z."""
+
+    def criterion(z: Floats) -> tuple[float, Floats] | None:
+        """Value and gradient."""
+        found = _look(structures, targets, linear, z)
+        return None if found is None else (unit * found.value, unit * found.gradient)
+
+    def curvature(z: Floats) -> Floats:
+        """Gauss-Newton curvature."""
+        found = _look(structures, targets, linear, z)
+        assert found is not None
+        return unit * found.curvature
+
+    return criterion, curvature
 
 
 def _end(point: _Point, linear: Linear, iterations: int, converged: bool) -> Optimum:
