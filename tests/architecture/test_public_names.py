@@ -90,3 +90,14 @@ fit = ak.mixed("y ~ x + (1 | g)", pd.DataFrame({"y": y, "x": x, "g": g}))
 text = repr(fit)
 """
     assert loaded_after(code, "scipy") == []
+
+
+def test_fitting_a_structural_model_is_light() -> None:
+    code = """
+import numpy as np, pandas as pd, alliancekit as ak
+rng = np.random.default_rng(1)
+frame = pd.DataFrame(rng.normal(size=(90, 1)) + rng.normal(size=(90, 4)), columns=list("abcd"))
+fit = ak.cfa("f =~ a + b + c + d", frame)
+str(fit), fit.tidy(), fit.fit_measures()
+"""
+    assert loaded_after(code, "scipy.optimize", "scipy.integrate", "alliancekit.multilevel", "alliancekit.report") == []

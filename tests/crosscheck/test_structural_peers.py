@@ -28,6 +28,7 @@ def data() -> pd.DataFrame:
     )
 
 
+@pytest.mark.option("crosscheck", "semopy 2.3.11")
 @pytest.mark.parametrize("extra", ["", "\nw1 ~~ w4", "\npost ~ bond + pre", "\nbond ~~ 0*task"])
 def test_semopy_agrees_to_a_hundredth_or_two_of_a_standard_error(data: pd.DataFrame, extra: str) -> None:
     fit = ak.sem(MODEL + extra, data)

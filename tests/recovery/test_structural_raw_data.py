@@ -73,7 +73,7 @@ def incomplete_study(n: int, count: int, seed: int) -> None:
         values[gone] = np.nan
         data = IncompleteRows((group_patterns(values, ITEMS),))
         saturated, _ = saturate(data, none)
-        found = search_incomplete(data, model, start, saturated)
+        found = search_incomplete(data, model, start, None)
         assert found.converged
         solution = solve(data, model, found.x, found.value, saturated, Request())
         out.append(found.x)

@@ -48,6 +48,7 @@ def fit(family: str, case: str, label: str) -> Any:
     one = next(m for m in model["models"] if m["label"] == label)
     syntax = one.get("syntax", model.get("syntax"))
     given = {**model.get("common_args", {}), **one.get("args", {})}
+    given.pop("conditional.x", None)  # ours follows from fixed_x
     options = {ARGUMENTS.get(name, name): value for name, value in given.items()}
     data = pd.read_csv(HERE / family / case / model["data"])
     if model.get("data_is_cov"):

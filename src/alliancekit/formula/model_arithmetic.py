@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
+
 from alliancekit.core.errors import SpecError, nearest
 from alliancekit.formula.model_expressions import FUNCTIONS, Expression
 from alliancekit.formula.model_tokens import Token, fail
@@ -22,6 +24,10 @@ def parse_arithmetic(tokens: Sequence[Token], text: str) -> Expression:
     out = reader.sum(0)
     if reader.at < len(tokens):
         raise reader.wrong(f"{tokens[reader.at].text!r} is not expected here")
+    if not out.labels():
+        with np.errstate(all="ignore"):
+            if not np.isfinite(out.evaluate({})):
+                raise fail(text, "this has no finite value", tokens[0].line, tokens[0].column)
     return out
 
 
@@ -80,7 +86,7 @@ class _Reader:
             return out
         if token.kind == "number":
             self.at += 1
-            return Expression("number", value=float(token.text))
+            return Expression("number", value=np.float64(token.text))
         if token.kind != "name":
             raise self.wrong(f"a label or a number is expected, not {token.text!r}")
         self.at += 1

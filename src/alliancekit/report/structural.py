@@ -47,8 +47,8 @@ def make_table(*results: Any, names: tuple[str, ...] | None = None) -> Table:
 def _estimates(fit: StructuralFit) -> Table:
     """Return the table of estimates in sections, with standardised values."""
     found = fit.tidy()
-    zero = (found["op"] == "~1") & ~(found["std_error"] > 0) & (found["estimate"] == 0)
-    found = found[~zero]
+    usual = found["op"].map({"~1": 0.0, "~*~": 1.0})
+    found = found[(found["std_error"] > 0) | (found["estimate"] != usual)]
     kind = found["op"].where(~((found["op"] == "~~") & (found["lhs"] == found["rhs"])), "variance")
     places = {op: k for k, (op, _) in enumerate(SECTIONS)}
     titles = dict(SECTIONS)
@@ -87,11 +87,20 @@ def _estimates(fit: StructuralFit) -> Table:
         notes=(
             fit_words(fit),
             _method(fit),
-            "Std.: all variables standardised. Parameters without standard error are fixed; means fixed at zero are "
-            "left out.",
+            f"Std.: all variables standardised. {_without_error(fit)}",
         ),
         missing="",
         source=fit,
+    )
+
+
+def _without_error(fit: StructuralFit) -> str:
+    """Return why some rows have no standard error, and which rows there are not."""
+    if fit._fit.ordinal is None:
+        return "Parameters without standard error are fixed; means fixed at zero are left out."
+    return (
+        "Parameters without standard error are fixed, or follow from the others as the residual variances of ordinal "
+        "items do; means fixed at zero and scales fixed at one are left out."
     )
 
 

@@ -58,13 +58,25 @@ def fit_words(fit: StructuralFit) -> str:
     if found["df"] == 0:
         return "The model is saturated (df = 0): its fit cannot be tested."
     df = format_fixed(found["df"], 0 if float(found["df"]).is_integer() else 1)
-    scaled = "scaled " if "chisq_scaled" in fit.fit_measures() else ""
-    parts = [f"{scaled}χ²({df}, N = {n}) = {format_fixed(found['chisq'], 2)}", p_text(found["p_value"])]
-    robust = "robust " if "cfi_robust" in fit.fit_measures() else ""
+    measures = fit.fit_measures()
+    scaled = "scaled " if "chisq_scaled" in measures else ""
+    parts = [f"{scaled}χ²({df}, N = {n}) = {format_fixed(found['chisq'], 2)}"]
+    parts += [p_text(found["p_value"])] if np.isfinite(found["p_value"]) else []
+    robust, robust_error = (
+        next(
+            (
+                word
+                for end, word in (("_robust", "robust "), ("_scaled", "scaled "))
+                if np.isfinite(measures.get(name + end, np.nan))
+            ),
+            "",
+        )
+        for name in ("cfi", "rmsea")
+    )
     parts.append(f"{robust}CFI = {_share(found['cfi'], 3)}")
     parts.append(f"TLI = {_share(found['tli'], 3)}")
     interval = format_interval(found["rmsea_low"], found["rmsea_high"], 3, leading_zero=False)
-    parts.append(f"{robust}RMSEA = {_share(found['rmsea'], 3)}, 90% CI {interval}")
+    parts.append(f"{robust_error}RMSEA = {_share(found['rmsea'], 3)}, 90% CI {interval}")
     if np.isfinite(found["srmr"]):
         parts.append(f"SRMR = {_share(found['srmr'], 3)}")
     return f"Fit: {', '.join(parts)}."

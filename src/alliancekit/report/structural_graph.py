@@ -68,6 +68,7 @@ def graph_of(table: pd.DataFrame, observed: Sequence[str], latent: Sequence[str]
     Moments of covariates that are fixed at their sample values are left out, and so are parameters fixed at zero.
     """
     edges = []
+    explained = {*table.loc[table["op"] == "=~", "rhs"], *table.loc[table["op"] == "~", "lhs"], *latent}
     for row in table.to_dict("records"):
         lhs, op, rhs = row["lhs"], row["op"], row["rhs"]
         kinds = {"=~": "loading", "<~": "regression", "~": "regression", "~~": "covariance"}
@@ -75,7 +76,7 @@ def graph_of(table: pd.DataFrame, observed: Sequence[str], latent: Sequence[str]
             continue
         kind = "variance" if op == "~~" and lhs == rhs else kinds[op]
         fixed = not row["std_error"] > 0
-        covariate = fixed and op == "~~" and lhs not in latent and rhs not in latent
+        covariate = fixed and op == "~~" and not {lhs, rhs} & explained
         if fixed and (row["estimate"] == 0 or covariate):
             continue
         start, end = (lhs, rhs) if op in ("=~", "~~") else (rhs, lhs)

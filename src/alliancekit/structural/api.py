@@ -28,7 +28,7 @@ def cfa(
     std_lv: bool = False,
     orthogonal: bool = False,
     meanstructure: bool | None = None,
-    fixed_x: bool = True,
+    fixed_x: bool | None = None,
     effect_coding: bool | Sequence[str] = False,
     ordered: bool | str | Sequence[str] = (),
     parameterization: str = "delta",
@@ -64,8 +64,9 @@ def cfa(
     auxiliary : columns outside the model that predict missing values or the variables with gaps; they are correlated
         with everything (saturated correlates) and need ``missing="fiml"``.
     std_lv : latent variances are one instead of first loadings. orthogonal : latent variables are uncorrelated.
-    meanstructure : whether means are modelled (None: with groups, missing values or when needed). fixed_x : covariates
-        keep their sample moments. effect_coding : loadings average one and intercepts zero.
+    meanstructure : whether means are modelled (None: with groups, missing values or when needed).
+    fixed_x : covariates keep their sample moments (None: except with GLS, ULS, WLS and DWLS of numbers, as lavaan).
+    effect_coding : loadings average one and intercepts zero.
     ordered : ordinal variables, or True for all but covariates; columns of ordered categories always are.
         parameterization : "delta" (their scales are parameters) or "theta" (their residual variances are).
     bounds : "none"; "pos.var", "pos.ov.var", "pos.lv.var" (variances of all, of observed, of latent variables are not
@@ -158,7 +159,7 @@ def sem(
     std_lv: bool = False,
     orthogonal: bool = False,
     meanstructure: bool | None = None,
-    fixed_x: bool = True,
+    fixed_x: bool | None = None,
     effect_coding: bool | Sequence[str] = False,
     ordered: bool | str | Sequence[str] = (),
     parameterization: str = "delta",
@@ -257,7 +258,7 @@ def growth(
     std_lv: bool = False,
     orthogonal: bool = False,
     meanstructure: bool | None = None,
-    fixed_x: bool = True,
+    fixed_x: bool | None = None,
     effect_coding: bool | Sequence[str] = False,
     ordered: bool | str | Sequence[str] = (),
     parameterization: str = "delta",

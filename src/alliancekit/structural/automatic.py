@@ -158,7 +158,7 @@ def _block(statements: Sequence[Statement], g: int, level: int, rules: Rules, ca
             _add(block, name, "~*~", name, free=0, start=1.0)
     if rules.meanstructure:
         _add_intercepts(block, rules, ordinal)
-    if ordinal:
+    if ordinal and rules.fixed_x:
         _condition(block)
     return block
 

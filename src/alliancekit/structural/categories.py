@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from typing import Any
 
 import numpy as np
@@ -22,17 +22,19 @@ def find_ordered(frame: pd.DataFrame, roles: Variables, ordered: bool | str | Se
 
     Parameters
     ----------
-    ordered : True: all observed variables but covariates; or names.
+    ordered : True: all observed variables but covariates; or names. Columns that the model does not have are ignored.
 
     Raises
     ------
-    SpecError : a name that is no variable of the model, or is a covariate.
+    SpecError : a name that is no variable of the model and no column, or is a covariate.
     """
     dependent = roles.endogenous
     if ordered is True:
         return dependent
     asked = [ordered] if isinstance(ordered, str) else list(ordered or ())
     for name in asked:
+        if name in frame.columns and name not in roles.observed:
+            continue
         if name in roles.exogenous:
             what = f"'{name}' is in ordered= and a covariate, whose distribution is not modelled"
             raise SpecError(message(what, do="Leave it out of ordered=; it is used as a number"))
@@ -47,12 +49,21 @@ def find_ordered(frame: pd.DataFrame, roles: Variables, ordered: bool | str | Se
 
 def count_categories(frame: pd.DataFrame, ordinal: Sequence[str], roles: Variables, options: Options) -> dict[str, int]:
     """Return the number of categories of each ordinal variable among the rows used."""
-    used = [name for name in roles.observed if name in frame.columns]
+    present = set(frame.columns)
+    columns = {name: frame[name] for name in (*roles.observed, options.group, options.cluster) if name in present}
     rows = np.ones(len(frame), dtype=bool)
-    for column in (*(used if options.missing == "listwise" else ()), options.group, options.cluster):
-        if column is not None and column in frame.columns:
-            rows &= frame[column].notna().to_numpy().reshape(len(frame), -1).all(axis=1)
-    return {name: len(levels(frame[name], rows)) for name in ordinal if name in frame.columns}
+    for name, column in columns.items():
+        if options.missing == "listwise" or name in (options.group, options.cluster):
+            rows &= known_rows(column)
+    return {name: len(levels(columns[name], rows)) for name in ordinal if name in columns}
+
+
+def known_rows(column: pd.Series | pd.DataFrame) -> NDArray[np.bool_]:
+    """Return in which rows a column (or all columns of its name) has a value."""
+    if isinstance(column, pd.Series) and isinstance(column.dtype, np.dtype) and column.dtype.kind in "iubf":
+        values = column.to_numpy()
+        return np.ones(len(values), dtype=np.bool_) if column.dtype.kind != "f" else ~np.isnan(values)
+    return np.asarray(column.notna().to_numpy().reshape(len(column), -1).all(axis=1))
 
 
 def levels(column: pd.Series, rows: NDArray[np.bool_]) -> list[Any]:
@@ -63,6 +74,8 @@ def levels(column: pd.Series, rows: NDArray[np.bool_]) -> list[Any]:
     DesignError : the column is text without an order, has one category, or too many.
     """
     name = column.name
+    if _plain(column):
+        return _checked(name, _distinct(column.to_numpy()[rows]))
     inside = column[rows].dropna()
     if isinstance(column.dtype, pd.CategoricalDtype):
         if not column.dtype.ordered:
@@ -75,6 +88,26 @@ def levels(column: pd.Series, rows: NDArray[np.bool_]) -> list[Any]:
     else:
         what = f"'{name}' is ordinal and text, whose order is not known"
         raise DesignError(message(what, do="Make it an ordered pandas Categorical, or numbers"))
+    return _checked(name, found)
+
+
+def _plain(column: pd.Series) -> bool:
+    """Return whether a column is of integers or floats without a mask."""
+    return isinstance(column.dtype, np.dtype) and column.dtype.kind in "iuf"
+
+
+def _distinct(values: NDArray[Any]) -> list[Any]:
+    """Return the distinct values that are there, in order."""
+    if values.dtype.kind == "f":
+        return list(np.unique(values[~np.isnan(values)]).tolist())
+    low = int(values.min()) if values.size else 0
+    if values.size and int(values.max()) - low < 1000:
+        return list((np.flatnonzero(np.bincount(values.astype(np.int64) - low)) + low).tolist())
+    return list(np.unique(values).tolist())
+
+
+def _checked(name: Hashable, found: list[Any]) -> list[Any]:
+    """Return the categories of a column, of which there are at least two, and not too many."""
     if len(found) < 2:
         shown = f"the category {found[0]}" if found else "no category"
         raise DesignError(message(f"'{name}' has only {shown} in the rows used", do="Leave it out of the model"))
@@ -86,15 +119,19 @@ def levels(column: pd.Series, rows: NDArray[np.bool_]) -> list[Any]:
 
 def codes(column: pd.Series, found: Sequence[Any]) -> NDArray[np.float64]:
     """Return the number of each row's category from 0; NaN where missing or not among them."""
-    values = column.astype(object).where(column.notna(), None)
+    if _plain(column):
+        known, values = np.asarray(found), column.to_numpy()
+        at = np.minimum(np.searchsorted(known, values), len(known) - 1)
+        return np.where(known[at] == values, at.astype(np.float64), np.nan)
     place = {value: float(k) for k, value in enumerate(found)}
-    return np.array([place.get(value, np.nan) for value in values], dtype=np.float64)
+    entries = column.astype(object).where(column.notna(), None)
+    return np.array([place.get(value, np.nan) for value in entries], dtype=np.float64)
 
 
 def check_categories(name: str, own: NDArray[np.float64], found: Sequence[Any], where: str) -> None:
     """Raise DesignError where a group has no row of a category."""
-    present = set(own[np.isfinite(own)].astype(int).tolist())
-    empty = [str(value) for k, value in enumerate(found) if k not in present]
+    present = np.bincount(own[np.isfinite(own)].astype(np.intp), minlength=len(found)) > 0
+    empty = [str(value) for value, there in zip(found, present, strict=True) if not there]
     if empty:
         what = f"nobody is in category {empty[0]} of '{name}'"
         raise DesignError(message(what, where=where, do="Join it with a neighbouring category in all groups"))

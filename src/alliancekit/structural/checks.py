@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 from scipy.linalg import lapack
 
 from alliancekit.core.errors import DesignError, check_columns, message
 from alliancekit.structural.estimates import StructuralEstimates
 from alliancekit.structural.model import observed_names
 from alliancekit.structural.table import ParameterTable
+
+Floats = NDArray[np.float64]
 
 
 def check_variables(table: ParameterTable, frame: pd.DataFrame) -> None:
@@ -31,7 +34,8 @@ def check_solution(fit: StructuralEstimates) -> list[str]:
         do = "Give starting values with start(), or simplify the model"
         found.append(message("the search for the estimates stopped before the optimum", do=do))
     if fit.test.df < 0:
-        what = f"the model has {-fit.test.df} parameters more than the data have moments (df = {fit.test.df})"
+        more = f"{-fit.test.df} parameter{'s' if fit.test.df < -1 else ''}"
+        what = f"the model has {more} more than the data have moments (df = {fit.test.df})"
         found.append(message(what, do="Fix or equate some of them"))
     return found + _admissible(fit)
 
@@ -39,7 +43,7 @@ def check_solution(fit: StructuralEstimates) -> list[str]:
 def _identified(fit: StructuralEstimates) -> list[str]:
     """Name the parameters in the null space of the information."""
     if fit.source is None:
-        basis = fit.constraints.linear.basis
+        basis = fit.directions
         inner = basis.T @ fit.information @ basis
     else:
         basis, inner = fit.source.mapping.basis, fit.source.solution.information
@@ -66,14 +70,15 @@ def _identified(fit: StructuralEstimates) -> list[str]:
 def _admissible(fit: StructuralEstimates) -> list[str]:
     """Name negative variances, and latent covariance matrices that are not positive semidefinite."""
     found = []
-    for b, (block, part) in enumerate(zip(fit.model.blocks, fit.model.parts(fit.x), strict=True)):
+    for b, (block, implied) in enumerate(zip(fit.model.blocks, fit.implied, strict=True)):
         group = fit.table.group_labels[b // fit.table.n_levels]
         where = f"group '{group}'" if group else ""
         S = block.S.copy()
         c = block.covariances
         S[c.rows, c.columns] = S[c.columns, c.rows] = fit.x[c.parameters]
         names = (*block.observed, *block.latent)
-        negative = [names[i] for i in range(len(names)) if S[i, i] < -1e-8 * max(abs(part.sigma).max(), 1e-300)]
+        below = S.diagonal() < -1e-8 * max(float(np.abs(implied.sigma).max()), 1e-300)
+        negative = [names[i] for i in np.flatnonzero(below)]
         if negative:
             what = f"negative variance (Heywood case): {', '.join(negative)}"
             do = "The model may be wrong, an item redundant, or the sample small; look before you fix it at zero"
@@ -83,7 +88,14 @@ def _admissible(fit: StructuralEstimates) -> list[str]:
         inside = [i for i in range(p) if names[i] not in fit.options.auxiliary]
         for kind, own in (("latent variables", list(range(p, len(names)))), ("residuals", inside)):
             matrix = S[np.ix_(own, own)]
-            if matrix.size and np.linalg.eigvalsh(matrix)[0] < -1e-8 * max(float(np.abs(matrix).max()), 1e-300):
+            if _is_indefinite(matrix):
                 what = f"the covariance matrix of the {kind} is not positive definite: a correlation is beyond one"
                 found.append(message(what, where=where, do="Two of them may be the same; look at the correlations"))
     return found
+
+
+def _is_indefinite(matrix: Floats) -> bool:
+    """Return whether a covariance matrix has a negative eigenvalue, beyond rounding."""
+    if not matrix.size or not lapack.dpotrf(matrix, lower=1)[1]:
+        return False
+    return bool(np.linalg.eigvalsh(matrix)[0] < -1e-8 * max(float(np.abs(matrix).max()), 1e-300))

@@ -106,7 +106,7 @@ def read_constraints(table: ParameterTable) -> Constraints:
     base = Constraints(Linear(np.zeros(size), np.eye(size)), (), (), definitions, labels, size)
     rows, rest = [], []
     for equality in equalities:
-        line = _line(base, equality)
+        line = _simple_line(equality, labels, size) or _line(base, equality)
         rows.append(line) if line is not None else rest.append(equality)
     linear = _solve(rows, size)
     return Constraints(linear, tuple(rest), tuple(inequalities), definitions, labels, size)
@@ -132,6 +132,46 @@ def _check_labels(expression: Expression, labels: Mapping[str, int | float], tex
             raise SpecError(message(f"'{name}' is not a label of the model", where=text, do=do))
 
 
+def _simple_line(equality: Expression, labels: Mapping[str, int | float], size: int) -> tuple[Floats, float] | None:
+    """Return coefficients and right side of an equality that is written as a sum of multiples; None for any other."""
+    form = _linear_form(equality, labels)
+    if form is None:
+        return None
+    slopes, value = form
+    out = np.zeros(size)
+    for at, slope in slopes.items():
+        out[at] = slope
+    return out, -value
+
+
+def _linear_form(node: Expression, labels: Mapping[str, int | float]) -> tuple[dict[int, float], float] | None:
+    """Return coefficient of each parameter, and the constant, of sums and multiples; None for any other expression."""
+    if node.kind == "number":
+        return {}, float(node.value)
+    if node.kind == "label":
+        at = labels[node.name]
+        return ({at: 1.0}, 0.0) if isinstance(at, int) else ({}, float(at))
+    parts = [_linear_form(part, labels) for part in node.parts]
+    if node.kind not in ("negative", "+", "-", "*", "/") or any(part is None for part in parts):
+        return None
+    (slopes, value), *others = [part for part in parts if part is not None]
+    if node.kind == "negative":
+        return {at: -slope for at, slope in slopes.items()}, -value
+    second, constant = others[0]
+    if node.kind in ("+", "-"):
+        sign = 1.0 if node.kind == "+" else -1.0
+        total = dict(slopes)
+        for at, slope in second.items():
+            total[at] = total.get(at, 0.0) + sign * slope
+        return total, value + sign * constant
+    if node.kind == "*" and not slopes:
+        slopes, value, second, constant = second, constant, slopes, value
+    if second or (node.kind == "/" and constant == 0):
+        return None
+    factor = constant if node.kind == "*" else 1.0 / constant
+    return {at: slope * factor for at, slope in slopes.items()}, value * factor
+
+
 def _line(base: Constraints, equality: Expression) -> tuple[Floats, float] | None:
     """Return coefficients and right side of an equality if it is linear."""
     rng = np.random.default_rng(1)
@@ -142,6 +182,14 @@ def _line(base: Constraints, equality: Expression) -> tuple[Floats, float] | Non
     if not (np.isfinite(one).all() and np.allclose(one, other, rtol=1e-12, atol=1e-12)):
         return None
     return one, float(one @ here - value)
+
+
+def _next_row(R: Floats, row: int) -> int | None:
+    """Return the first row from ``row`` on that is not zero, None where all are."""
+    for k in range(row, len(R)):
+        if np.abs(R[k]).max(initial=0.0) > 1e-12:
+            return k
+    return None
 
 
 def _solve(lines: list[tuple[Floats, float]], size: int) -> Linear:
@@ -155,24 +203,24 @@ def _solve(lines: list[tuple[Floats, float]], size: int) -> Linear:
     for _ in range(len(R)):
         if row >= len(R):
             break
-        best = np.abs(R[row:]).max(axis=1)
-        if best.max() < 1e-12:
+        swap = _next_row(R, row)
+        if swap is None:
             break
-        swap = row + int(np.argmax(best > 1e-12))
         R[[row, swap]], r[[row, swap]] = R[[swap, row]], r[[swap, row]]
         candidates = np.abs(R[row])
         pivot = int(np.flatnonzero(candidates >= 0.999 * candidates.max())[-1])
         r[row] /= R[row, pivot]
         R[row] = R[row] / R[row, pivot]
-        for other in range(len(R)):
-            if other != row and R[other, pivot] != 0:
+        for other in np.flatnonzero(R[:, pivot]):
+            if other != row:
                 r[other] -= R[other, pivot] * r[row]
                 R[other] = R[other] - R[other, pivot] * R[row]
         pivots.append(pivot)
         row += 1
     if row < len(R) and np.abs(r[row:]).max(initial=0.0) > 1e-8:
         raise SpecError(message("the equality constraints contradict each other", do="Leave one of them out"))
-    free = [j for j in range(size) if j not in set(pivots)]
+    outside = set(pivots)
+    free = [j for j in range(size) if j not in outside]
     basis = np.zeros((size, len(free)))
     offset = np.zeros(size)
     basis[free, np.arange(len(free))] = 1.0

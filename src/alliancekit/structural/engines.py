@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from alliancekit.core.errors import FitError, SpecError, message
@@ -14,27 +16,29 @@ from alliancekit.structural.estimates import ModelTest, StructuralEstimates
 from alliancekit.structural.likelihood.inference import model_information
 from alliancekit.structural.likelihood.solution import Request, Solution
 from alliancekit.structural.options import Options
+from alliancekit.structural.ordinal.fit import fit_ordinal
 from alliancekit.structural.sample import Sample
 from alliancekit.structural.table import ParameterTable
 from alliancekit.structural.twolevel.estimate import ClusteredFit, fit_clustered, group_roles
 
 
 def estimate(options: Options, table: ParameterTable, constraints: Constraints, sample: Sample) -> StructuralEstimates:
-    """Return the estimates of a model by the engine that its options need."""
+    """Return the estimates of a model by the engine that its options need; without uncertainty where none is wanted."""
+    found = _by_engine(options, table, constraints, sample)
+    return replace(found, vcov=np.full_like(found.vcov, np.nan)) if options.se == "none" else found
+
+
+def _by_engine(
+    options: Options, table: ParameterTable, constraints: Constraints, sample: Sample
+) -> StructuralEstimates:
     if options.ordered:
-        raise SpecError(
-            message("ordinal variables cannot be estimated", do="Treat them as continuous: estimator='MLR'")
-        )
+        return fit_ordinal(options, table, constraints, sample)
     if table.n_levels > 1:
         return _by_levels(options, table, constraints, sample)
-    plain = options.se in ("standard", "robust.sem", "bootstrap", "none") and options.information == "expected"
+    plain = options.se in ("standard", "robust.sem", "bootstrap", "none") and options.information != "first.order"
     plain = plain and not options.test.startswith("yuan")
-    limited = constraints.equalities or constraints.inequalities or any(np.isfinite(table.lower + table.upper))
-    if options.missing == "listwise" and plain and not options.cluster and not limited:
+    if options.missing == "listwise" and plain and not options.cluster:
         return _by_moments(options, table, constraints, sample)
-    if options.point != "ML" or options.se == "robust.sem":
-        what = f"estimator {options.estimator} does not take inequalities, bounds or equalities that are not linear"
-        raise SpecError(message(what, do='Take estimator="ML" or "MLR"'))
     return _by_rows(options, table, constraints, sample)
 
 

@@ -20,6 +20,7 @@ from alliancekit.structural.twolevel.estimate import ClusteredFit
 if TYPE_CHECKING:
     from alliancekit.structural.after.bootstrap import StructuralBootstrap
     from alliancekit.structural.continuous.asymptotic import Stacked
+    from alliancekit.structural.ordinal.estimate import OrdinalFit
 
 Floats = NDArray[np.float64]
 
@@ -64,6 +65,8 @@ class StructuralEstimates:
     n_parameters : free parameters less equality constraints. iterations, converged : of the search. engine : which.
     stacked : moments, weights and Gamma of a fit by least squares.
     source : the fit of raw data (missing values, levels) with what only it knows; None for fits of moments.
+    ordinal : what only a fit of ordinal and mixed variables knows. replicates : of a bootstrap. tangent : directions in
+        which limits leave the parameters free, None without limits.
     """
 
     options: Options
@@ -88,4 +91,11 @@ class StructuralEstimates:
     engine: str
     source: IncompleteFit | ClusteredFit | None = None
     stacked: Stacked | None = None
+    ordinal: OrdinalFit | None = None
     replicates: StructuralBootstrap | None = None
+    tangent: Floats | None = None
+
+    @property
+    def directions(self) -> Floats:
+        """Directions (size, k) of the parameters along which the constraints hold at the estimates."""
+        return self.constraints.linear.basis if self.tangent is None else self.tangent

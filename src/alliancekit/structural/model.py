@@ -8,11 +8,13 @@ derivative of Sigma has rank two, u v' + v u', so that gradients and information
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from alliancekit.structural.bend import add_bend
 from alliancekit.structural.duplication import triangle
 from alliancekit.structural.likelihood.contract import Block as Moments
 from alliancekit.structural.table import ParameterTable
@@ -30,6 +32,20 @@ class Entries:
     parameters: Ints
 
 
+class Plan(NamedTuple):
+    """How the derivatives of a block are put together, parameter by parameter (k of them, in ascending order).
+
+    where : (k,) parameters. left : columns of F B that are u. right, weight : columns of [F B S B', F B], and their
+    factor, that are v. mean : entries of [B m, 0, 1] by which u is the derivative of the means.
+    """
+
+    where: Ints
+    left: Ints
+    right: Ints
+    weight: Floats
+    mean: Ints
+
+
 @dataclass(frozen=True, eq=False, slots=True)
 class BlockModel:
     """One block (a group, or one level of it); v variables, the p observed ones first.
@@ -38,7 +54,7 @@ class BlockModel:
     ----------
     observed, latent : names. A, S : (v, v) with the fixed values, m : (v,). directed, covariances, intercepts : their
     free entries; of S the lower triangle. covariates : (row of the table, i, j) of moments taken from the sample.
-    direct : whether B = I + A, no effect being passed on.
+    direct : whether B = I + A, no effect being passed on. plan : of the derivatives.
     """
 
     observed: tuple[str, ...]
@@ -52,6 +68,10 @@ class BlockModel:
     direct: bool
     rows: Ints
     columns: Ints
+    plan: Plan = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "plan", _plan(len(self.m), self.directed, self.covariances, self.intercepts))
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -92,7 +112,16 @@ class Model:
         """Return the derivative by ``x`` of a criterion whose derivatives by the moments are ``slopes``."""
         out = np.zeros(self.size)
         for block, part, slope in zip(self.blocks, self.parts(x), slopes, strict=True):
-            add_gradient(out, block, part, slope)
+            U, V = factors_of(block, part)
+            own = 2.0 * (U * (slope.sigma @ V)).sum(axis=0) + slope.mu @ mean_slopes(block, part)
+            out[block.plan.where] += own
+        return out
+
+    def bend(self, x: Floats, slopes: Sequence[Moments]) -> Floats:
+        """Return what the second derivatives of the moments add to the Hessian of such a criterion, (size, size)."""
+        out = np.zeros((self.size, self.size))
+        for block, slope in zip(self.blocks, slopes, strict=True):
+            add_bend(out, block, x, slope)
         return out
 
 
@@ -163,12 +192,29 @@ def _entries(found: list[tuple[int, int, int]]) -> Entries:
     return Entries(array[:, 0].copy(), array[:, 1].copy(), array[:, 2].copy())
 
 
+def _plan(v: int, d: Entries, c: Entries, i: Entries) -> Plan:
+    parameters = np.concatenate([d.parameters, c.parameters, i.parameters])
+    order = np.argsort(parameters)
+    kinds = np.repeat([0, 1, 2], [d.rows.size, c.rows.size, i.rows.size])
+    columns = np.concatenate([d.columns, c.columns, i.rows])
+    half = np.concatenate([np.ones(d.rows.size), np.where(c.rows == c.columns, 0.5, 1.0), np.zeros(i.rows.size)])
+    return Plan(
+        parameters[order],
+        np.concatenate([d.rows, c.rows, i.rows])[order],
+        (columns + v * (kinds > 0))[order],
+        half[order],
+        np.where(kinds == 0, columns, v - 1 + kinds)[order],
+    )
+
+
 def _parts(block: BlockModel, x: Floats) -> Parts:
-    A, S, m = block.A.copy(), block.S.copy(), block.m.copy()
+    A, S, m = block.A.copy(), block.S.copy(), block.m
     d, c, i = block.directed, block.covariances, block.intercepts
     A[d.rows, d.columns] = x[d.parameters]
     S[c.rows, c.columns] = S[c.columns, c.rows] = x[c.parameters]
-    m[i.rows] = x[i.parameters]
+    if i.rows.size:
+        m = m.copy()
+        m[i.rows] = x[i.parameters]
     eye = np.eye(len(m))
     B: Floats = eye + A if block.direct else np.asarray(np.linalg.inv(eye - A), dtype=np.float64)
     FB = B[: len(block.observed)]
@@ -179,35 +225,27 @@ def _parts(block: BlockModel, x: Floats) -> Parts:
     return Parts(FB, spread, levels, levels[:p], (sigma + sigma.T) / 2)
 
 
-def add_gradient(out: Floats, block: BlockModel, part: Parts, slope: Moments) -> None:
-    """Add to ``out`` the derivatives of a criterion by the parameters of a block."""
-    inner = part.FB.T @ slope.sigma
-    d, c, i = block.directed, block.covariances, block.intercepts
-    lifted = part.FB.T @ slope.mu
-    by_A = 2.0 * (inner @ part.spread)
-    out[d.parameters] += by_A[d.rows, d.columns] + lifted[d.rows] * part.levels[d.columns]
-    by_S = inner @ part.FB
-    out[c.parameters] += by_S[c.rows, c.columns] * np.where(c.rows == c.columns, 1.0, 2.0)
-    out[i.parameters] += lifted[i.rows]
+def factors_of(block: BlockModel, part: Parts) -> tuple[Floats, Floats]:
+    """Return U and V (p, k) with d Sigma = u v' + v u', parameter by parameter of the plan."""
+    plan = block.plan
+    U = part.FB.take(plan.left, axis=1)
+    return U, np.concatenate([part.spread, part.FB], axis=1).take(plan.right, axis=1) * plan.weight
 
 
-def factors_of(block: BlockModel, part: Parts) -> tuple[Ints, Floats, Floats, Floats]:
-    """Return parameters (k,), U and V (p, k) with d Sigma = u v' + v u', and d mu (p, k)."""
-    d, c, i = block.directed, block.covariances, block.intercepts
-    p = len(block.observed)
-    half = np.where(c.rows == c.columns, 0.5, 1.0)
-    nothing = np.zeros((p, i.rows.size))
-    U = np.hstack([part.FB[:, d.rows], part.FB[:, c.rows], nothing])
-    V = np.hstack([part.spread[:, d.columns], part.FB[:, c.columns] * half, nothing])
-    by_mean = np.hstack([part.FB[:, d.rows] * part.levels[d.columns], np.zeros((p, c.rows.size)), part.FB[:, i.rows]])
-    return np.concatenate([d.parameters, c.parameters, i.parameters]), U, V, by_mean
+def mean_slopes(block: BlockModel, part: Parts) -> Floats:
+    """Return d mu (p, k), parameter by parameter of the plan."""
+    by_level: Floats = np.concatenate([part.levels, (0.0, 1.0)])
+    return np.asarray(part.FB.take(block.plan.left, axis=1) * by_level.take(block.plan.mean))
 
 
 def jacobian(block: BlockModel, part: Parts, size: int) -> Floats:
     """Return d (means, lower triangle) / d x of a block, (moments, size)."""
-    parameters, U, V, by_mean = factors_of(block, part)
-    out = np.zeros((len(block.observed) + block.rows.size, size))
-    p = len(block.observed)
-    out[:p, parameters] = by_mean
-    out[p:, parameters] = U[block.rows] * V[block.columns] + V[block.rows] * U[block.columns]
+    U, V = factors_of(block, part)
+    own: Floats = np.concatenate(
+        [mean_slopes(block, part), U[block.rows] * V[block.columns] + V[block.rows] * U[block.columns]]
+    )
+    if block.plan.where.size == size:
+        return own
+    out = np.zeros((len(own), size))
+    out[:, block.plan.where] = own
     return out

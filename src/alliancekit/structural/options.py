@@ -69,7 +69,7 @@ def make_options(
     std_lv: bool = False,
     orthogonal: bool = False,
     meanstructure: bool | None = None,
-    fixed_x: bool = True,
+    fixed_x: bool | None = None,
     effect_coding: bool | Sequence[str] = False,
     ordered: Sequence[str] = (),
     parameterization: str = "delta",
@@ -102,7 +102,7 @@ def make_options(
         meanstructure=bool(means) or function == "growth",
         std_lv=std_lv,
         orthogonal=orthogonal,
-        fixed_x=fixed_x,
+        fixed_x=bool(ordered) or point_of(word) == "ML" if fixed_x is None else fixed_x,
         theta=check_option("parameterization", parameterization, PARAMETERIZATIONS) == "theta",
     )
     rules = _coded_rules(rules, effect_coding)

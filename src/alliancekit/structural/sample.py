@@ -14,7 +14,7 @@ from scipy.linalg import lapack
 
 from alliancekit.core.errors import DesignError, DesignWarning, SpecError, check_columns, message
 from alliancekit.core.sample import SampleAccount
-from alliancekit.structural.categories import check_categories, levels
+from alliancekit.structural.categories import check_categories, known_rows, levels
 from alliancekit.structural.categories import codes as category_codes
 
 Floats = NDArray[np.float64]
@@ -85,7 +85,8 @@ def read_sample(
     ----------
     names : per group, its observed variables. missing : "listwise" leaves out rows in which one is missing, and warns
         with their number; "fiml" keeps all rows that have a value in a variable of the model and in all of
-        ``complete``, the covariates whose moments are those of the sample; "fiml.x" all that have any value.
+        ``complete``, the covariates whose moments are those of the sample; "fiml.x" all that have any value;
+        "pairwise" as "fiml", but for rows that have covariates only.
 
     Raises
     ------
@@ -95,7 +96,8 @@ def read_sample(
     wanted = tuple(dict.fromkeys(name for own in names for name in own))
     check_columns(frame.columns, wanted, where="the model")
     check_columns(frame.columns, [cluster] if cluster else [], where="cluster")
-    values = _values(frame, wanted, ordered)
+    ordinal = {name: _single(frame, name) for name in wanted if name in ordered}
+    values = _values(frame, wanted, ordinal)
     place = {name: i for i, name in enumerate(wanted)}
     dropped: list[tuple[str, int]] = []
     inside = _with_places(frame, (group, cluster), dropped)
@@ -103,16 +105,17 @@ def read_sample(
     members = [inside if codes is None else inside & (codes == label) for label in labels]
     lost = np.zeros(len(frame), dtype=bool)
     for own, mine in zip(names, members, strict=True):
-        gaps = np.isnan(values if own == wanted else values[:, [place[name] for name in own]])
+        counted = [name for name in own if name not in complete] if missing == "pairwise" else own
+        gaps = np.isnan(values if counted == wanted else values[:, [place[name] for name in counted]])
         lost |= mine & (gaps.any(axis=1) if missing == "listwise" else gaps.all(axis=1))
-    _account_lost(int(lost.sum()), len(frame), missing, dropped, stacklevel + 1)
+    _account_lost(int(lost.sum()), len(frame), missing, dropped, stacklevel + 1, "pairwise" if ordered else "fiml")
     kept = inside & ~lost
     _check_left(frame, wanted, kept, cluster)
     kept = _without_missing_covariates(values, kept, [place[name] for name in complete], missing, dropped, stacklevel)
     whole = len(members) == 1 and bool(kept.all()) and names[0] == wanted
-    categories = {name: levels(frame[name], kept) for name in wanted if name in ordered}
+    categories = {name: levels(column, kept) for name, column in ordinal.items()}
     for name, found in categories.items():
-        values[:, place[name]] = category_codes(frame[name], found)
+        values[:, place[name]] = category_codes(ordinal[name], found)
     groups = []
     for own, label, mine in zip(names, labels, members, strict=True):
         rows = values if whole else values[mine & kept][:, [place[name] for name in own]]
@@ -155,18 +158,21 @@ def _check_left(frame: pd.DataFrame, wanted: Sequence[str], kept: NDArray[np.boo
         raise DesignError(message(what, do="Leave cluster= out, or name the column of clusters"))
 
 
-def _values(frame: pd.DataFrame, wanted: tuple[str, ...], ordered: Sequence[str]) -> Floats:
+def _values(frame: pd.DataFrame, wanted: tuple[str, ...], ordinal: Mapping[str, pd.Series]) -> Floats:
     """Return the columns as numbers; of ordinal ones, only where they are missing."""
-    if not any(name in ordered for name in wanted):
+    if not ordinal:
         return _matrix(frame, wanted)
-    columns = []
-    for name in wanted:
-        _check_single(frame, name)
-        columns.append(np.where(frame[name].isna(), np.nan, 0.0) if name in ordered else _matrix(frame, (name,))[:, 0])
-    return np.column_stack(columns)
+    others = tuple(name for name in wanted if name not in ordinal)
+    values = np.empty((len(frame), len(wanted)))
+    values[:, [wanted.index(name) for name in others]] = _matrix(frame, others)
+    for name, column in ordinal.items():
+        values[:, wanted.index(name)] = np.where(known_rows(column), 0.0, np.nan)
+    return values
 
 
-def _account_lost(lost: int, total: int, missing: str, dropped: list[tuple[str, int]], stacklevel: int) -> None:
+def _account_lost(
+    lost: int, total: int, missing: str, dropped: list[tuple[str, int]], stacklevel: int, instead: str
+) -> None:
     """Note rows that are left out for their missing values, and warn of them where they are incomplete."""
     if not lost:
         return
@@ -174,8 +180,9 @@ def _account_lost(lost: int, total: int, missing: str, dropped: list[tuple[str, 
         dropped.append(("empty", lost))
         return
     dropped.append(("missing in a variable of the model", lost))
-    what = f"{lost} of {total} rows have a missing value and are left out"
-    do = 'Give missing="fiml" to use all rows, or missing="listwise" with a reason'
+    have = "has a missing value and is" if lost == 1 else "have a missing value and are"
+    what = f"{lost} of {total} rows {have} left out"
+    do = f'Give missing="{instead}" to use all rows, or missing="listwise" with a reason'
     warnings.warn(message(what, do=do), DesignWarning, stacklevel=stacklevel)
 
 
@@ -188,42 +195,45 @@ def _without_missing_covariates(
     stacklevel: int,
 ) -> NDArray[np.bool_]:
     """Leave out rows without a value of a covariate that is held at its sample moments, and warn with their number."""
-    if missing != "fiml" or not places:
+    if missing not in ("fiml", "pairwise") or not places:
         return kept
     gone = kept & np.isnan(values[:, places]).any(axis=1)
     if not gone.any():
         return kept
     dropped.append(("missing in a covariate", int(gone.sum())))
     what = f"{int(gone.sum())} rows have a missing value in a covariate and are left out"
-    warnings.warn(message(what, do='Give missing="fiml.x" to use them'), DesignWarning, stacklevel=stacklevel + 1)
+    do = 'Give missing="fiml.x" to use them' if missing == "fiml" else "Impute them to use these rows"
+    warnings.warn(message(what, do=do), DesignWarning, stacklevel=stacklevel + 1)
     return np.asarray(kept & ~gone)
 
 
 def _group(label: str, names: tuple[str, ...], rows: Floats, clusters: NDArray[np.generic] | None) -> GroupSample:
     where = f"group '{label}'" if label else ""
     n, p = rows.shape
-    complete = not np.isnan(rows).any()
-    _check_varying(names, rows, complete, where)
-    if complete and n <= p:
+    if not n or np.isnan(rows).any():
+        _check_varying(names, rows, where)
+        return GroupSample(label, names, n, np.nanmean(rows, axis=0), np.full((p, p), np.nan), rows, clusters)
+    mean = rows.mean(axis=0)
+    centred = rows - mean
+    cov = centred.T @ centred / n
+    if (cov.diagonal() <= 1e-20 * mean**2).any():
+        _check_varying(names, rows, where)
+    if n <= p:
         what = f"{n} rows for {p} variables: their covariance matrix is singular"
         raise DesignError(message(what, where=where, do="More rows or fewer variables are needed"))
-    mean = rows.mean(axis=0) if complete else np.nanmean(rows, axis=0)
-    centred = rows - mean
-    cov = centred.T @ centred / n if complete else np.full((p, p), np.nan)
-    if complete:
-        _check_rank(names, cov, where)
+    _check_rank(names, cov, where)
     return GroupSample(label, names, n, mean, cov, rows, clusters)
 
 
-def _check_varying(names: tuple[str, ...], rows: Floats, complete: bool, where: str) -> None:
+def _check_varying(names: tuple[str, ...], rows: Floats, where: str) -> None:
     """Raise DesignError where a variable has no value, or the same in all rows."""
     known = np.isfinite(rows).any(axis=0) if len(rows) else np.zeros(len(names), dtype=bool)
     if not known.all():
         what = f"'{names[int(np.argmin(known))]}' has no value in the rows used"
         raise DesignError(message(what, where=where, do="Leave it out of the model, or check the data"))
-    low, high = (rows.min(axis=0), rows.max(axis=0)) if complete else (np.nanmin(rows, axis=0), np.nanmax(rows, axis=0))
-    if (low == high).any():
-        what = f"'{names[int(np.argmax(low == high))]}' has the same value in every row"
+    constant = np.nanmin(rows, axis=0) == np.nanmax(rows, axis=0)
+    if constant.any():
+        what = f"'{names[int(np.argmax(constant))]}' has the same value in every row"
         raise DesignError(message(what, where=where, do="What does not vary has no covariances"))
 
 
@@ -340,17 +350,17 @@ def _matrix(frame: pd.DataFrame, names: tuple[str, ...]) -> Floats:
     return np.column_stack([numbers(frame, name) for name in names])
 
 
-def _check_single(frame: pd.DataFrame, name: str) -> None:
-    """Raise DesignError where several columns have the name."""
-    count = frame[name].shape[1] if isinstance(frame[name], pd.DataFrame) else 1
-    if count > 1:
-        raise DesignError(message(f"the data have {count} columns named '{name}'", do="Rename them"))
+def _single(frame: pd.DataFrame, name: str) -> pd.Series:
+    """Return a column; raise DesignError where several have the name."""
+    column = frame[name]
+    if isinstance(column, pd.DataFrame):
+        raise DesignError(message(f"the data have {column.shape[1]} columns named '{name}'", do="Rename them"))
+    return column
 
 
 def numbers(frame: pd.DataFrame, name: str) -> Floats:
     """Return a column as numbers, (rows,), NaN where missing; raise DesignError where it has none."""
-    _check_single(frame, name)
-    column = frame[name]
+    column = _single(frame, name)
     if pd.api.types.is_bool_dtype(column.dtype) or pd.api.types.is_numeric_dtype(column.dtype):
         values = column.to_numpy(dtype=np.float64, na_value=np.nan)
         if np.isinf(values).any():

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from alliancekit.core.errors import SpecError
 from alliancekit.formula.model_parse import parse_model
@@ -33,6 +35,10 @@ MISTAKES = [
     ("f =~ c(a, b*x1", 1, 15, "a bracket is not closed"),
     ("f =~ strat(1)*x1", 1, 6, "Did you mean start()?"),
     ("f =~ (a + 1)*x1", 1, 6, "'a' is no number"),
+    ("f =~ 1/0*x1", 1, 6, "this has no finite value"),
+    ("f =~ (0 - 8)^(1/3)*x1", 1, 6, "this has no finite value"),
+    ("f =~ log(0)*x1", 1, 6, "this has no finite value"),
+    ("a == 10^400", 1, 6, "this has no finite value"),
     ("d := b +", 1, 8, "something is missing at the end"),
     ("a*b := c", 1, 1, "a definition needs one new name"),
     ("a == ", 1, 3, "nothing stands after =="),
@@ -76,3 +82,45 @@ def test_brackets_inside_each_other_end_somewhere() -> None:
         parse_model("d := " + "(" * 500 + "a" + ")" * 500)
     with pytest.raises(SpecError, match="too many"):
         parse_model("d := " + "-" * 500 + "a")
+
+
+PIECES = ["f", "x1", "1", "0", "2.5", "=~", "~", "~~", "~*~", "|", "<~", ":=", "==", "<", ">", "+", "-", "*", "/", "^"]
+PIECES += [
+    "(",
+    ")",
+    ",",
+    "c(",
+    "start(",
+    "NA",
+    "'a'",
+    "efa('e')",
+    "group:",
+    "level:",
+    ":",
+    "?",
+    "\n",
+    ";",
+    "#",
+    "$",
+    " ",
+]
+
+
+@given(st.lists(st.sampled_from(PIECES), max_size=14).map("".join))
+@settings(max_examples=400, deadline=None)
+def test_any_text_is_a_model_or_a_mistake(text: str) -> None:
+    try:
+        statements = parse_model(text)
+    except SpecError as error:
+        assert str(error)
+    else:
+        assert statements
+
+
+@given(st.text(max_size=30))
+@settings(max_examples=200, deadline=None)
+def test_any_characters_are_read_without_a_crash(text: str) -> None:
+    try:
+        parse_model(text)
+    except SpecError as error:
+        assert str(error)

@@ -175,3 +175,29 @@ def test_a_report_wants_to_know_about_missing_values(data: pd.DataFrame) -> None
     assert report.section("Model", said, ak.figure(said)) is report
     moments = ak.cfa(model, sample_cov=data[["w1", "w2", "w3", "w4"]].cov(), sample_nobs=300)
     report.section("Moments", moments)
+
+
+def test_the_table_of_ordinal_items_leaves_out_scales_and_says_what_follows() -> None:
+    rng = np.random.default_rng(5)
+    f = rng.normal(size=300)
+    d = pd.DataFrame({f"u{i}": np.digitize(f + rng.normal(size=300), [-0.8, 0.3, 1.1]) for i in range(4)})
+    fit = ak.cfa("f =~ u0 + u1 + u2 + u3", d, ordered=True)
+    table = ak.table(fit)
+    assert set(table.data["component"]) == {"Loadings", "Thresholds", "Variances"}
+    assert "follow from the others" in " ".join(table.notes)
+    assert "robust RMSEA" in str(ak.sentence(fit)) or "scaled RMSEA" in str(ak.sentence(fit))
+    kinds = [edge.kind for edge in graphs_of(fit, "std_all")[0].edges]
+    assert kinds.count("loading") == 4 and kinds.count("variance") >= 4
+    text = fit.summary()
+    lines = {line[2:42].strip(): line[42:].split() for line in text.splitlines()}
+    standard, scaled = (float(v) for v in lines["Test statistic"])
+    factor, shift = float(lines["Scaling correction factor"][0]), float(lines["Shift parameter"][0])
+    assert scaled == pytest.approx(standard / factor + shift, abs=0.02)
+
+
+def test_no_p_is_given_for_the_unscaled_statistic_of_least_squares() -> None:
+    rng = np.random.default_rng(6)
+    f = rng.normal(size=200)
+    d = pd.DataFrame({f"y{i}": f + rng.normal(size=200) for i in range(4)})
+    words = str(ak.sentence(ak.cfa("f =~ y0 + y1 + y2 + y3", d, estimator="ULS")))
+    assert "p =" not in words and "χ²(2, N = 200)" in words

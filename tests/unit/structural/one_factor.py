@@ -54,3 +54,12 @@ class OneFactor:
         slope = slopes[0]
         pulled = slope.sigma @ loading
         return np.concatenate([2 * x[p - 1] * pulled[1:], [loading @ pulled], slope.sigma.diagonal(), slope.mu])
+
+    def bend(self, x: np.ndarray, slopes: Sequence[Block]) -> np.ndarray:
+        """What the second derivatives of the moments add to the Hessian of a criterion."""
+        p = self.p
+        G, loading = slopes[0].sigma, np.append(1.0, x[: p - 1])
+        out = np.zeros((self.size, self.size))
+        out[: p - 1, : p - 1] = 2 * x[p - 1] * G[1:, 1:]
+        out[p - 1, : p - 1] = out[: p - 1, p - 1] = 2 * (G @ loading)[1:]
+        return out

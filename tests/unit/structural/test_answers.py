@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -28,6 +30,7 @@ def fit(data: pd.DataFrame) -> StructuralFit:
     return ak.cfa(MODEL, data)
 
 
+@pytest.mark.option("StructuralFit.modification_indices", "refits")
 def test_an_index_foresees_chi_square_and_estimate_of_the_freed_model(fit: StructuralFit, data: pd.DataFrame) -> None:
     found = fit.modification_indices(op="~~")
     top = found[(found["lhs"] == "c") & (found["rhs"] == "h")].iloc[0]
@@ -40,6 +43,8 @@ def test_an_index_foresees_chi_square_and_estimate_of_the_freed_model(fit: Struc
     assert top["sepc_all"] == pytest.approx(row["std_all"].item(), rel=0.2)
 
 
+@pytest.mark.option("StructuralFit.modification_indices.minimum", "unit")
+@pytest.mark.option("StructuralFit.modification_indices.op", "unit")
 def test_indices_are_for_what_is_fixed_and_identified(fit: StructuralFit) -> None:
     found = fit.modification_indices()
     free = set(zip(fit.tidy()["lhs"], fit.tidy()["op"], fit.tidy()["rhs"], strict=True))
@@ -71,6 +76,7 @@ def test_slopes_of_a_view_are_zero_along_free_parameters(data: pd.DataFrame) -> 
         assert (np.abs(slope) < 1e-5 * size.max()).all()
 
 
+@pytest.mark.option("StructuralFit.residual_matrix.kind", "by hand")
 def test_residuals_by_kind(fit: StructuralFit, data: pd.DataFrame) -> None:
     sample = data[list("abcdeh")].corr().to_numpy()
     implied = fit.implied()["cov"].to_numpy()
@@ -110,6 +116,7 @@ def test_bartlett_scores_are_unbiased_given_the_factors(fit: StructuralFit, data
     np.testing.assert_allclose(again, found.iloc[:7], atol=1e-10)
 
 
+@pytest.mark.option("StructuralFit.factor_scores.new", "the rows themselves")
 def test_scores_of_other_rows_and_of_groups(data: pd.DataFrame) -> None:
     fit = ak.cfa(MODEL, data, group="half")
     scores = fit.factor_scores()
@@ -147,6 +154,7 @@ def test_reliability_of_equal_items_is_alpha(data: pd.DataFrame) -> None:
         ak.sem("a ~ b", data).reliability()
 
 
+@pytest.mark.option("StructuralFit.htmt.geometric", "by hand")
 def test_ratio_of_correlations_between_and_within(data: pd.DataFrame) -> None:
     ratios = ak.cfa(MODEL, data).htmt(geometric=False)
     r = data[list("abcdeh")].corr().abs().to_numpy()
@@ -156,6 +164,10 @@ def test_ratio_of_correlations_between_and_within(data: pd.DataFrame) -> None:
         ak.cfa("f =~ a + b + c", data).htmt()
 
 
+@pytest.mark.option("StructuralFit.summary.standardized", "unit")
+@pytest.mark.option("StructuralFit.summary.fit_measures", "unit")
+@pytest.mark.option("StructuralFit.summary.rsquare", "unit")
+@pytest.mark.option("StructuralFit.summary.ci", "unit")
 def test_summary_has_the_headings_of_lavaan(fit: StructuralFit, data: pd.DataFrame) -> None:
     text = fit.summary(standardized=True, fit_measures=True, rsquare=True, ci=True)
     for heading in (
@@ -178,6 +190,7 @@ def test_summary_has_the_headings_of_lavaan(fit: StructuralFit, data: pd.DataFra
     assert "<pre>" in fit._repr_html_()
 
 
+@pytest.mark.option("StructuralFit.dot", "unit")
 def test_dot_has_every_variable_and_arrow(fit: StructuralFit, data: pd.DataFrame) -> None:
     text = fit.dot()
     assert text.count("shape=box") == 6 and text.count("shape=ellipse") == 2
@@ -185,3 +198,47 @@ def test_dot_has_every_variable_and_arrow(fit: StructuralFit, data: pd.DataFrame
     assert "subgraph cluster_1" in ak.cfa(MODEL, data, group="half").dot()
     with pytest.raises(ak.SpecError, match="estimate"):
         fit.dot("estimates")
+
+
+def test_equalities_that_are_not_linear_bind_residuals_and_indices() -> None:
+    """modindices and lavResiduals of lavaan 0.6-14 with c == a*b."""
+    d = pd.read_csv(Path(__file__).parents[2] / "reference" / "sem" / "hs_cfa3_ml" / "data.csv")
+    fit = ak.cfa("visual =~ x1 + a*x2 + b*x3\ntextual =~ x4 + c*x5 + x6\nc == a*b", d)
+    found = fit.modification_indices().head(3)
+    np.testing.assert_allclose(found["mi"], [17.993, 14.946, 13.075], atol=2e-3)
+    np.testing.assert_allclose(found["epc"], [0.286, -0.327, -0.396], atol=1e-3)
+    z = fit.residual_matrix("cor.bentler", z=True)["cov"]
+    np.testing.assert_allclose(z.loc["x1", ["x1", "x2", "x3", "x4"]], [2.594, -1.092, 2.047, 4.161], atol=2e-3)
+    assert fit.score_tests()["statistic"].iloc[-1] == pytest.approx(5.983, abs=2e-3)
+
+
+def test_indices_of_two_levels_are_those_of_lavaan() -> None:
+    d = pd.read_csv(Path(__file__).parents[2] / "reference" / "sem_twolevel" / "demo" / "data.csv")
+    fit = ak.cfa("level: 1\nf =~ 1*y1+0.7*y2+0.7*y3\nlevel: 2\ng =~ 1*y1+0.7*y2+0.6*y3", d, cluster="cluster")
+    found = fit.modification_indices()
+    assert found["level"].tolist()[:6] == ["within"] * 4 + ["between"] * 2
+    np.testing.assert_allclose(found["mi"].iloc[[0, 2, 4, 6]], [1.560, 0.779, 0.347, 0.309], atol=2e-3)
+    np.testing.assert_allclose(found["sepc_all"].iloc[[0, 1, 5]], [0.035, -0.049, 0.345], atol=2e-3)
+
+
+@pytest.mark.parametrize("options", [{}, {"estimator": "MLR"}, {"estimator": "GLS"}, {"missing": "fiml"}])
+def test_units_of_the_variables_do_not_matter(data: pd.DataFrame, options: dict[str, str]) -> None:
+    items = data[list("abcdeh")]
+    units = pd.Series([1e4, 1e-4, 1.0, 1e3, 1e-3, 1e2], list("abcdeh"))
+    one, other = ak.cfa(MODEL, items, **options), ak.cfa(MODEL, items * units, **options)
+    found = [fit.modification_indices().head(8) for fit in (one, other)]
+    np.testing.assert_allclose(found[0]["mi"], found[1]["mi"], rtol=1e-5)
+    np.testing.assert_allclose(found[0]["sepc_all"], found[1]["sepc_all"], rtol=1e-5)
+    z = [fit.residual_matrix(z=True)["cov"].to_numpy()[np.tril_indices(6, -1)] for fit in (one, other)]
+    np.testing.assert_allclose(z[0], z[1], atol=1e-5)
+    for method in ("regression", "bartlett"):
+        scores = [fit.factor_scores(method) for fit in (one, other)]
+        np.testing.assert_allclose(*[(s / s.std()).to_numpy() for s in scores], atol=1e-6)
+    freer = MODEL + "\na ~~ d"
+    if options.get("estimator") == "MLR":
+        for method in ("satorra.bentler.2001", "satorra.bentler.2010"):
+            pair = [
+                ak.compare(fit, ak.cfa(freer, d, **options), method=method).tidy()["chisq_diff"].iloc[1]
+                for fit, d in ((one, items), (other, items * units))
+            ]
+            assert pair[0] == pytest.approx(pair[1], rel=1e-5)

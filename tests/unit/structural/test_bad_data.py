@@ -146,7 +146,7 @@ def test_models_that_are_not_identified_are_fitted_and_say_which_parameters(mode
         fit = ak.cfa(model, data())
     words = " ".join(str(w.message) for w in caught)
     assert "not identified: f=~" in words
-    assert "1 parameters more than the data have moments" in words
+    assert "1 parameter more than the data have moments" in words
     assert fit.fit_measures()["df"] == -1
 
 

@@ -37,6 +37,25 @@ def test_samples_are_fitted_as_one_by_one(model: str, options: dict[str, object]
         np.testing.assert_allclose(many.replicates[r][: fit._fit.x.size], alone._fit.x, rtol=1e-3, atol=2e-4)
 
 
+@pytest.mark.parametrize("limit", ["a*b == 0.5", "a > b + 0.1", "bond ~~ upper(0.3)*goal"])
+def test_every_sample_keeps_the_limits(limit: str) -> None:
+    frame = answers()
+    model = f"{THREE}\nbond =~ a*w2 + b*w3\n{limit}".replace("w1 + w2 + w3", "w1")
+    fit = ak.cfa(model, frame)
+    many = fit.bootstrap(8, seed=4)
+    names = list(many.names)
+    a, b = (many.replicates[:, names.index(name)] for name in "ab")
+    if "==" in limit:
+        np.testing.assert_allclose(a * b, 0.5, rtol=1e-6)
+    elif ">" in limit:
+        assert (a > b + 0.1 - 1e-6).all()
+    else:
+        assert (many.replicates[:, names.index("bond~~goal")] < 0.3 + 1e-6).all()
+    for r, source in enumerate(spawn(4, 8)[:3]):
+        alone = ak.cfa(model, frame.iloc[np.random.default_rng(source).integers(0, len(frame), len(frame))])
+        np.testing.assert_allclose(many.replicates[r], alone._fit.x, rtol=1e-3, atol=2e-4)
+
+
 def test_errors_of_normal_data_are_those_of_the_delta_method() -> None:
     fit = ak.sem(MEDIATION, answers(800), fixed_x=False)
     rows = fit.tidy()

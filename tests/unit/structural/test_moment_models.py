@@ -25,6 +25,7 @@ from alliancekit.structural.rules import CFA
 THREE = "bond =~ w1 + w2 + w3\ngoal =~ w4 + w5 + w6\ntask =~ w7 + w8 + w9"
 MODELS = (
     THREE,
+    "w1 ~ w2 + w3\nw2 ~ w1 + w4\nw3 ~ w4\nw4 ~ 1",
     "bond =~ w1 + w2 + w3\ntask =~ w4 + w5 + w6\ntask ~ bond + w7\nw8 ~ task + bond\nw1 ~~ w4",
     "bond =~ w1 + w2 + w3\ntask =~ w4 + w5 + w6\ngoal =~ w7 + w8 + w9\nall =~ bond + task + goal",
 )
@@ -63,6 +64,9 @@ def test_jacobian_and_gradient_are_exact(syntax: str) -> None:
     ours = model.gradient(x, [Block(by_mu, by_sigma)])
     weights = np.concatenate([by_mu, half_vector(2 * by_sigma - np.diag(np.diag(by_sigma)))])
     np.testing.assert_allclose(ours, numeric.T @ weights, atol=1e-6)
+    slope = [Block(by_mu, by_sigma)]
+    bent = [(model.gradient(x + 1e-5 * e, slope) - model.gradient(x - 1e-5 * e, slope)) / 2e-5 for e in np.eye(x.size)]
+    np.testing.assert_allclose(model.bend(x, slope), bent, atol=1e-7)
 
 
 @pytest.mark.parametrize("syntax", MODELS)

@@ -34,6 +34,7 @@ def product_quantile(a: float, sa: float, b: float, sb: float, probability: floa
     return float(optimize.brentq(lambda q: below(q) - probability, -3, 3))
 
 
+@pytest.mark.option("StructuralFit.monte_carlo.n", "the exact distribution of a product")
 def test_limits_are_those_of_the_product_of_normals(fit: object) -> None:
     table = fit.tidy().set_index("label")  # type: ignore[attr-defined]
     a, b = table.loc["a"], table.loc["b"]
@@ -52,6 +53,7 @@ def test_of_a_sum_they_are_those_of_the_delta_method(fit: object) -> None:
     assert constant["conf_low"] == constant["conf_high"] == 6.0
 
 
+@pytest.mark.option("StructuralFit.monte_carlo.seed", "unit")
 def test_the_seed_decides(fit: object) -> None:
     one, same, other = (fit.monte_carlo(2000, seed)["conf_low"].iloc[0] for seed in (1, 1, 2))  # type: ignore[attr-defined]
     assert one == same != other

@@ -41,7 +41,7 @@ def fitted(data: IncompleteRows, request: Request) -> tuple[OneFactor, Solution]
     saturated, _ = saturate(data, NONE)
     start = model.start
     start[2 * P :] = saturated.blocks[0].mu
-    found = search_incomplete(data, model, start, saturated)
+    found = search_incomplete(data, model, start, None)
     assert found.converged
     return model, solve(data, model, found.x, found.value, saturated, request)
 
@@ -127,10 +127,9 @@ def test_fixed_exogenous_moments_do_not_count() -> None:
 
 def test_a_start_that_is_not_admissible_is_refused() -> None:
     data = draw()
-    saturated, _ = saturate(data, NONE)
     model = OneFactor(P)
     with pytest.raises(FitError, match="starting values"):
-        search_incomplete(data, model, -model.start, saturated)
+        search_incomplete(data, model, -model.start, None)
 
 
 def test_singular_information_gives_no_standard_errors() -> None:

@@ -34,6 +34,7 @@ def data() -> pd.DataFrame:
     return pd.DataFrame(items | {"x": x, "y": 0.3 * f + 0.4 * x + rng.normal(size=300)})
 
 
+@pytest.mark.option("StructuralFit.standardized.kind", "derivatives by differences")
 @pytest.mark.parametrize("kind", KINDS)
 def test_derivatives_are_those_by_differences(data: pd.DataFrame, kind: str) -> None:
     fit = ak.sem(MODEL, data)._fit

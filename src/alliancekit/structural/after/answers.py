@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -12,8 +13,9 @@ from alliancekit.core.errors import SpecError, check_option, message
 from alliancekit.formula.model_statements import CONSTRAINTS
 from alliancekit.numerics.distributions import normal_quantile, t_two_sided
 from alliancekit.structural.after.coefficients import values
-from alliancekit.structural.after.group_views import group_views
+from alliancekit.structural.after.group_views import free_directions, group_views
 from alliancekit.structural.after.modification import modifications, score_tests
+from alliancekit.structural.after.ordinal_rows import extra_slopes, fill_slopes
 from alliancekit.structural.after.scaling import KINDS, standardise
 from alliancekit.structural.after.view import GroupView
 from alliancekit.structural.after.whole import Whole, explained_variance, whole
@@ -44,7 +46,17 @@ def modification_table(fit: StructuralEstimates, minimum: float = 0.0, op: str |
     if op is not None:
         check_option("op", op, ("=~", "~~", "~", "~1"))
     estimate = values(fit)[0]
-    found = modifications(fit.table, fit.model, fit.constraints, fit.x, estimate, wholes(fit), group_views(fit))
+    found = modifications(
+        fit.table,
+        fit.model,
+        fit.constraints,
+        fit.x,
+        estimate,
+        wholes(fit),
+        group_views(fit),
+        free_directions(fit),
+        None if fit.ordinal is None else partial(extra_slopes, fit),
+    )
     order = [
         i
         for i in np.argsort(-found.statistic, kind="stable")
@@ -103,6 +115,8 @@ def row_slopes(fit: StructuralEstimates) -> Floats:
     for i, number in enumerate(fit.table.free):
         if number:
             out[i, number - 1] = 1.0
+    if fit.ordinal is not None:
+        fill_slopes(fit, out)
     return out
 
 

@@ -1,6 +1,5 @@
-"""Bootstrap of structural models: rows drawn again, within groups; all samples fitted together.
+"""Bootstrap of structural models: standard errors and limits from rows drawn again.
 
-Moments of the samples are one matrix product: how often each row was drawn, times the products of its values.
 Source: Efron & Tibshirani (1993), An introduction to the bootstrap, chapters 6 and 13; MacKinnon, Lockwood & Williams
 (2004), Multivariate Behav Res 39, 99-128 (indirect effects).
 """
@@ -13,20 +12,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from alliancekit.core.errors import FitError, SpecError, check_option, message
-from alliancekit.core.seeds import spawn
+from alliancekit.core.errors import SpecError, check_option, message
 from alliancekit.numerics.distributions import normal_quantile
-from alliancekit.structural.constraints import read_constraints
-from alliancekit.structural.continuous.batch import ManyMoments, search_many
-from alliancekit.structural.continuous.fit import fit_complete
-from alliancekit.structural.continuous.objective import SampleMoments
-from alliancekit.structural.continuous.optimise import search
-from alliancekit.structural.duplication import triangle
+from alliancekit.structural.after.resampling import fit_again
 from alliancekit.structural.estimates import StructuralEstimates
-from alliancekit.structural.table import number
 
 Floats = NDArray[np.float64]
-PIECE = 250
 INTERVALS = ("percentile", "basic", "normal")
 
 
@@ -90,22 +81,8 @@ class StructuralBootstrap:
 
 def bootstrap(fit: StructuralEstimates, n: int, seed: int) -> StructuralBootstrap:
     """Return ``n`` replicates of a fit by maximum likelihood of complete data; see ``StructuralFit.bootstrap``."""
-    if isinstance(n, bool) or not isinstance(n, int) or n < 2:
-        raise SpecError(message(f"n={n!r} is not a number of samples", do="Give a whole number such as 1000"))
-    complete = fit.engine == "moments" and all(group.rows is not None for group in fit.sample.groups)
-    if not complete:
-        what = "the bootstrap is for maximum likelihood of complete rows"
-        raise SpecError(message(what, do='For missing values and clusters take estimator="MLR"'))
     names = (*fit.table.names(), *fit.constraints.definitions)
-    drawn, places = _with_drawn_covariates(fit)
-    sources = spawn(seed, n)
-    found = []
-    for at in range(0, n, PIECE):
-        found.append(_piece(drawn, sources[at : at + PIECE]))
-    x = np.concatenate(found)[:, places]
-    x = x[np.isfinite(x).all(axis=1)]
-    if len(x) < max(n // 2, 2):
-        raise FitError(message(f"only {len(x)} of {n} bootstrap samples could be fitted", do="Simplify the model"))
+    x, _ = fit_again(fit, n, seed)
     return StructuralBootstrap(names, _with_definitions(fit, fit.x[None])[0], _with_definitions(fit, x), n, seed)
 
 
@@ -116,56 +93,7 @@ def add_replicates(fit: StructuralEstimates, n: int, seed: int) -> StructuralEst
     return replace(fit, vcov=vcov, replicates=found)
 
 
-def _with_drawn_covariates(fit: StructuralEstimates) -> tuple[StructuralEstimates, list[int]]:
-    """Return the fit with the moments of covariates free, and the places of its own parameters among all.
-
-    Rows drawn again have other covariates; given these, the other parameters are those of the model with them held.
-    """
-    table = fit.table
-    if not any(table.exo):
-        return fit, list(range(fit.x.size))
-    freed = replace(table, free=number([int(f > 0 or e > 0) for f, e in zip(table.free, table.exo, strict=True)]))
-    freed = replace(freed, exo=(0,) * len(table))
-    places = [new - 1 for new, old in zip(freed.free, table.free, strict=True) if old]
-    return fit_complete(fit.options, freed, read_constraints(freed), fit.sample), places
-
-
 def _with_definitions(fit: StructuralEstimates, x: Floats) -> Floats:
     values = fit.constraints.values(x)
     more = [np.broadcast_to(e.evaluate(values), len(x)) for e in fit.constraints.definitions.values()]
     return np.column_stack([x, *more])
-
-
-def _piece(fit: StructuralEstimates, sources: list[np.random.SeedSequence]) -> Floats:
-    """Return the parameters of some samples, (R, size); NaN where the search failed."""
-    total = float(sum(group.n for group in fit.sample.groups))
-    unbiased = fit.options.likelihood == "wishart"
-    samples = []
-    draws = [np.random.default_rng(source) for source in sources]
-    for group in fit.sample.groups:
-        assert group.rows is not None
-        counts = np.stack([np.bincount(rng.integers(0, group.n, group.n), minlength=group.n) for rng in draws])
-        p = len(group.names)
-        rows = group.rows - group.mean
-        i, j = triangle(p)
-        sums = counts @ np.hstack([rows, rows[:, i] * rows[:, j]]) / group.n
-        mean = sums[:, :p]
-        cov = np.empty((len(draws), p, p))
-        cov[:, i, j] = cov[:, j, i] = sums[:, p:] - mean[:, i] * mean[:, j]
-        cov *= group.n / (group.n - 1) if unbiased else 1.0
-        samples.append(ManyMoments(mean + group.mean, cov, group.n / total))
-    information = fit.information / (total - len(samples) * unbiased)
-    x, done = search_many(fit.model, samples, fit.constraints.linear, fit.x, information)
-    for r in np.flatnonzero(~done):
-        x[r] = _alone(fit, samples, int(r))
-    return x
-
-
-def _alone(fit: StructuralEstimates, samples: list[ManyMoments], r: int) -> Floats:
-    """Return the parameters of one sample by the search for single samples."""
-    dets = [np.linalg.slogdet(s.cov[r]) for s in samples]
-    if any(sign <= 0 for sign, _ in dets):
-        return np.full(fit.x.size, np.nan)
-    single = [SampleMoments(s.mean[r], s.cov[r], s.weight, float(d[1])) for s, d in zip(samples, dets, strict=True)]
-    found = search(fit.model, single, fit.constraints.linear, fit.x)
-    return found.point.x if found is not None and found.converged else np.full(fit.x.size, np.nan)

@@ -39,7 +39,7 @@ def candidates(table: ParameterTable, model: Model) -> tuple[Candidate, ...]:
         if op in CONSTRAINTS:
             continue
         known |= _same(table.block[i], table.lhs[i], op, table.rhs[i])
-        if not table.free[i] and not table.exo[i] and op not in ("|", "~*~", "<~"):
+        if not table.free[i] and not table.exo[i] and op not in ("|", "<~"):
             place = (table.block[i], table.group[i], table.level[i])
             out.append(Candidate(table.lhs[i], op, table.rhs[i], *place, i))
     for b in range(1, table.n_blocks + 1):

@@ -7,6 +7,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from alliancekit.numerics.distributions import normal_quantile, t_two_sided
+from alliancekit.structural.after.ordinal_rows import scales_of_responses
 from alliancekit.structural.after.scaling import plan_scaling, standardise
 from alliancekit.structural.after.whole import whole
 from alliancekit.structural.estimates import StructuralEstimates
@@ -31,6 +32,8 @@ def values(fit: StructuralEstimates) -> tuple[Floats, Floats]:
                 estimate[i] = block.S[place[table.lhs[i]], place[table.rhs[i]]]
             else:
                 estimate[i] = table.start[i]
+    if fit.ordinal is not None:
+        scales_of_responses(fit, estimate)
     defined, slopes = fit.constraints.define(fit.x)
     rows = {table.lhs[i]: i for i in range(len(table)) if table.op[i] == ":="}
     for name, value, slope in zip(fit.constraints.definitions, defined, slopes, strict=True):

@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from alliancekit.core.errors import FitError, SpecError, message
 from alliancekit.numerics.distributions import chi2_upper
 from alliancekit.structural.after.coefficients import values
-from alliancekit.structural.after.group_views import group_views
-from alliancekit.structural.after.view import GroupView
+from alliancekit.structural.after.group_views import free_directions, group_views
+from alliancekit.structural.after.view import GroupView, inverse_of
 from alliancekit.structural.continuous.asymptotic import Stacked, scale_test
 from alliancekit.structural.continuous.least_squares import kept_moments, stacked_of
 from alliancekit.structural.continuous.missing.estimate import IncompleteFit
@@ -105,7 +105,7 @@ def _factor_of_moments(larger: StructuralEstimates, x: Floats) -> float:
     """Return the scaling factor (Satorra and Bentler) of a test of moments at ``x``."""
     moved = replace(larger, x=x, implied=larger.model.moments(x))
     stacked = stacked_of(moved) if larger.stacked is None else _moved_slopes(moved, larger.stacked)
-    found = scale_test(larger.test, stacked, larger.constraints.linear.basis, "satorra.bentler")
+    found = scale_test(larger.test, stacked, larger.directions, "satorra.bentler")
     return float("nan") if found.factor is None else found.factor
 
 
@@ -137,17 +137,16 @@ def _satorra_2000(larger: StructuralEstimates, smaller: StructuralEstimates, pla
     """Return the difference scaled and shifted to mean and variance of chi-square with ``df``."""
     views = group_views(larger)
     total = sum(view.n for view in views)
-    basis, _ = np.linalg.qr(larger.constraints.linear.basis)
-    wide = np.concatenate([view.jacobian for view in views]) @ basis
-    other = smaller.constraints.linear.basis
-    narrow = np.concatenate(_aligned(group_views(smaller), views)) @ other
-    restrictions = _complement(np.linalg.pinv(wide) @ narrow).T
+    pair = (views, free_directions(larger), group_views(smaller), free_directions(smaller))
+    basis, restrictions = _restrictions(*pair, scaled=False)
+    if restrictions.shape[0] != df:  # units too far apart for the projection
+        basis, restrictions = _restrictions(*pair, scaled=True)
     if restrictions.shape[0] != df:
         what = f"the models differ by {df} df and {restrictions.shape[0]} restrictions: they are not nested"
         raise SpecError(message(what, do="Compare AIC or BIC instead"))
-    inverse = total * np.linalg.pinv(basis.T @ larger.information @ basis, hermitian=True)
+    inverse = total * inverse_of(basis.T @ larger.information @ basis)
     apart = restrictions @ inverse @ restrictions.T
-    middle = inverse @ restrictions.T @ np.linalg.pinv(apart, hermitian=True) @ restrictions @ inverse
+    middle = inverse @ restrictions.T @ inverse_of(apart) @ restrictions @ inverse
     weighted = np.concatenate([view.weight @ view.jacobian @ basis for view in views])
     gammas = [view.n / total * view.n * view.spread() for view in views]
     pulled = np.zeros((basis.shape[1], basis.shape[1]))
@@ -161,6 +160,24 @@ def _satorra_2000(larger: StructuralEstimates, smaller: StructuralEstimates, pla
     factor = float(np.sqrt(df / second))
     statistic = plain * factor + df - factor * first
     return Difference(statistic, df, float(chi2_upper(max(statistic, 0.0), df)), 1.0 / factor)
+
+
+def _restrictions(
+    views: Sequence[GroupView], basis: Floats, others: Sequence[GroupView], narrow: Floats, *, scaled: bool
+) -> tuple[Floats, Floats]:
+    """Return the directions of the larger model, and what the smaller one forbids along them, as rows (r, k).
+
+    The derivatives of the smaller model's moments are projected on those of the larger one, as in lavaan in the units
+    of the data; scaled : in units of the moments' standard errors.
+    """
+    units = [np.sqrt(np.abs(v.weight.diagonal()) * v.n) if scaled else np.ones(len(v.weight)) for v in views]
+    wide = np.concatenate([unit[:, None] * (view.jacobian @ basis) for view, unit in zip(views, units, strict=True)])
+    moved = zip(_aligned(others, views), units, strict=True)
+    thin = np.concatenate([unit[:, None] * (slopes @ narrow) for slopes, unit in moved])
+    size = np.sqrt((wide**2).sum(axis=0))
+    thin = thin / np.sqrt((thin**2).sum(axis=0))
+    found = np.linalg.lstsq(wide / size, thin, rcond=1e-13)[0]
+    return np.asarray(basis / size), _complement(np.asarray(found)).T
 
 
 def _aligned(views: Sequence[GroupView], order: Sequence[GroupView]) -> list[Floats]:

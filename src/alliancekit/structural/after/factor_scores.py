@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from alliancekit.core.errors import DesignError, SpecError, check_columns, check_option, message
 from alliancekit.structural.after.answers import latent_means, wholes
+from alliancekit.structural.after.ordinal_scores import code_rows, ordinal_rows_scores
 from alliancekit.structural.after.raw_scores import incomplete_scores, level_scores
-from alliancekit.structural.after.scores import METHODS, score_rows, score_weights
+from alliancekit.structural.after.scores import METHODS, SAME, score_rows, score_weights
 from alliancekit.structural.continuous.missing.estimate import IncompleteFit
 from alliancekit.structural.estimates import StructuralEstimates
 from alliancekit.structural.twolevel.estimate import ClusteredFit
@@ -21,7 +24,8 @@ def score_frame(
     fit: StructuralEstimates, method: str, level: str = "within", new: pd.DataFrame | None = None
 ) -> pd.DataFrame:
     """Return factor scores; see ``StructuralFit.factor_scores``."""
-    check_option("method", method, METHODS)
+    method = check_option("method", method, METHODS)
+    method = method if fit.ordinal is not None else SAME.get(method, method)
     if isinstance(fit.source, ClusteredFit):
         return _of_levels(fit, fit.source, method, level, new)
     if not any(block.latent for block in fit.model.blocks):
@@ -44,6 +48,8 @@ def _required(rows: Floats | None) -> Floats:
 
 def _rows(fit: StructuralEstimates, b: int, rows: Floats, method: str) -> Floats:
     """Return the scores of rows of one group."""
+    if fit.ordinal is not None:
+        return ordinal_rows_scores(fit, b, rows, method)
     block, at = fit.model.blocks[b], wholes(fit)[b]
     p = len(block.observed)
     centre = at.mean[:p] if fit.model.means else fit.sample.groups[b].mean
@@ -61,12 +67,17 @@ def _of_new(fit: StructuralEstimates, method: str, new: pd.DataFrame) -> pd.Data
     for b, (block, label) in enumerate(zip(fit.model.blocks, labels, strict=True)):
         mine = new[group].astype(str).to_numpy() == label if group else np.ones(len(new), dtype=bool)
         known |= mine
-        rows = new.loc[mine, list(block.observed)].to_numpy(dtype=np.float64)
+        part = new.loc[mine]
+        rows = code_rows(fit, part, list(block.observed)) if fit.ordinal is not None else _numbers(part, block.observed)
         out.loc[mine, list(block.latent)] = _rows(fit, b, rows, method)
     if group and not known.all():
         other = ", ".join(str(v) for v in new.loc[~known, group].unique()[:3])
         raise DesignError(message(f"new rows belong to groups that the model does not have: {other}", where=group))
     return out
+
+
+def _numbers(new: pd.DataFrame, names: Sequence[str]) -> Floats:
+    return np.asarray(new[list(names)].to_numpy(dtype=np.float64))
 
 
 def _names(fit: StructuralEstimates) -> list[str]:

@@ -7,15 +7,18 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
+from alliancekit.structural.after.ordinal_rows import ordinal_views
 from alliancekit.structural.after.view import (
     GroupView,
     held_moments,
+    inverse_of,
     keep_moments,
     normal_slope,
     normal_weight,
     stack_moments,
 )
 from alliancekit.structural.continuous.asymptotic import Stacked, moment_covariance
+from alliancekit.structural.continuous.fit import complete_likelihood
 from alliancekit.structural.continuous.least_squares import kept_moments
 from alliancekit.structural.continuous.missing.estimate import IncompleteFit
 from alliancekit.structural.duplication import half_gradient
@@ -29,9 +32,16 @@ Booleans = NDArray[np.bool_]
 
 def group_views(fit: StructuralEstimates) -> tuple[GroupView, ...]:
     """Return a view of each group."""
+    if fit.ordinal is not None:
+        return ordinal_views(fit)
     if fit.source is not None:
         return _views_of_rows(fit, fit.source)
     return _views_of_moments(fit) if fit.stacked is None else _views_of_squares(fit, fit.stacked)
+
+
+def free_directions(fit: StructuralEstimates) -> Floats:
+    """Return the directions (size, k) that the constraints leave the parameters at the estimates."""
+    return fit.directions if fit.source is None else fit.source.mapping.basis
 
 
 def held_variables(fit: StructuralEstimates, block: int) -> Booleans:
@@ -59,7 +69,7 @@ def _views_of_moments(fit: StructuralEstimates) -> tuple[GroupView, ...]:
                 weight,
                 normal_slope(sample, model, group.n, means),
                 means,
-                partial(_same, weight),
+                partial(_moment_curvature, fit, b, weight, held),
                 partial(_sample_spread, fit, b, held),
             )
         )
@@ -70,17 +80,28 @@ def _same(weight: Floats) -> Floats:
     return weight
 
 
+def _moment_curvature(fit: StructuralEstimates, b: int, weight: Floats, held: Booleans) -> Floats:
+    """Return the information about the moments of one row at the implied moments, of the kind asked for."""
+    if fit.options.information == "expected":
+        return weight
+    group, sample, means = fit.sample.groups[b], fit.saturated[b], fit.model.means
+    data = complete_likelihood([(sample.mu * means, sample.sigma)], [group.n])
+    kept = keep_moments([len(group.names)], means)
+    whole = data.information(fit.options.information, [fit.implied[b]])[0]
+    return without(whole, held_moments(held, True), kept) / group.n
+
+
 def _sample_spread(fit: StructuralEstimates, b: int, held: Booleans) -> Floats:
     """Return the covariance matrix of the sample moments, zero for those held: of normal rows, or of any if robust."""
     group, means = fit.sample.groups[b], fit.model.means
     if fit.options.se == "robust.sem" and group.rows is not None:
-        gamma = moment_covariance(group.rows, means)
+        gamma = moment_covariance(group.rows, means, np.flatnonzero(held).tolist())
         none = held_moments(held, means)
         gamma[none] = 0.0
         gamma[:, none] = 0.0
         return gamma / group.n
     weight = normal_weight(fit.saturated[b].sigma, means, held)
-    return np.asarray(np.linalg.pinv(weight, hermitian=True) / group.n)
+    return inverse_of(weight) / group.n
 
 
 def _views_of_squares(fit: StructuralEstimates, stacked: Stacked) -> tuple[GroupView, ...]:
@@ -117,7 +138,7 @@ def _views_of_squares(fit: StructuralEstimates, stacked: Stacked) -> tuple[Group
 
 def _weight_spread(weight: Floats, n: int) -> Floats:
     """Return the covariance matrix of sample moments that the weights stand for."""
-    return np.asarray(np.linalg.pinv(weight, hermitian=True) / n)
+    return inverse_of(weight) / n
 
 
 def _views_of_rows(fit: StructuralEstimates, source: IncompleteFit | ClusteredFit) -> tuple[GroupView, ...]:
@@ -177,7 +198,7 @@ def _spread(
 ) -> Floats:
     """Return the covariance matrix of the saturated moments: inverse information, or a sandwich."""
     saturated = source.saturated
-    bread = np.linalg.pinv(without(saturated.information(source.data, _kind(fit))[g], held, kept), hermitian=True)
+    bread = inverse_of(without(saturated.information(source.data, _kind(fit))[g], held, kept))
     if source.request.sandwich:
         bread = bread @ without(saturated.meats(source.data)[g], held, kept) @ bread
     return np.asarray(bread)

@@ -14,7 +14,8 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy import special
 
-from alliancekit.structural.continuous.least_squares import kept_moments, normal_weights
+from alliancekit.structural.after import ordinal_measures
+from alliancekit.structural.continuous.least_squares import kept_moments
 from alliancekit.structural.continuous.missing.estimate import IncompleteFit
 from alliancekit.structural.continuous.missing.saturated import pairwise_moments
 from alliancekit.structural.duplication import half_vector, triangle
@@ -30,14 +31,16 @@ def fit_measures(fit: StructuralEstimates) -> pd.Series:
     """Return every fit measure as a series; see ``StructuralFit.fit_measures``."""
     out: dict[str, float] = {"npar": fit.n_parameters, "fmin": fit.fmin}
     test, base, n, groups = fit.test, fit.baseline, fit.sample.n, len(fit.sample.groups)
-    out |= {"chisq": test.statistic, "df": test.df, "pvalue": _upper(test.statistic, test.df)}
+    plain = fit.options.point == "ULS"  # unscaled, it is no chi-square
+    out |= {"chisq": test.statistic, "df": test.df}
+    out["pvalue"] = np.nan if plain else _upper(test.statistic, test.df)
     scaled = test.factor is not None
     if scaled:
         out |= {"chisq_scaled": test.scaled, "df_scaled": test.df_scaled}
         out["pvalue_scaled"] = _upper(test.scaled, test.df_scaled)
         out["chisq_scaling_factor"] = float(test.factor or np.nan)
     out |= {"baseline_chisq": base.statistic, "baseline_df": base.df}
-    out["baseline_pvalue"] = _upper(base.statistic, base.df)
+    out["baseline_pvalue"] = np.nan if plain else _upper(base.statistic, base.df)
     if scaled:
         out |= {"baseline_chisq_scaled": base.scaled, "baseline_df_scaled": base.df_scaled}
         out["baseline_pvalue_scaled"] = _upper(base.scaled, base.df_scaled)
@@ -50,15 +53,17 @@ def fit_measures(fit: StructuralEstimates) -> pd.Series:
     total = n - groups if unbiased else n
     out |= _rmsea(test.statistic, test.df, total, groups, "", 1.0)
     if scaled:
-        shifted = test.shift != 0.0
-        trace = test.df_scaled * float(test.factor or np.nan)
+        shifted = fit.options.test == "scaled.shifted"
+        trace = test.df_scaled * float(test.factor or np.nan) if test.df > 0 else 0.0
         of_scaled = (test.scaled, float(test.df)) if shifted else (test.statistic, trace)
         out |= _rmsea(*of_scaled, total, groups, "_scaled", 1.0)
     pair = _robust_pair(fit)
     if pair is not None:
         out |= _robust_incremental(*pair)
         out |= _rmsea(pair[0].scaled, test.df, total, groups, "_robust", float(pair[0].factor or np.nan))
-    if fit.table.n_levels == 1:
+    if fit.ordinal is not None:
+        out |= ordinal_measures.residual_measures(fit)
+    elif fit.table.n_levels == 1:
         out |= _residual_measures(fit)
     elif isinstance(fit.source, ClusteredFit):
         within, between = fit.source.srmr()
@@ -106,6 +111,8 @@ def _relative(x: float, df: float, x0: float, df0: float) -> float:
 
 def _robust_pair(fit: StructuralEstimates) -> tuple[ModelTest, ModelTest] | None:
     """Return the tests of model and baseline behind the robust forms; with missing values freed from these."""
+    if fit.ordinal is not None:
+        return ordinal_measures.robust_pair(fit)
     if isinstance(fit.source, IncompleteFit) and fit.options.missing != "listwise":
         own, base = (ModelTest(c.statistic, c.df, c.factor if c.df > 0 else 1.0) for c in fit.source.corrected())
         return own, base
@@ -114,7 +121,9 @@ def _robust_pair(fit: StructuralEstimates) -> tuple[ModelTest, ModelTest] | None
 
 def _robust_incremental(test: ModelTest, base: ModelTest) -> dict[str, float]:
     c, c0 = float(test.factor or np.nan), float(base.factor or np.nan)
-    if np.isnan(c) or np.isnan(c0):
+    if test.df == 0:
+        return dict.fromkeys(("cfi_robust", "tli_robust", "nnfi_robust", "rni_robust"), 1.0)
+    if np.isnan(c) or np.isnan(c0) or base.scaled == base.df:
         return dict.fromkeys(("cfi_robust", "tli_robust", "nnfi_robust", "rni_robust"), float("nan"))
     gain, gain0 = test.scaled - test.df, base.scaled - base.df
     top, bottom = max(c * gain, 0.0), max(c * gain, c0 * gain0, 0.0)
@@ -216,6 +225,8 @@ def _others(fit: StructuralEstimates, n: int, total: int) -> dict[str, float]:
     if df > 0 and fit.table.n_levels == 1:
         for name, alpha in (("cn_05", 0.05), ("cn_01", 0.01)):
             out[name] = float(special.chdtri(df, alpha)) / (x / total) + 1 if x > 0 else float("inf")
+    if fit.ordinal is not None:
+        return out | {"mfi": float(np.exp(-0.5 * (x - df) / total))} | ordinal_measures.other_measures(fit)
     if fit.table.n_levels == 1:
         gfi = _gfi(fit)
         p = [len(g.names) for g in fit.sample.groups]
@@ -238,11 +249,28 @@ def _gfi(fit: StructuralEstimates) -> float:
         size = int(kept.sum())
         own = slice(at, at + size)
         at += size
-        weight = normal_weights(model.sigma, kept) if fit.stacked is None else fit.stacked.weight[own, own]
-        observed, implied = (np.concatenate([m.mu, half_vector(m.sigma)])[kept] for m in (sample, model))
-        gap = observed - implied
-        total += group.n * (1.0 - float(gap @ weight @ gap) / float(observed @ weight @ observed))
+        if fit.stacked is None:
+            P = np.asarray(np.linalg.inv(model.sigma))
+            gap = _normal_square(P, sample.mu - model.mu, sample.sigma - model.sigma, kept)
+            whole = _normal_square(P, sample.mu, sample.sigma, kept)
+        else:
+            weight = fit.stacked.weight[own, own]
+            observed, implied = (np.concatenate([m.mu, half_vector(m.sigma)])[kept] for m in (sample, model))
+            gap = float((observed - implied) @ weight @ (observed - implied))
+            whole = float(observed @ weight @ observed)
+        total += group.n * (1.0 - gap / whole)
     return total / fit.sample.n
+
+
+def _normal_square(P: Floats, mean: Floats, cov: Floats, kept: NDArray[np.bool_]) -> float:
+    """Return the square of the moments that count, weighted by the information of normal rows with precision P."""
+    p = len(P)
+    i, j = triangle(p)
+    A = np.zeros((p, p))
+    A[i, j] = A[j, i] = np.where(kept[p:], cov[i, j], 0.0)
+    m = np.where(kept[:p], mean, 0.0)
+    PA = P @ A
+    return float(m @ P @ m + np.sum(PA * PA.T) / 2)
 
 
 def _gfi_by_information(source: IncompleteFit) -> float:

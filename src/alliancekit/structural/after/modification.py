@@ -6,7 +6,7 @@ expected change is s / V (Sörbom 1989, Psychometrika 54, 371-384; Saris, Satorr
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from alliancekit.numerics.distributions import chi2_upper
 from alliancekit.structural.after.candidates import Candidate, candidates, extra_jacobian
 from alliancekit.structural.after.scaling import standardise
-from alliancekit.structural.after.view import GroupView
+from alliancekit.structural.after.view import GroupView, inverse_of
 from alliancekit.structural.after.whole import Whole
 from alliancekit.structural.constraints import Constraints
 from alliancekit.structural.model import Model
@@ -51,22 +51,26 @@ def modifications(
     values: Floats,
     wholes: Sequence[Whole],
     views: Sequence[GroupView],
+    basis: Floats,
+    slopes: Callable[[Sequence[Candidate]], tuple[Floats, ...]] | None = None,
 ) -> Modifications:
     """Return modification indices of all fixed parameters that can be told from the data.
 
     Parameters
     ----------
-    values : (R,) estimates of all rows of the table. wholes : each block at the estimates.
+    values : (R,) estimates of all rows of the table. wholes : each block at the estimates. basis : (size, k) directions
+        that the constraints leave the parameters. slopes : returns the derivatives of each group's moments by fixed
+        parameters, where these are not means and covariances.
     """
     found = candidates(table, model)
-    extra = extra_jacobian(model, x, found)
+    extra = extra_jacobian(model, x, found) if slopes is None else slopes(found)
     size, k = model.size, len(found)
     joint, score = np.zeros((size + k, size + k)), np.zeros(k)
     for view, more in zip(views, extra, strict=True):
         both = np.hstack([view.jacobian, more])
         joint += view.n * both.T @ view.weight @ both
         score += view.slope @ more
-    rest, own = _beyond(joint, size, constraints.linear.basis)
+    rest, own = _beyond(joint, size, basis)
     known = rest > _TINY * np.maximum(own, 1e-300)
     kept = np.flatnonzero(known)
     chosen = tuple(found[i] for i in kept)
@@ -81,7 +85,7 @@ def _beyond(joint: Floats, size: int, basis: Floats) -> tuple[Floats, Floats]:
     cross = basis.T @ joint[:size, size:]
     inner = basis.T @ joint[:size, :size] @ basis
     own = joint.diagonal()[size:]
-    return own - np.einsum("ij,ij->j", cross, np.linalg.pinv(inner, rcond=1e-12, hermitian=True) @ cross), own
+    return own - np.einsum("ij,ij->j", cross, inverse_of(inner) @ cross), own
 
 
 def _standardised_change(
@@ -147,13 +151,13 @@ def score_tests(
     """
     rows = tuple(i for i, op in enumerate(table.op) if op == "==")
     equations = np.array([_coefficients(table, constraints, i, x) for i in rows]).reshape(len(rows), x.size)
-    total = float(slope @ np.linalg.pinv(information, rcond=1e-12, hermitian=True) @ slope)
+    total = float(slope @ inverse_of(information) @ slope)
     single = np.empty(len(rows))
     for r in range(len(rows)):
         directions = _null_space(np.delete(equations, r, axis=0))
         pulled = directions.T @ slope
         inner = directions.T @ information @ directions
-        single[r] = float(pulled @ np.linalg.pinv(inner, rcond=1e-12, hermitian=True) @ pulled)
+        single[r] = float(pulled @ inverse_of(inner) @ pulled)
     df = len(rows)
     p = float(chi2_upper(total, df)) if df else float("nan")
     return ScoreTests(total, df, p, rows, single, np.asarray(chi2_upper(single, 1)))

@@ -111,8 +111,8 @@ def _rules(options: Options) -> list[str]:
     )
     if rules.meanstructure != usual.rules.meanstructure:
         given.append(f"meanstructure = {'TRUE' if rules.meanstructure else 'FALSE'}")
-    if not rules.fixed_x:
-        given.append("fixed.x = FALSE")
+    if rules.fixed_x != usual.rules.fixed_x:
+        given.append(f"fixed.x = {'TRUE' if rules.fixed_x else 'FALSE'}")
     return given
 
 

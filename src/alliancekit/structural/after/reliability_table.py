@@ -7,6 +7,7 @@ import pandas as pd
 
 from alliancekit.core.errors import SpecError, message
 from alliancekit.structural.after.answers import block_titles, wholes
+from alliancekit.structural.after.ordinal_scores import ordinal_reliability
 from alliancekit.structural.after.reliability import (
     alpha,
     average_variance_extracted,
@@ -26,6 +27,8 @@ def reliability_table(fit: StructuralEstimates) -> pd.DataFrame:
         raise SpecError(message("the model has no latent variables", do="Use ak.reliability(data, items)"))
     if isinstance(fit.source, ClusteredFit):
         return _of_levels(fit, fit.source)
+    if fit.ordinal is not None:
+        return _of_ordinal(fit)
     rows = []
     parts = zip(block_titles(fit.table), fit.model.blocks, wholes(fit), fit.saturated, fit.implied, strict=True)
     for title, block, at, sample, model in parts:
@@ -44,6 +47,14 @@ def reliability_table(fit: StructuralEstimates) -> pd.DataFrame:
             rows.append({**title, "factor": name, **row})
     frame = pd.DataFrame(rows)
     return frame.astype({"items": int})
+
+
+def _of_ordinal(fit: StructuralEstimates) -> pd.DataFrame:
+    """Return the reliabilities of factors whose items are ordinal or mixed."""
+    rows = []
+    for g, title in enumerate(block_titles(fit.table)):
+        rows += [{**title, "factor": name, **found} for name, found in ordinal_reliability(fit, g).items()]
+    return pd.DataFrame(rows).astype({"items": int})
 
 
 def _of_levels(fit: StructuralEstimates, source: ClusteredFit) -> pd.DataFrame:

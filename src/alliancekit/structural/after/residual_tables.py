@@ -7,12 +7,14 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from alliancekit.core.errors import SpecError, check_option, message
+from alliancekit.structural.after import ordinal_residuals
 from alliancekit.structural.after.answers import block_titles
-from alliancekit.structural.after.group_views import group_views
+from alliancekit.structural.after.group_views import free_directions, group_views
 from alliancekit.structural.after.residuals import (
     CLOSE,
     KINDS,
     Residuals,
+    ResidualSize,
     plain_residuals,
     rescale_spread,
     residual_sizes,
@@ -30,6 +32,9 @@ PLAIN = ("raw", "cor.bentler", "cor.bollen")
 def residual_tables(fit: StructuralEstimates, kind: str, z: bool) -> dict[str, pd.DataFrame]:
     """Return residuals as frames by name; see ``StructuralFit.residual_matrix``."""
     check_option("kind", kind, KINDS)
+    if fit.ordinal is not None:
+        spreads = _spreads(fit, kind) if z or kind not in PLAIN else None
+        return ordinal_residuals.residual_frames(fit, kind, z, spreads)
     out: dict[str, pd.DataFrame] = {}
     found = residuals_of(fit, kind, z)
     for title, block, part in zip(block_titles(fit.table), fit.model.blocks, found, strict=True):
@@ -47,7 +52,7 @@ def residuals_of(fit: StructuralEstimates, kind: str, z: bool = False) -> list[R
         return [plain_residuals(s, m, kind, means) for s, m in zip(fit.saturated, fit.implied, strict=True)]
     _one_level(fit)
     out = []
-    spreads = [view.spread() for view in group_views(fit)] if kind == "normalized" else residual_spreads(fit)
+    spreads = _spreads(fit, kind)
     for spread, sample, model in zip(spreads, fit.saturated, fit.implied, strict=True):
         if kind in PLAIN:
             plain = plain_residuals(sample, model, kind, means)
@@ -55,6 +60,11 @@ def residuals_of(fit: StructuralEstimates, kind: str, z: bool = False) -> list[R
         else:
             out.append(scaled_residuals(sample, model, means, spread))
     return out
+
+
+def _spreads(fit: StructuralEstimates, kind: str) -> list[Floats]:
+    """Return the covariance matrix of each group's residuals; of "normalized" ones, of the observed moments alone."""
+    return [view.spread() for view in group_views(fit)] if kind == "normalized" else residual_spreads(fit)
 
 
 def has_means(fit: StructuralEstimates) -> bool:
@@ -66,8 +76,7 @@ def residual_spreads(fit: StructuralEstimates) -> list[Floats]:
     """Return the covariance matrix of the raw residuals of each group."""
     views = group_views(fit)
     information = np.sum([v.n * v.jacobian.T @ v.curvature() @ v.jacobian for v in views], axis=0)
-    linear = fit.constraints.linear
-    bread = inverse_information(information, None if linear.trivial else linear.basis)
+    bread = inverse_information(information, free_directions(fit))
     return [residual_spread(view, bread) for view in views]
 
 
@@ -75,17 +84,25 @@ def size_table(fit: StructuralEstimates, kind: str) -> pd.DataFrame:
     """Return the size of the residuals, one row per group and part; see ``StructuralFit.residual_size``."""
     check_option("kind", kind, PLAIN)
     _one_level(fit)
-    means, rows = has_means(fit), []
-    pieces = zip(block_titles(fit.table), residual_spreads(fit), fit.saturated, fit.implied, strict=True)
-    for title, spread, sample, model in pieces:
-        plain = plain_residuals(sample, model, kind, means)
-        found = residual_sizes(plain, rescale_spread(spread, sample, kind, means), kind, means)
+    rows = []
+    for title, found in zip(block_titles(fit.table), _sizes(fit, kind), strict=True):
         for part, s in found.items():
             row = title | {"part": part, "size": s.size, "std_error": s.std_error, "exact_z": s.exact_z}
             row |= {"exact_p": s.exact_p, "unbiased": s.unbiased, "unbiased_std_error": s.unbiased_error}
             row |= {"conf_low": s.low, "conf_high": s.high, "close_value": CLOSE}
             rows.append(row | {"close_z": s.close_z, "close_p": s.close_p})
     return pd.DataFrame(rows)
+
+
+def _sizes(fit: StructuralEstimates, kind: str) -> list[dict[str, ResidualSize]]:
+    """Return the size of the residuals of each part of each group."""
+    if fit.ordinal is not None:
+        return ordinal_residuals.ordinal_sizes(fit, kind, residual_spreads(fit))
+    means, out = has_means(fit), []
+    for spread, sample, model in zip(residual_spreads(fit), fit.saturated, fit.implied, strict=True):
+        plain = plain_residuals(sample, model, kind, means)
+        out.append(residual_sizes(plain, rescale_spread(spread, sample, kind, means), kind, means))
+    return out
 
 
 def _one_level(fit: StructuralEstimates) -> None:

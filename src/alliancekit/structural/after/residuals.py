@@ -148,15 +148,16 @@ def residual_sizes(residuals: Residuals, spread: Floats, kind: str, means: bool)
     values = half_vector(residuals.cov)
     count = len(values) - (p if kind == "cor.bollen" else 0)
     if not means or residuals.mean is None:
-        return {"cov": _size(values, spread, count)}
+        return {"cov": size_of(values, spread, count)}
     return {
-        "cov": _size(values, spread[p:, p:], count),
-        "mean": _size(residuals.mean, spread[:p, :p], p),
-        "total": _size(np.concatenate([residuals.mean, values]), spread, count + p),
+        "cov": size_of(values, spread[p:, p:], count),
+        "mean": size_of(residuals.mean, spread[:p, :p], p),
+        "total": size_of(np.concatenate([residuals.mean, values]), spread, count + p),
     }
 
 
-def _size(values: Floats, spread: Floats, count: int) -> ResidualSize:
+def size_of(values: Floats, spread: Floats, count: int) -> ResidualSize:
+    """Return the size of residuals (m,) with their covariance matrix (m, m); ``count`` : by how many it is divided."""
     trace, trace2 = float(np.trace(spread)), float((spread * spread.T).sum())
     total = float(values @ values)
     size = float(np.sqrt(total / count))

@@ -32,14 +32,15 @@ class Scaling:
     ----------
     variables : (R, 2) variables whose variances multiply the estimate, with powers (R, 2); V where none.
     sides, residuals : (R, 2) of a covariance, its two variables and the rows of their (residual) variances; V and R
-    where none. latent, covariate : (V + 1,) what the variables are. scales : (R,) whether a row is the scale of a
-    latent response.
+    where none. own : (V,) row of the (residual) variance of each variable, R where none. latent, covariate : (V + 1,)
+    what the variables are. scales : (R,) whether a row is the scale of a latent response.
     """
 
     variables: Integers
     powers: Floats
     sides: Integers
     residuals: Integers
+    own: Integers
     latent: Booleans
     covariate: Booleans
     scales: Booleans
@@ -76,14 +77,19 @@ def plan_scaling(table: ParameterTable, model: Model) -> Scaling:
         elif op == "~~" and lhs == rhs:
             variables[i], powers[i] = [left, V], [-1.0, 0.0]
             covariate[left] = bool(table.exo[i])
+        elif op == "~*~":
+            variables[i] = [left, V]
         elif op == "~~":
             sides[i] = [left, known[rhs]]
             residuals[i] = [own.get((b, lhs), R), own.get((b, rhs), R)]
+    mine = np.full(V, R, dtype=np.intp)
+    for (b, name), i in own.items():
+        mine[places[b - 1][name]] = i
     latent = np.array([*kinds, False], dtype=bool)
     scales = np.array([op == "~*~" for op in table.op], dtype=bool)
     found = (np.array(part, dtype=np.intp) for part in (variables, sides, residuals))
     of, on, by = found
-    return Scaling(of, np.array(powers), on, by, latent, covariate, scales)
+    return Scaling(of, np.array(powers), on, by, mine, latent, covariate, scales)
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -139,13 +145,34 @@ def standardise(
         out[plan.scales] = 1.0
     slopes = None
     if by_x is not None:
-        pieces = [variance_slopes(b, w, by_x.shape[1]) for b, w in zip(model.blocks, wholes, strict=True)]
+        pieces = _variance_slopes(table, model, wholes, plan, by_x)
         relative = np.concatenate([*pieces, np.zeros((1, by_x.shape[1]))]) / variances[:, None]
         slopes = _slopes(plan, powers, residuals, relative, values, by_x, factor, out)
         if kind != "std_lv":
             slopes[plan.scales] = 0.0
     _define(table, constraints, out, slopes)
     return Standardised(out, slopes)
+
+
+def _variance_slopes(
+    table: ParameterTable, model: Model, wholes: Sequence[Whole], plan: Scaling, by_x: Floats
+) -> list[Floats]:
+    """Return the derivatives of the variances of each block.
+
+    A residual variance that is fixed in the table and has derivatives follows from the free parameters.
+    """
+    pieces, at = [], 0
+    rows = np.append(by_x, np.zeros((1, by_x.shape[1])), axis=0)
+    fixed = np.array([not number for number in table.free] + [False], dtype=bool)
+    for block, own in zip(model.blocks, wholes, strict=True):
+        found = variance_slopes(block, own, by_x.shape[1])
+        mine = plan.own[at : at + len(own.m)]
+        at += len(own.m)
+        follows = np.flatnonzero(fixed[mine] & rows[mine].any(axis=1))
+        if follows.size:
+            found += own.B[:, follows] ** 2 @ rows[mine[follows]]
+        pieces.append(found)
+    return pieces
 
 
 def _brought_to_one(plan: Scaling, kind: str) -> Booleans:

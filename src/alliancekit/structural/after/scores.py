@@ -9,11 +9,14 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from alliancekit.structural.after.view import inverse_of
 from alliancekit.structural.after.whole import Whole
 from alliancekit.structural.model import BlockModel
 
 Floats = NDArray[np.float64]
-METHODS = ("regression", "bartlett")
+METHODS = ("regression", "bartlett", "ebm", "ml")
+SAME = {"ebm": "regression", "ml": "bartlett"}
+"""Words of lavaan for modes, which of numeric variables are the scores that have other names."""
 
 
 def score_weights(block: BlockModel, at: Whole, method: str) -> Floats:
@@ -23,12 +26,12 @@ def score_weights(block: BlockModel, at: Whole, method: str) -> Floats:
     of its own (of second order) has regression scores only.
     """
     p = len(block.observed)
-    inverse = np.linalg.pinv(at.cov[:p, :p], hermitian=True)
+    inverse = inverse_of(at.cov[:p, :p])
     if method == "regression":
         return np.asarray(at.cov[p:, :p] @ inverse)
     loadings = _measurement(block, at)
     crossed = loadings.T @ inverse
-    weights = np.linalg.pinv(crossed @ loadings, hermitian=True) @ crossed
+    weights = inverse_of(crossed @ loadings) @ crossed
     factors = weights[: len(block.latent)]
     factors[~np.any(loadings[:, : len(block.latent)] != 0, axis=0)] = np.nan
     return np.asarray(factors)

@@ -81,6 +81,8 @@ def tests(fit: StructuralEstimates, m: pd.Series) -> list[str]:
         lines.append(_measure("P-value (Chi-square)", m, "pvalue"))
     if scaled:
         lines.append(_cells("Scaling correction factor", "", _number(m["chisq_scaling_factor"])))
+        if fit.options.test == "scaled.shifted":
+            lines.append(_cells("Shift parameter", "", _number(fit.test.shift)))
         lines.append(f"    {CORRECTIONS.get(fit.options.test, fit.options.test)}")
     return lines
 
@@ -146,7 +148,7 @@ def how_estimated(fit: StructuralEstimates) -> list[str]:
     lines = ["Parameter Estimates:", "", _pair("Standard errors", ERRORS.get(options.se, options.se))]
     if options.se in ("none", "bootstrap"):
         return lines
-    name = "Information bread" if options.se.startswith("robust") else "Information"
+    name = "Information bread" if options.se == "robust.huber.white" else "Information"
     kind = "First.order" if options.se == "first.order" else options.information.capitalize()
     lines.append(_pair(name, kind))
     if kind == "Observed":

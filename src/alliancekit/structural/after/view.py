@@ -85,6 +85,19 @@ def normal_slope(sample: Moments, model: Moments, n: float, means: bool) -> Floa
     return np.concatenate([n * P @ (sample.mu - model.mu), by_cov]) if means else by_cov
 
 
+def inverse_of(matrix: Floats) -> Floats:
+    """Return the (pseudo-)inverse of a symmetric positive semidefinite matrix, whatever the units of its rows.
+
+    Rows and columns are brought to one scale first; empty ones stay empty.
+    """
+    scale = np.sqrt(np.abs(matrix.diagonal()))
+    known = scale > 0
+    unit = np.where(known, scale, 1.0)
+    weights = np.where(known, 1.0 / unit, 0.0)
+    found = np.linalg.pinv(matrix * weights[:, None] * weights, rcond=1e-13, hermitian=True)
+    return np.asarray(found * weights[:, None] * weights)
+
+
 def stack_moments(blocks: Sequence[Moments], means: bool) -> Floats:
     """Return the vector of moments of some blocks."""
     parts = [part for b in blocks for part in ((b.mu, half_vector(b.sigma)) if means else (half_vector(b.sigma),))]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from alliancekit.structural.model import BlockModel, Entries
+from alliancekit.structural.model import BlockModel
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.intp]
@@ -53,12 +53,6 @@ def variance_slopes(block: BlockModel, at: Whole, size: int) -> Floats:
     weight = np.where(c.rows == c.columns, 1.0, 2.0)
     np.add.at(out.T, c.parameters, (at.B[:, c.rows] * at.B[:, c.columns] * weight).T)
     return out
-
-
-def no_entries() -> Entries:
-    """Return no entries."""
-    nothing = np.zeros(0, dtype=np.intp)
-    return Entries(nothing, nothing, nothing)
 
 
 def explained_variance(block: BlockModel, at: Whole) -> dict[str, float]:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from alliancekit.structural.duplication import triangle
 from alliancekit.structural.estimates import ModelTest
+from alliancekit.structural.likelihood.inference import inverse_information
 
 Floats = NDArray[np.float64]
 
@@ -31,14 +32,28 @@ class Stacked:
     gamma: Floats
 
 
-def moment_covariance(rows: Floats, means: bool) -> Floats:
-    """Return Gamma: the covariance of the moments of complete rows (n, p), times n; means first where asked for."""
+def moment_covariance(rows: Floats, means: bool, fixed: Sequence[int] = ()) -> Floats:
+    """Return Gamma: the covariance of the moments of complete rows (n, p), times n; means first where asked for.
+
+    fixed : columns of covariates whose moments are held: what the regressions on these say of the moments of the other
+        columns does not vary either.
+    """
+    whole = _moments(rows, means)
+    if len(fixed):
+        X = np.column_stack([np.ones(len(rows)), rows[:, list(fixed)]])
+        fitted = X @ np.linalg.lstsq(X, rows, rcond=None)[0]
+        fitted[:, list(fixed)] = rows[:, list(fixed)]
+        whole -= _moments(fitted, means)
+    return np.asarray(whole.T @ whole / len(rows))
+
+
+def _moments(rows: Floats, means: bool) -> Floats:
+    """Return what each row adds to the moments, centred."""
     centred = rows - rows.mean(axis=0)
     i, j = triangle(rows.shape[1])
     products = centred[:, i] * centred[:, j]
     products -= products.mean(axis=0)
-    whole = np.hstack([centred, products]) if means else products
-    return np.asarray(whole.T @ whole / len(rows))
+    return np.hstack([centred, products]) if means else products
 
 
 def stack(
@@ -57,10 +72,10 @@ def stack(
 
 
 def sandwich(stacked: Stacked, basis: Floats) -> Floats:
-    """Return the robust covariance matrix of the parameters, times the rows, (size, size)."""
+    """Return the robust covariance matrix of the parameters, times the rows, (size, size); NaN if not identified."""
     D = stacked.slopes @ basis
     weighted = stacked.weight @ D
-    bread = np.linalg.inv(D.T @ weighted)
+    bread = inverse_information(D.T @ weighted)
     inner = bread @ (weighted.T @ stacked.gamma @ weighted) @ bread
     return np.asarray(basis @ inner @ basis.T)
 
@@ -72,12 +87,16 @@ def scale_test(test: ModelTest, stacked: Stacked, basis: Floats, kind: str) -> M
         variance, the df kept).
     """
     if test.df <= 0:
-        return test
+        return ModelTest(test.statistic, test.df, float("nan"))
     D = stacked.slopes @ basis
     weighted = stacked.weight @ D
-    U = stacked.weight - weighted @ np.linalg.solve(D.T @ weighted, weighted.T)
+    U = stacked.weight - weighted @ np.linalg.pinv(D.T @ weighted, hermitian=True) @ weighted.T
     product = U @ stacked.gamma
-    first, second = float(np.trace(product)), float((product * product.T).sum())
+    return scale_by_traces(test, float(np.trace(product)), float((product * product.T).sum()), kind)
+
+
+def scale_by_traces(test: ModelTest, first: float, second: float, kind: str) -> ModelTest:
+    """Return a test scaled by the traces of U Gamma and of its square."""
     if kind == "satorra.bentler":
         return ModelTest(test.statistic, test.df, first / test.df)
     if kind == "mean.var.adjusted":

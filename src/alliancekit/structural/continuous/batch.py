@@ -64,6 +64,22 @@ def search_many(
     return z @ linear.basis.T + linear.offset, done
 
 
+def discrepancies(model: Model, samples: Sequence[ManyMoments], x: Floats) -> Floats:
+    """Return F of each sample at its own parameters, (R,); NaN where these are."""
+    out = np.zeros(len(x))
+    known = np.isfinite(x).all(axis=1)
+    out[~known] = np.nan
+    for block, sample in zip(model.blocks, samples, strict=True):
+        p = len(block.observed)
+        _, spread, levels = _parts(block, x[known])
+        sigma, S = spread[:, :, :p], sample.cov[known]
+        gap = sample.mean[known] - levels[:, :p] if model.means else np.zeros((len(sigma), p))
+        ratio = np.linalg.solve(sigma, S + gap[:, :, None] * gap[:, None, :])
+        dets = np.linalg.slogdet(sigma)[1] - np.linalg.slogdet(S)[1]
+        out[known] += sample.weight * (dets + np.trace(ratio, axis1=1, axis2=2) - p)
+    return out
+
+
 def _gradient(
     model: Model, samples: Sequence[ManyMoments], chosen: NDArray[np.intp], x: Floats
 ) -> tuple[Floats, Booleans]:
@@ -80,16 +96,15 @@ def _gradient(
         gap = sample.mean[chosen] - levels[:, :p] if model.means else np.zeros((len(x), p))
         S = sample.cov[chosen] + gap[:, :, None] * gap[:, None, :]
         by_sigma = sample.weight * (P - P @ S @ P)
-        by_mu = -2.0 * sample.weight * np.einsum("kij,kj->ki", P, gap)
-        lifted = by_sigma @ FB
-        inner = FB.mT @ by_sigma
-        pulled = np.einsum("kpv,kp->kv", FB, by_mu)
-        d, c, i = block.directed, block.covariances, block.intercepts
-        by_A = 2.0 * (inner @ spread)
-        out[:, d.parameters] += by_A[:, d.rows, d.columns] + pulled[:, d.rows] * levels[:, d.columns]
-        by_S = FB.mT @ lifted
-        out[:, c.parameters] += by_S[:, c.rows, c.columns] * np.where(c.rows == c.columns, 1.0, 2.0)
-        out[:, i.parameters] += pulled[:, i.rows]
+        plan = block.plan
+        U = FB[:, :, plan.left]
+        V = np.concatenate([spread, FB], axis=2)[:, :, plan.right] * plan.weight
+        own = 2.0 * (U * (by_sigma @ V)).sum(axis=1)
+        if model.means:
+            flat = np.concatenate([levels, np.zeros((len(x), 1)), np.ones((len(x), 1))], axis=1)
+            by_mu = (P @ gap[:, :, None]).mT @ U
+            own -= 2.0 * sample.weight * by_mu[:, 0] * flat[:, plan.mean]
+        out[:, plan.where] += own
     return out, fine
 
 

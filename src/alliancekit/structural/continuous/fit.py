@@ -9,15 +9,17 @@ from numpy.typing import NDArray
 
 from alliancekit.core.errors import FitError, message
 from alliancekit.structural.constraints import Constraints
+from alliancekit.structural.continuous.missing.data import IncompleteRows, summary_rows
 from alliancekit.structural.continuous.objective import SampleMoments
-from alliancekit.structural.continuous.optimise import search
+from alliancekit.structural.continuous.optimise import Optimum, search, search_limited
 from alliancekit.structural.estimates import ModelTest, StructuralEstimates
+from alliancekit.structural.likelihood.constrained import Limits
 from alliancekit.structural.likelihood.contract import Block as Moments
-from alliancekit.structural.likelihood.inference import inverse_information
-from alliancekit.structural.model import compile_model
+from alliancekit.structural.likelihood.inference import hessian, inverse_information
+from alliancekit.structural.model import Model, compile_model
 from alliancekit.structural.options import Options
 from alliancekit.structural.sample import GroupSample, Sample
-from alliancekit.structural.starts import starting_values
+from alliancekit.structural.starts import admissible_start, starting_values
 from alliancekit.structural.table import ParameterTable
 
 Floats = NDArray[np.float64]
@@ -31,7 +33,7 @@ def fit_complete(
 
     Raises
     ------
-    FitError : no admissible start was found.
+    FitError : no admissible start was found, or no parameters that satisfy the constraints.
     """
     unbiased = options.likelihood == "wishart"
     groups = sample.groups
@@ -45,16 +47,14 @@ def fit_complete(
     pairs = [(g.mean, cov) for g, cov in zip(groups, covs, strict=True)]
     model = compile_model(table, pairs)
     start = starting_values(table, [g.names for g in groups], pairs)
-    found = search(model, moments, constraints.linear, start)
-    if found is None:
-        what = "the covariance matrix implied by the starting values is not positive definite"
-        raise FitError(message(what, do="Give starting values with start(), or check the model"))
-    information = found.information * total
-    basis = None if constraints.linear.trivial else constraints.linear.basis
+    found = _optimum(model, moments, constraints, start, Limits(table, constraints), total)
+    kind = options.information
+    information = found.information * total if kind == "expected" else _observed(model, pairs, weights, found.point.x)
+    basis = None if constraints.linear.trivial and found.tangent is None else found.directions(constraints.linear)
     vcov = inverse_information(information, basis)
     points = sum(len(g.names) * (len(g.names) + 1) // 2 + (len(g.names) if model.means else 0) for g in groups)
     held = _held(table, groups)
-    n_parameters = constraints.linear.basis.shape[1]
+    n_parameters = constraints.linear.basis.shape[1] if found.spent is None else found.spent
     df = points - sum(count for count, _ in held) - n_parameters
     chisq = max(total * found.point.value, 0.0) if df > 0 else 0.0
     saturated = _log_likelihood(groups, covs, held)
@@ -79,7 +79,39 @@ def fit_complete(
         found.iterations,
         found.converged,
         "moments",
+        tangent=found.tangent,
     )
+
+
+def _optimum(
+    model: Model,
+    moments: Sequence[SampleMoments],
+    constraints: Constraints,
+    start: Floats,
+    limits: Limits,
+    total: float,
+) -> Optimum:
+    """Return the minimum, within the limits where there are any."""
+    found = search(model, moments, constraints.linear, start)
+    if found is None:
+        start = admissible_start(model, start)
+        found = search(model, moments, constraints.linear, start)
+    if limits.any:
+        found = search_limited(model, moments, constraints.linear, start, found, limits, total)
+    if found is None:
+        what = "the covariance matrix implied by the starting values is not positive definite"
+        raise FitError(message(what, do="Give starting values with start(), or check the model"))
+    return found
+
+
+def _observed(model: Model, pairs: Sequence[tuple[Floats, Floats]], weights: Floats, x: Floats) -> Floats:
+    """Return the second derivative of minus the log-likelihood of all rows."""
+    return hessian(complete_likelihood([(mean * model.means, cov) for mean, cov in pairs], weights), model, x)
+
+
+def complete_likelihood(pairs: Sequence[tuple[Floats, Floats]], weights: Sequence[float] | Floats) -> IncompleteRows:
+    """Return the likelihood of complete rows of which only means and covariances are known."""
+    return summary_rows([mean for mean, _ in pairs], [cov for _, cov in pairs], [int(w) for w in weights])
 
 
 def exogenous_places(table: ParameterTable, block: int, names: Sequence[str]) -> list[int]:

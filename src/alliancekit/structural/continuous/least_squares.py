@@ -12,17 +12,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from alliancekit.core.errors import FitError, SpecError, message
-from alliancekit.structural.constraints import Constraints
+from alliancekit.structural.constraints import Constraints, Linear
 from alliancekit.structural.continuous.asymptotic import Stacked, moment_covariance, stack
 from alliancekit.structural.continuous.fit import exogenous_places
+from alliancekit.structural.continuous.limited import minimise_within
 from alliancekit.structural.duplication import half_vector, kronecker_sum, triangle
 from alliancekit.structural.estimates import ModelTest, StructuralEstimates
+from alliancekit.structural.likelihood.constrained import Limits
 from alliancekit.structural.likelihood.contract import Block as Moments
 from alliancekit.structural.likelihood.inference import inverse_information
-from alliancekit.structural.model import Model, compile_model
+from alliancekit.structural.model import Model, compile_model, jacobian
 from alliancekit.structural.options import Options
 from alliancekit.structural.sample import GroupSample, Sample
-from alliancekit.structural.scoring import search_by_scoring
+from alliancekit.structural.scoring import Criterion, Curvature, Found, search_by_scoring
 from alliancekit.structural.starts import starting_values
 from alliancekit.structural.table import ParameterTable
 
@@ -45,18 +47,21 @@ def fit_least_squares(
     model = compile_model(table, pairs)
     kept = [kept_moments(table, b, g, model.means) for b, g in enumerate(groups, start=1)]
     observed = [_vector(g.mean, c, k) for g, c, k in zip(groups, covs, kept, strict=True)]
-    gammas = [_gamma(options.point, g, k) for g, k in zip(groups, kept, strict=True)]
+    held = [held_places(table, b, g) for b, g in enumerate(groups, start=1)]
+    needed = options.point in ("WLS", "DWLS") or options.se == "robust.sem" or options.test != "standard"
+    gammas = [_gamma(options.point, g, k, x, needed) for g, k, x in zip(groups, kept, held, strict=True)]
     weights = [_weight(options.point, c, gamma, k) for c, gamma, k in zip(covs, gammas, kept, strict=True)]
     shares = [(g.n - 1) / sample.n for g in groups]
-    x, value, iterations, converged = _search(
-        model, constraints, starting_values(table, [g.names for g in groups], pairs), observed, weights, shares, kept
-    )
+    start = starting_values(table, [g.names for g in groups], pairs)
+    limits = Limits(table, constraints)
+    criterion, curvature = _criterion(model, constraints.linear, (observed, weights, kept), [g.n - 1 for g in groups])
+    found, tangent, n_parameters = _search(constraints.linear, limits, criterion, curvature, start)
+    x, value = constraints.linear.expand(found.x), found.value / sample.n
     slopes = [j[k] for j, k in zip(model.jacobian(x), kept, strict=True)]
     information = sum(
         ((g.n - 1) * D.T @ V @ D for g, D, V in zip(groups, slopes, weights, strict=True)), np.zeros((x.size, x.size))
     )
-    basis = constraints.linear.basis
-    n_parameters = basis.shape[1]
+    basis = constraints.linear.basis if tangent is None else tangent
     df = sum(len(s) for s in observed) - n_parameters
     chisq = sample.n * value if df > 0 else 0.0
     implied = model.moments(x)
@@ -68,7 +73,7 @@ def fit_least_squares(
         constraints,
         sample,
         x,
-        inverse_information(information, None if constraints.linear.trivial else basis),
+        inverse_information(information, basis),
         information,
         implied,
         tuple(Moments(g.mean, cov) for g, cov in zip(groups, covs, strict=True)),
@@ -79,72 +84,87 @@ def fit_least_squares(
         float("nan"),
         None,
         n_parameters,
-        iterations,
-        converged,
+        found.iterations,
+        found.converged,
         "least squares",
-        None,
-        stacked,
+        stacked=stacked,
+        tangent=tangent,
     )
 
 
-def _search(
+def _criterion(
     model: Model,
-    constraints: Constraints,
-    start: Floats,
-    observed: Sequence[Floats],
-    weights: Sequence[Floats],
-    shares: Sequence[float],
-    kept: Sequence[Booleans],
-) -> tuple[Floats, float, int, bool]:
-    """Return the minimum of F: parameters, value, iterations, convergence."""
-    linear = constraints.linear
+    linear: Linear,
+    targets: tuple[Sequence[Floats], Sequence[Floats], Sequence[Booleans]],
+    rows: Sequence[int],
+) -> tuple[Criterion, Curvature]:
+    """Return chi-square with gradient as a function of z, and its expected second derivative.
+
+    targets : per group, observed moments, weights, and which moments count. rows : n - 1 of each group.
+    """
+    parts = list(zip(*targets, rows, strict=True))
 
     def criterion(z: Floats) -> tuple[float, Floats]:
         x = linear.expand(z)
         total, slope = 0.0, np.zeros(x.size)
-        for block, D, s, V, w, k in zip(
-            model.moments(x), model.jacobian(x), observed, weights, shares, kept, strict=True
-        ):
-            gap = s - _vector(block.mu, block.sigma, k)
+        for block, at, (s, V, k, n) in zip(model.blocks, model.parts(x), parts, strict=True):
+            gap = s - _vector(at.mu, at.sigma, k)
             pull = V @ gap
-            total += w * float(gap @ pull)
-            slope -= 2.0 * w * (D[k].T @ pull)
+            total += n * float(gap @ pull)
+            slope -= 2.0 * n * (pull @ jacobian(block, at, x.size)[k])
         return total, linear.basis.T @ slope
 
     def curvature(z: Floats) -> Floats:
         x = linear.expand(z)
         inner = np.zeros((x.size, x.size))
-        for D, V, w, k in zip(model.jacobian(x), weights, shares, kept, strict=True):
-            inner += 2.0 * w * (D[k].T @ V @ D[k])
+        for D, (_, V, k, n) in zip(model.jacobian(x), parts, strict=True):
+            inner += 2.0 * n * (D[k].T @ V @ D[k])
         return np.asarray(linear.basis.T @ inner @ linear.basis)
 
-    found = search_by_scoring(criterion, curvature, linear.reduce(start), tolerance=1e-13, max_iterations=500)
+    return criterion, curvature
+
+
+def _search(
+    linear: Linear, limits: Limits, criterion: Criterion, curvature: Curvature, start: Floats
+) -> tuple[Found, Floats | None, int]:
+    """Return the minimum of chi-square, the directions along which limits hold, and the degrees of freedom used."""
+    z = linear.reduce(start)
+    found = search_by_scoring(criterion, curvature, z, tolerance=1e-10, max_iterations=500, refresh=4)
+    if limits.any:
+        near = found.x if found is not None and found.converged else None
+        within = minimise_within(limits, criterion, curvature, z, near)
+        return within.found, within.tangent, within.spent
     if found is None:
         raise FitError(message("the starting values are not admissible", do="Give others with start()"))
-    return linear.expand(found.x), found.value, found.iterations, found.converged
+    return found, None, linear.basis.shape[1]
 
 
 def kept_moments(table: ParameterTable, block: int, group: GroupSample, means: bool) -> Booleans:
     """Return which moments of a block count: no means without a mean structure, none that are held."""
     p = len(group.names)
     held = np.zeros(p, dtype=bool)
-    if any(table.exo[i] for i in table.rows(block)):
-        held[exogenous_places(table, block, group.names)] = True
+    held[held_places(table, block, group)] = True
     i, j = triangle(p)
     return np.concatenate([np.full(p, means) & ~held, ~(held[i] & held[j])])
+
+
+def held_places(table: ParameterTable, block: int, group: GroupSample) -> list[int]:
+    """Return which variables of a block are covariates whose moments are those of the sample."""
+    held = any(table.exo[i] for i in table.rows(block))
+    return exogenous_places(table, block, group.names) if held else []
 
 
 def _vector(mean: Floats, cov: Floats, kept: Booleans) -> Floats:
     return np.asarray(np.concatenate([mean, half_vector(cov)])[kept])
 
 
-def _gamma(point: str, group: GroupSample, kept: Booleans) -> Floats:
-    """Return the covariance of the moments that count; zero where there are no rows and none are needed."""
-    if group.rows is None:
-        if point in ("WLS", "DWLS"):
-            raise SpecError(message(f"estimator {point} needs the rows of the data, not only their covariances"))
+def _gamma(point: str, group: GroupSample, kept: Booleans, held: Sequence[int], needed: bool) -> Floats:
+    """Return the covariance of the moments that count; zero where it is not needed."""
+    if group.rows is None and point in ("WLS", "DWLS"):
+        raise SpecError(message(f"estimator {point} needs the rows of the data, not only their covariances"))
+    if group.rows is None or not needed:
         return np.zeros((int(kept.sum()), int(kept.sum())))
-    return np.asarray(moment_covariance(group.rows, True)[np.ix_(kept, kept)])
+    return np.asarray(moment_covariance(group.rows, True, held)[np.ix_(kept, kept)])
 
 
 def _weight(point: str, cov: Floats, gamma: Floats, kept: Booleans) -> Floats:
@@ -154,7 +174,8 @@ def _weight(point: str, cov: Floats, gamma: Floats, kept: Booleans) -> Floats:
         return normal_weights(cov, kept)
     if point == "DWLS":
         return np.diag(1.0 / np.diag(gamma))
-    values = np.linalg.eigvalsh(gamma)
+    scale = np.sqrt(np.diag(gamma))
+    values = np.linalg.eigvalsh(gamma / np.outer(scale, scale))
     if values[0] <= 1e-12 * values[-1]:
         what = "the covariance matrix of the moments is singular: there are fewer rows than moments"
         raise FitError(message(what, do="Take estimator ML, GLS or DWLS"))
@@ -212,5 +233,6 @@ def stacked_of(fit: StructuralEstimates) -> Stacked:
         k = kept_moments(fit.table, b, group, means)
         slopes.append(D[k])
         weights.append(normal_weights(block.sigma, k))
-        gammas.append(moment_covariance(group.rows, True)[np.ix_(k, k)])
+        held = held_places(fit.table, b, group)
+        gammas.append(moment_covariance(group.rows, True, held)[np.ix_(k, k)])
     return stack(slopes, weights, gammas, [g.n / fit.sample.n for g in fit.sample.groups])

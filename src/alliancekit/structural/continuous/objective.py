@@ -13,8 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import lapack
 
-from alliancekit.structural.likelihood.contract import Block as Moments
-from alliancekit.structural.model import Model, Parts, add_gradient, factors_of
+from alliancekit.structural.model import Model, Parts, factors_of, mean_slopes
 
 Floats = NDArray[np.float64]
 
@@ -61,34 +60,52 @@ def inverse_of(matrix: Floats) -> tuple[Floats, Floats] | None:
     factor, failed = lapack.dpotrf(matrix, lower=1)
     if failed:
         return None
-    inverse, _ = lapack.dpotri(factor, lower=1)
-    lower = np.tril(inverse)
-    return lower + np.tril(inverse, -1).T, factor.diagonal()
+    lower, _ = lapack.dpotri(factor, lower=1)
+    inverse = lower + lower.T
+    inverse.flat[:: len(inverse) + 1] *= 0.5
+    return inverse, factor.diagonal()
 
 
 def gradient(model: Model, samples: Sequence[SampleMoments], point: Point) -> Floats:
     """Return dF / dx."""
-    out = np.zeros(model.size)
-    for block, part, inverse, sample in zip(model.blocks, point.parts, point.inverses, samples, strict=True):
-        gap = sample.mean - part.mu if model.means else np.zeros(len(sample.mean))
-        spread = sample.cov + np.outer(gap, gap) if model.means else sample.cov
-        by_sigma = sample.weight * (inverse - inverse @ spread @ inverse)
-        add_gradient(out, block, part, Moments(-2.0 * sample.weight * (inverse @ gap), by_sigma))
-    return out
+    return derivatives(model, samples, point, information=False)[0]
 
 
 def expected_information(model: Model, samples: Sequence[SampleMoments], point: Point) -> Floats:
-    """Return half the expected second derivative of F, (size, size): the information of one row.
+    """Return half the expected second derivative of F, (size, size): the information of one row."""
+    found = derivatives(model, samples, point)[1]
+    assert found is not None
+    return found
 
-    1/2 tr(P dS_k P dS_l) = (U'PU)(V'PV) + (U'PV)(V'PU), entry by entry, where dS = u v' + v u'.
+
+def derivatives(
+    model: Model, samples: Sequence[SampleMoments], point: Point, *, information: bool = True
+) -> tuple[Floats, Floats | None]:
+    """Return dF / dx and, where asked for, half the expected second derivative.
+
+    With dS = u v' + v u': tr(G dS) = 2 u'G v, and 1/2 tr(P dS_k P dS_l) = (U'PU)(V'PV) + (U'PV)(V'PU), entry by entry.
     """
-    out = np.zeros((model.size, model.size))
+    slope, curvature = np.zeros(model.size), np.zeros((model.size, model.size)) if information else None
     for block, part, P, sample in zip(model.blocks, point.parts, point.inverses, samples, strict=True):
-        where, U, V, by_mean = factors_of(block, part)
-        PU, PV = P @ U, P @ V
-        crossed = U.T @ PV
-        own = (U.T @ PU) * (V.T @ PV) + crossed * crossed.T
+        w, (U, V), where = sample.weight, factors_of(block, part), block.plan.where
+        spread = sample.cov
         if model.means:
-            own += by_mean.T @ P @ by_mean
-        out[np.ix_(where, where)] += sample.weight * own
-    return out
+            gap, by_mean = sample.mean - part.mu, mean_slopes(block, part)
+            spread = spread + gap[:, None] * gap
+        PV = P @ V
+        own = 2.0 * w * (U * (PV - P @ (spread @ PV))).sum(axis=0)
+        if model.means:
+            own -= 2.0 * w * ((P @ gap) @ by_mean)
+        slope[where] += own
+        if curvature is None:
+            continue
+        crossed = U.T @ PV
+        second = (U.T @ (P @ U)) * (V.T @ PV)
+        second += crossed * crossed.T
+        if model.means:
+            second += by_mean.T @ P @ by_mean
+        if where.size == model.size:
+            curvature += w * second
+        else:
+            curvature[where[:, None], where] += w * second
+    return slope, curvature

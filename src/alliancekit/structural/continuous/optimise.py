@@ -11,13 +11,16 @@ from scipy.linalg import lapack
 
 from alliancekit.numerics.optimisers import minimise
 from alliancekit.structural.constraints import Linear
+from alliancekit.structural.continuous.limited import minimise_within
 from alliancekit.structural.continuous.objective import (
     Point,
     SampleMoments,
+    derivatives,
     evaluate,
     expected_information,
     gradient,
 )
+from alliancekit.structural.likelihood.constrained import Limits
 from alliancekit.structural.model import Model
 
 Floats = NDArray[np.float64]
@@ -28,14 +31,23 @@ _FIRST, _AGAIN = 3, 12  # steps by the expected information, and every so many; 
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Optimum:
-    """Where the search ended. information: of one row, by all parameters. decrement: what a full step could bring."""
+    """Where the search ended.
+
+    information: of one row, by all parameters. tangent, spent: directions (size, k) along which limits hold there, and
+    degrees of freedom used; None without limits.
+    """
 
     point: Point
     gradient: Floats
     information: Floats
     iterations: int
     converged: bool
-    decrement: float
+    tangent: Floats | None = None
+    spent: int | None = None
+
+    def directions(self, linear: Linear) -> Floats:
+        """Return the directions in which the parameters may move."""
+        return linear.basis if self.tangent is None else self.tangent
 
 
 def search(model: Model, samples: Sequence[SampleMoments], linear: Linear, start: Floats) -> Optimum | None:
@@ -44,30 +56,64 @@ def search(model: Model, samples: Sequence[SampleMoments], linear: Linear, start
     point = evaluate(model, samples, linear.expand(z))
     if point is None:
         return None
-    slope = _pull(linear, gradient(model, samples, point)) / 2.0
-    curvature = _curvature(model, samples, linear, point)
+    whole, information = derivatives(model, samples, point)
+    slope, curvature = _pull(linear, whole) / 2.0, _narrow(linear, information)
     for iteration in range(1, _SCORING + 1):
         step = _solve(curvature, slope)
         decrement = float(slope @ step)
         if decrement < _TOLERANCE + 4e-16 * abs(point.value):
-            information = expected_information(model, samples, point)
-            return Optimum(point, gradient(model, samples, point), information, iteration, True, decrement)
+            known = expected_information(model, samples, point) if information is None else information
+            return Optimum(point, whole, known, iteration, True)
         moved = _line_search(model, samples, linear, z, step, point, 2.0 * decrement)
         if moved is None:
             break
         before, old = z, slope
         z, point = moved
-        slope = _pull(linear, gradient(model, samples, point)) / 2.0
-        if iteration <= _FIRST or iteration % _AGAIN == 0:
-            curvature = _curvature(model, samples, linear, point)
-        else:
-            curvature = _learn(curvature, z - before, slope - old)
+        again = iteration <= _FIRST or iteration % _AGAIN == 0
+        whole, information = derivatives(model, samples, point, information=again)
+        slope = _pull(linear, whole) / 2.0
+        curvature = _narrow(linear, information) if again else _learn(curvature, z - before, slope - old)
     return _finish(model, samples, linear, z, iteration)
 
 
-def _curvature(model: Model, samples: Sequence[SampleMoments], linear: Linear, point: Point) -> Floats:
-    """Return half the expected second derivative of F within the constraints."""
-    information = expected_information(model, samples, point)
+def search_limited(
+    model: Model,
+    samples: Sequence[SampleMoments],
+    linear: Linear,
+    start: Floats,
+    near: Optimum | None,
+    limits: Limits,
+    total: float,
+) -> Optimum | None:
+    """Return the minimum within limits, from the one without them or from the start; None if neither is admissible.
+
+    total : rows, by which F becomes chi-square.
+    """
+
+    def criterion(z: Floats) -> tuple[float, Floats] | None:
+        found = evaluate(model, samples, linear.expand(z))
+        if found is None:
+            return None
+        return total * found.value, total * _pull(linear, gradient(model, samples, found))
+
+    def curvature(z: Floats) -> Floats:
+        found = evaluate(model, samples, linear.expand(z))
+        assert found is not None
+        return 2.0 * total * _narrow(linear, expected_information(model, samples, found))
+
+    free = linear.reduce(near.point.x) if near is not None and near.converged else None
+    within = minimise_within(limits, criterion, curvature, linear.reduce(start), free)
+    point = evaluate(model, samples, linear.expand(within.found.x))
+    if point is None:
+        return None
+    slope, information = gradient(model, samples, point), expected_information(model, samples, point)
+    steps = within.found.iterations + (0 if near is None else near.iterations)
+    return Optimum(point, slope, information, steps, within.found.converged, within.tangent, within.spent)
+
+
+def _narrow(linear: Linear, information: Floats | None) -> Floats:
+    """Return the information within the constraints."""
+    assert information is not None
     return information if linear.trivial else np.asarray(linear.basis.T @ information @ linear.basis)
 
 
@@ -136,4 +182,4 @@ def _finish(model: Model, samples: Sequence[SampleMoments], linear: Linear, z: F
         return None
     slope = gradient(model, samples, point)
     information = expected_information(model, samples, point)
-    return Optimum(point, slope, information, before + found.iterations, found.converged, found.decrement)
+    return Optimum(point, slope, information, before + found.iterations, found.converged)

@@ -17,7 +17,7 @@ Floats = NDArray[np.float64]
 
 def make_robust(fit: StructuralEstimates, stacked: Stacked) -> StructuralEstimates:
     """Return the fit with the standard errors and the scaled tests that its options ask for."""
-    options, basis = fit.options, fit.constraints.linear.basis
+    options, basis = fit.options, fit.directions
     vcov = sandwich(stacked, basis) / fit.sample.n if options.se == "robust.sem" else fit.vcov
     if options.test == "standard":
         return replace(fit, vcov=vcov)

@@ -42,6 +42,10 @@ class Limits:
         c = self._constraints
         return bool(c.equalities or c.inequalities or self._lower.size or self._upper.size)
 
+    def hold(self, z: Floats) -> bool:
+        """Return whether nothing is violated at ``z``, and no equality has to be brought about."""
+        return not self._constraints.equalities and bool((self.inequalities(z)[0] >= 0).all())
+
     def equalities(self, z: Floats) -> tuple[Floats, Floats]:
         """Return values that should be zero, and their derivatives by z."""
         return self._evaluate(self._constraints.equalities, z)

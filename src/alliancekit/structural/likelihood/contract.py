@@ -76,3 +76,7 @@ class Mapping(Protocol):
     def gradient(self, x: Floats, slopes: Sequence[Block]) -> Floats:
         """Return the derivative by x of a criterion whose derivatives by the moments are given."""
         ...
+
+    def bend(self, x: Floats, slopes: Sequence[Block]) -> Floats:
+        """Return what the second derivatives of the moments add to the Hessian of such a criterion, (size, size)."""
+        ...

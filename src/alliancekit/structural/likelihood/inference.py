@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.linalg import lapack
 
 from alliancekit.structural.likelihood.contract import Block, Likelihood, Mapping
 from alliancekit.structural.likelihood.search import parameter_information
@@ -58,18 +59,18 @@ def moment_meat(
 def hessian(data: Likelihood, mapping: Mapping, x: Floats) -> Floats:
     """Return the second derivative of -log L by the parameters.
 
-    The part of the moments is exact where the likelihood knows it; the rest (how the derivatives of the moments change)
-    is by central differences with steps of a thousandth of a standard error.
+    Exact where the likelihood knows the second derivative by the moments; else by central differences of the gradient
+    with steps of a thousandth of a standard error.
     """
     blocks, slopes = mapping.moments(x), mapping.jacobian(x)
     kind = "observed" if data.analytic else "expected"
     out = parameter_information(data.information(kind, blocks), slopes)
-    step = 1e-3 / np.sqrt(np.maximum(np.abs(out.diagonal()), 1e-300))
     if not data.analytic:
+        step = 1e-3 / np.sqrt(np.maximum(np.abs(out.diagonal()), 1e-300))
         return _differences(lambda point: _full_gradient(data, mapping, point), x, step) / 2
     found = data.evaluate(blocks)
     assert found is not None
-    return np.asarray(out + _differences(lambda point: mapping.gradient(point, found[1]), x, step) / 2)
+    return np.asarray(out + mapping.bend(x, found[1]) / 2)
 
 
 def _full_gradient(data: Likelihood, mapping: Mapping, x: Floats) -> Floats:
@@ -102,8 +103,17 @@ def inverse_information(information: Floats, basis: Floats | None = None) -> Flo
     scaled = inner / np.outer(scale, scale)
     if inner.size == 0:
         return np.zeros_like(information)
-    if not np.isfinite(scaled).all() or np.linalg.cond(scaled) > 1e14:
+    if not np.isfinite(scaled).all():
         return np.full_like(information, np.nan)
-    out = np.linalg.inv(scaled) / np.outer(scale, scale)
+    factor, failed = lapack.dpotrf(scaled, lower=1)
+    if not failed and factor.diagonal().min() > 1e-3:
+        lower = lapack.dpotri(factor, lower=1)[0]
+        inverse = lower + lower.T
+        inverse.flat[:: len(inverse) + 1] *= 0.5
+    elif np.linalg.cond(scaled) > 1e14:
+        return np.full_like(information, np.nan)
+    else:
+        inverse = np.linalg.inv(scaled)
+    out = inverse / np.outer(scale, scale)
     out = (out + out.T) / 2
     return out if basis is None else np.asarray(basis @ out @ basis.T)

@@ -48,3 +48,7 @@ class Reduced:
     def gradient(self, x: Floats, slopes: Sequence[Block]) -> Floats:
         """Return the derivative by z."""
         return np.asarray(self.basis.T @ self.model.gradient(self.expand(x), slopes))
+
+    def bend(self, x: Floats, slopes: Sequence[Block]) -> Floats:
+        """Return what the second derivatives of the moments add to the Hessian, by z."""
+        return np.asarray(self.basis.T @ self.model.bend(self.expand(x), slopes) @ self.basis)

@@ -58,3 +58,7 @@ class Selection:
     def gradient(self, x: Floats, slopes: Sequence[Block]) -> Floats:
         """Return the derivative by the free moments."""
         return np.asarray(flatten_slopes(slopes)[self._free])
+
+    def bend(self, x: Floats, slopes: Sequence[Block]) -> Floats:
+        """Return zero: the moments are the parameters."""
+        return np.zeros((self.size, self.size))

@@ -29,23 +29,27 @@ class Derived:
 
         Parameters
         ----------
-        method : "regression" (expected factors given the answers) or "bartlett" (unbiased given the factors).
+        method : "regression" (expected factors given the answers) or "bartlett" (unbiased given the factors). With
+            ordinal items these are modes: "regression" or "ebm" the most likely factors given the answers, "bartlett"
+            or "ml" those under which the answers are most likely.
         level : of a two-level model, "within" (rows) or "between" (clusters, in order of first appearance).
         new : other rows to score, with the model's columns; NaN where a value is missing.
 
         Returns
         -------
         DataFrame : (group,) one column per latent variable. Groups stand one after the other. Rows with missing values
-        are scored by the variables they have where the model was fitted with ``missing="fiml"``.
+        are scored by the variables they have where the model was fitted with ``missing="fiml"`` or "pairwise".
 
         Raises
         ------
-        SpecError : an unknown method, no latent variables, a fit to covariances. DesignError : columns not in ``new``.
+        SpecError : an unknown method, no latent variables, a fit to covariances, ordinal variables that predict others.
+        DesignError : columns not in ``new``.
 
         Notes
         -----
         Regression scores shrink towards the mean; Bartlett's spread more than the factors do. Neither has the factors'
-        correlations with other variables: put the other variables into the model instead.
+        correlations with other variables: put the other variables into the model instead. Ordinal items: empirical
+        Bayes modal scores (Muthén 1998-2004, Mplus Technical Appendices, 11), in the factors' own units.
 
         Examples
         --------
@@ -73,7 +77,8 @@ class Derived:
         -------
         DataFrame : (group,) factor, omega (variance of the sample below), omega_implied (variance of the model below),
         alpha, ave (average variance extracted), items. A factor of higher order has omega alone. For two levels:
-        factor, omega_within, omega_two_level, omega_between, interrater.
+        factor, omega_within, omega_two_level, omega_between, interrater. Ordinal items: omega is that of their sum as
+        it is scored (missing where an item is numeric), omega_responses and the others are of the latent responses.
 
         Raises
         ------
@@ -83,7 +88,7 @@ class Derived:
         -----
         McDonald's omega with free residual covariances (Raykov 1997); two levels by Lai (2021, Psychol Methods 26,
         90-102): omega_between and interrater are for a construct that is shared by the cluster, omega_two_level for one
-        that has the same loadings at both levels.
+        that has the same loadings at both levels. Ordinal items: Green & Yang (2009, Psychometrika 74, 155-167).
 
         Examples
         --------

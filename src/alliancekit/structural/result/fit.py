@@ -15,6 +15,7 @@ from alliancekit.core.sample import SampleAccount
 from alliancekit.structural.after import bootstrap as after_bootstrap
 from alliancekit.structural.after import coefficients as after_coefficients
 from alliancekit.structural.after import measures as after_measures
+from alliancekit.structural.after import ordinal_residuals as after_ordinal
 from alliancekit.structural.after import raw_data as after_raw
 from alliancekit.structural.after import rcall as after_rcall
 from alliancekit.structural.after import text as after_text
@@ -154,7 +155,13 @@ class StructuralFit(Answers, Derived):
         return pd.DataFrame(self._fit.vcov, index=names, columns=names)
 
     def implied(self) -> dict[str, pd.DataFrame]:
-        """Return the moments implied by the model: "cov", and "mean" where it has means, by group or level."""
+        """Return the moments implied by the model: "cov", and "mean" where it has means, by group or level.
+
+        Of ordinal variables the correlations of their responses, and "threshold"; with covariates all given these, and
+        "slope".
+        """
+        if self._fit.ordinal is not None:
+            return after_ordinal.implied_frames(self._fit)
         out: dict[str, pd.DataFrame] = {}
         several = len(self._fit.implied) > 1
         for b, (block, moments) in enumerate(zip(self._fit.model.blocks, self._fit.implied, strict=True)):

@@ -21,6 +21,8 @@ from alliancekit.structural.continuous.missing.fit import (
 )
 from alliancekit.structural.continuous.missing.patterns import group_patterns
 from alliancekit.structural.continuous.missing.saturated import Saturated
+from alliancekit.structural.continuous.objective import SampleMoments
+from alliancekit.structural.continuous.optimise import search
 from alliancekit.structural.likelihood.constrained import finish_within
 from alliancekit.structural.likelihood.reduced import Reduced
 from alliancekit.structural.likelihood.saturation import SaturatedModel
@@ -28,7 +30,7 @@ from alliancekit.structural.likelihood.selection import Selection
 from alliancekit.structural.likelihood.solution import Request, Solution, solve
 from alliancekit.structural.model import Model, compile_model, observed_names
 from alliancekit.structural.scoring import Found
-from alliancekit.structural.starts import starting_values
+from alliancekit.structural.starts import admissible_start, starting_values
 from alliancekit.structural.table import ParameterTable
 from alliancekit.structural.variables import find_variables
 
@@ -105,8 +107,9 @@ def fit_incomplete(
     samples = [(block.mu, block.sigma) for block in saturated.blocks]
     model = compile_model(table, samples)
     mapping = Reduced(model, constraints.linear.basis, constraints.linear.offset)
-    start = mapping.reduce(starting_values(table, names, samples))
-    found = search_incomplete(data, mapping, start, saturated)
+    start = admissible_start(model, starting_values(table, names, samples))
+    near = _near(model, constraints, saturated, data.units, start)
+    found = search_incomplete(data, mapping, mapping.reduce(start), near)
     mapping, found = finish_within(data, mapping, found, table, constraints)
     solution = solve(
         data, mapping, found.x, found.value, saturated, request, parameters=table.n_free, spent=mapping.spent
@@ -114,6 +117,18 @@ def fit_incomplete(
     vcov = mapping.basis @ solution.vcov @ mapping.basis.T
     x = mapping.expand(found.x)
     return IncompleteFit(table, model, data, mapping, x, vcov, solution, found, saturated, searches, exogenous, request)
+
+
+def _near(
+    model: Model, constraints: Constraints, saturated: SaturatedModel, sizes: Sequence[int], start: Floats
+) -> Floats | None:
+    """Return the maximum of the likelihood of complete data with the saturated moments, None where there is none."""
+    moments = []
+    for block, n in zip(saturated.blocks, sizes, strict=True):
+        log_det = float(np.linalg.slogdet(block.sigma)[1])
+        moments.append(SampleMoments(block.mu, block.sigma, n / sum(sizes), log_det))
+    found = search(model, moments, constraints.linear, start)
+    return None if found is None else constraints.linear.reduce(found.point.x)
 
 
 def find_exogenous(table: ParameterTable, names: Sequence[tuple[str, ...]], auxiliary: Sequence[str] = ()) -> Exogenous:

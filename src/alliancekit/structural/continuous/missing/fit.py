@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from alliancekit.core.errors import FitError, message
 from alliancekit.structural.continuous.missing.baseline import fit_independence
 from alliancekit.structural.continuous.missing.corrected import Corrected, corrected_fit, saturated_information
-from alliancekit.structural.continuous.missing.data import IncompleteRows, summary_rows
+from alliancekit.structural.continuous.missing.data import IncompleteRows
 from alliancekit.structural.continuous.missing.likelihood import LOG_2PI
 from alliancekit.structural.continuous.missing.patterns import Patterns
 from alliancekit.structural.continuous.missing.saturated import Saturated, fit_saturated
@@ -69,19 +69,12 @@ def _own_covariance(group: Patterns, x: Integers, block: Block) -> Floats:
     return np.atleast_2d(np.cov(group.rows[:, x].T, bias=True))
 
 
-def search_incomplete(data: IncompleteRows, mapping: Mapping, start: Floats, saturated: SaturatedModel) -> Found:
-    """Return the maximum: first of the likelihood of complete data with the saturated moments, then of the real one.
+def search_incomplete(data: IncompleteRows, mapping: Mapping, start: Floats, near: Floats | None) -> Found:
+    """Return the maximum, from ``near`` (that of complete data with the saturated moments) or else from the start.
 
     Raises FitError where no admissible start is found.
     """
-    sizes = data.units
-    near = search_maximum(
-        summary_rows([b.mu for b in saturated.blocks], [b.sigma for b in saturated.blocks], sizes),
-        mapping,
-        start,
-        tolerance=1e-4,
-    )
-    found = None if near is None else search_maximum(data, mapping, near.x)
+    found = None if near is None else search_maximum(data, mapping, near)
     if found is None or not found.converged:
         other = search_maximum(data, mapping, start)
         if found is None or (other is not None and other.value < found.value):

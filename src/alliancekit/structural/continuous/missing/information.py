@@ -62,14 +62,18 @@ def row_scores(sigma: Floats, mu: Floats, patterns: Patterns, here: Evaluation |
     if found is None:
         raise FitError(message("The covariance matrix is not positive definite; there are no scores at this point"))
     centred = np.where(patterns.observed[patterns.pattern], patterns.rows - mu, 0.0)
-    z = np.matmul(found.inverse[patterns.pattern], centred[:, :, None])[:, :, 0]
-    out = np.empty((z.shape[0], mu.size + rows.size))
-    out[:, : mu.size] = z
-    pairs = out[:, mu.size :]
-    np.multiply(z[:, rows], z[:, columns], out=pairs)
-    pairs -= found.inverse[:, rows, columns][patterns.pattern]
-    pairs[:, rows == columns] /= 2
-    return out
+    if len(found.inverse) == 1:
+        z = found.inverse[0] @ centred.T
+    else:
+        z = np.ascontiguousarray(np.matmul(found.inverse[patterns.pattern], centred[:, :, None])[:, :, 0].T)
+    out = np.empty((mu.size + rows.size, patterns.n))  # moments by rows of the data, so that memory is read in order
+    out[: mu.size] = z
+    pairs = out[mu.size :]
+    np.multiply(z[rows], z[columns], out=pairs)
+    inverse = found.inverse[:, rows, columns].T
+    pairs -= inverse if len(found.inverse) == 1 else inverse[:, patterns.pattern]
+    pairs[rows == columns] /= 2
+    return out.T
 
 
 def complete_information(sigma: Floats) -> Floats:

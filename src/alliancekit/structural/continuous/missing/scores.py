@@ -34,7 +34,8 @@ def bartlett_scores(patterns: Patterns, loadings: Floats, residual: Floats, inte
         return np.full((patterns.n, k), np.nan)
     weight = np.matmul(loadings.T, inverted[0])
     cross = np.matmul(weight, loadings)
-    values = np.linalg.eigvalsh(cross)
+    size = np.sqrt(np.maximum(np.diagonal(cross, axis1=1, axis2=2), 1e-300))
+    values = np.linalg.eigvalsh(cross / (size[:, :, None] * size[:, None, :]))
     known = values[:, 0] > 1e-10 * values[:, -1]
     solution = np.full(weight.shape, np.nan)
     solution[known] = np.linalg.solve(cross[known], weight[known])
