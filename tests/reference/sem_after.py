@@ -69,7 +69,7 @@ def compare_sample(case: Case, reference: dict[str, Any]) -> None:
     if f._fit.options.missing != "listwise":
         return compare_listwise_start(case, reference)
     two = f.table.n_levels > 1
-    kind = "level_moments" if two else "closed_form"
+    kind = "estimate" if two else "closed_form"
     for b, _, part in parts(f, reference):
         names = list(f._fit.model.blocks[b].observed)
         assert_close(f._fit.saturated[b].sigma, square(part["cov"], names), kind, "sample covariances")
@@ -227,15 +227,15 @@ def compare_reliability(case: Case, reference: dict[str, Any]) -> None:
 def _compare_levels(table: pd.DataFrame, reference: dict[str, Any]) -> None:
     for factor, found in reference["config"].items():
         ours = table.loc[factor, ["omega_within", "omega_two_level"]]
-        assert_close(ours.to_numpy(dtype=float), [found["omega_W"], found["omega_2L"]], "level_moments", "configural")
+        assert_close(ours.to_numpy(dtype=float), [found["omega_W"], found["omega_2L"]], "estimate", "configural")
     for factor, found in reference["shared"].items():
         ours = table.loc[factor, ["omega_between", "interrater"]]
-        assert_close(ours.to_numpy(dtype=float), [found["omega_B"], found["IRR"]], "level_moments", "shared")
+        assert_close(ours.to_numpy(dtype=float), [found["omega_B"], found["IRR"]], "estimate", "shared")
 
 
 def compare_icc(case: Case, reference: dict[str, float]) -> None:
     ours = fit(*case).icc().set_index("variable")["icc"]
-    assert_close(ours[list(reference)], list(reference.values()), "level_moments", "intraclass correlations")
+    assert_close(ours[list(reference)], list(reference.values()), "estimate", "intraclass correlations")
 
 
 def compare_htmt(case: Case, reference: dict[str, Any]) -> None:

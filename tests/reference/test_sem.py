@@ -26,7 +26,8 @@ def rows_of(f: Any, table: list[dict[str, Any]]) -> list[int]:
         keys[row["lhs"], row["op"], row["rhs"], group, level] = i
     out = []
     for row in table:
-        group, level = str(row.get("group", 1) or 1), str(row.get("level", 1) or 1)
+        group, level = row.get("group") or 1, str(row.get("level", 1) or 1)
+        group = str(groups.index(group) + 1 if group in groups else group)  # lavaan numbers groups, or names them
         out.append(keys[row["lhs"], row["op"], row["rhs"], group, level])
     return out
 
@@ -105,11 +106,12 @@ def compare_vcov(case: tuple[str, str, str], reference: dict[str, Any]) -> None:
     )
 
 
-def compare_implied(case: tuple[str, str, str], reference: dict[str, Any]) -> None:
+def compare_implied(case: tuple[str, str, str], reference: dict[str, Any] | list[Any]) -> None:
     f = fit(*case)
-    parts = reference if "cov" not in reference else {"": reference}
-    for (title, part), moments in zip(parts.items(), f._fit.implied, strict=True):
-        names = list(f._fit.model.blocks[list(parts).index(title)].observed)
+    parts = list(reference.values()) if isinstance(reference, dict) else reference
+    parts = [reference] if "cov" in reference else parts
+    for block, part, moments in zip(f._fit.model.blocks, parts, f._fit.implied, strict=True):
+        names = list(block.observed)
         assert part["cov"]["rows"] == names
         assert_close(moments.sigma, part["cov"]["values"], "estimate", "implied covariances")
         if part.get("mean"):
