@@ -16,7 +16,7 @@ import pytest
 
 import alliancekit as ak
 from alliancekit.structural.after.raw_scores import incomplete_scores, level_scores
-from tests.reference.comparison import TOLERANCES, assert_close, assert_within, note_gain
+from tests.reference.comparison import assert_close
 from tests.reference.sem_cases import HERE, expected, fit, load
 from tests.reference.test_sem import COMPARE, SKIPPED, numbers, rows_of
 
