@@ -75,25 +75,22 @@ def _one(setting: Setting, seed: np.random.SeedSequence) -> pd.DataFrame:
 
 
 def coverage(setting: Setting, replicates: int, seed: int, executor: str = "serial") -> pd.DataFrame:
-    """Return one row per parameter: truth, bias, its limit, coverage and the binomial range around .95.
+    """Return one row per parameter: truth, bias, its limit, coverage, and the binomial range around .95.
 
-    Where an SD is estimated as zero a Wald interval does not exist and a basic one is the point zero, both by their
-    definition: coverage is then that of the intervals at estimates inside the parameter space. A profile and the
-    percentiles have an interval in every sample, and all of theirs count.
+    Where an SD is estimated as zero a Wald interval does not exist and a basic one is the point zero: neither covers.
+    ``coverage`` counts every sample; ``coverage_inside`` only those whose estimate is not zero.
     """
     found = run_all(partial(_one, setting), spawn(seed, replicates), executor=executor, description="coverage")
     every = pd.concat(found, keys=range(replicates), names=["replicate", "row"]).reset_index()
-    inner_only = setting.method == "wald" or (setting.method == "bootstrap" and setting.interval == "basic")
+    low, high = binomial_range(0.95, replicates)
     rows = []
     for term, truth in setting.truth.items():
         own = every[every["term"] == term]
         estimate = own["estimate"].to_numpy()
         bias_se = estimate.std(ddof=1) / np.sqrt(replicates)
-        inside = (own["conf_low"] <= truth) & (truth <= own["conf_high"])
-        if inner_only and term.startswith("sd_"):
-            inside = inside[estimate > 0]
-        low, high = binomial_range(0.95, len(inside))
+        covers = (own["conf_low"] <= truth) & (truth <= own["conf_high"])
         bias_limit = max(0.05 * abs(truth), 0.01) + 3 * bias_se
-        rows.append((term, truth, estimate.mean() - truth, bias_limit, inside.mean(), low, high))
-    columns = ["term", "truth", "bias", "bias_limit", "coverage", "coverage_low", "coverage_high"]
+        covered = (covers.mean(), low, high, covers[estimate != 0].mean())
+        rows.append((term, truth, estimate.mean() - truth, bias_limit, *covered))
+    columns = ["term", "truth", "bias", "bias_limit", "coverage", "coverage_low", "coverage_high", "coverage_inside"]
     return pd.DataFrame(rows, columns=columns)

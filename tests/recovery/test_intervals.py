@@ -30,13 +30,35 @@ def test_bootstrap_intervals_cover(interval: str) -> None:
     expect(coverage(Setting(60, 6, "bootstrap", interval, draws=99), 60, SEED + 1))
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("method", ["wald", "profile"])
-def test_coverage_of_three_levels(method: str) -> None:
-    expect(coverage(Setting(120, 6, method, therapists=30), 1000, SEED + 2, executor="joblib"))
+def expect_short_at_zero(found: pd.DataFrame) -> None:
+    """With 30 therapists their SD is often estimated as zero, where Wald and basic intervals cannot cover it.
+
+    Both then cover less often than 95% of the time (docs/limits.md), but as they should where the estimate is inside.
+    """
+    therapists = found["term"] == "sd_(Intercept)|therapist"
+    expect(found[~therapists])
+    row = found[therapists].iloc[0]
+    assert abs(row["bias"]) <= row["bias_limit"]
+    assert 0.8 < row["coverage"] < row["coverage_low"] <= row["coverage_inside"] <= row["coverage_high"]
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("interval", ["percentile", "basic"])
-def test_coverage_of_the_bootstrap_at_three_levels(interval: str) -> None:
-    expect(coverage(Setting(120, 6, "bootstrap", interval, 30, 499), 300, SEED + 3, executor="joblib"))
+def test_profile_intervals_cover_at_three_levels() -> None:
+    expect(coverage(Setting(120, 6, "profile", therapists=30), 1000, SEED + 2, executor="joblib"))
+
+
+@pytest.mark.slow
+def test_wald_intervals_of_an_sd_near_zero_are_short() -> None:
+    expect_short_at_zero(coverage(Setting(120, 6, "wald", therapists=30), 1000, SEED + 2, executor="joblib"))
+
+
+@pytest.mark.slow
+def test_percentile_intervals_cover_at_three_levels() -> None:
+    found = coverage(Setting(120, 6, "bootstrap", "percentile", 30, 499), 300, SEED + 3, executor="joblib")
+    expect(found)
+
+
+@pytest.mark.slow
+def test_basic_intervals_of_an_sd_near_zero_are_short() -> None:
+    found = coverage(Setting(120, 6, "bootstrap", "basic", 30, 499), 300, SEED + 3, executor="joblib")
+    expect_short_at_zero(found)

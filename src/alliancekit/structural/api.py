@@ -1,4 +1,4 @@
-"""``ak.cfa``, ``ak.sem`` and ``ak.growth``."""
+"""``ak.cfa``, ``ak.sem`` and ``ak.growth``: each hands all it was given to the steps they share."""
 
 from __future__ import annotations
 
@@ -112,33 +112,7 @@ def cfa(
     ---------------
     Items with fewer than about five categories and skewed answers, which are better treated as ordinal.
     """
-    return fit_model(
-        "cfa",
-        model,
-        data,
-        (sample_cov, sample_mean, sample_nobs),
-        ordered,
-        estimator=estimator,
-        missing=missing,
-        se=se,
-        test=test,
-        information=information,
-        likelihood=likelihood,
-        group=group,
-        group_equal=group_equal,
-        group_partial=group_partial,
-        cluster=cluster,
-        auxiliary=auxiliary,
-        std_lv=std_lv,
-        orthogonal=orthogonal,
-        meanstructure=meanstructure,
-        fixed_x=fixed_x,
-        effect_coding=effect_coding,
-        parameterization=parameterization,
-        bounds=bounds,
-        bootstrap=bootstrap,
-        seed=seed,
-    )
+    return fit_model("cfa", **locals())
 
 
 def sem(
@@ -211,33 +185,7 @@ def sem(
     ---------------
     To conclude from a good fit that the arrows point the right way: models with other arrows may fit as well.
     """
-    return fit_model(
-        "sem",
-        model,
-        data,
-        (sample_cov, sample_mean, sample_nobs),
-        ordered,
-        estimator=estimator,
-        missing=missing,
-        se=se,
-        test=test,
-        information=information,
-        likelihood=likelihood,
-        group=group,
-        group_equal=group_equal,
-        group_partial=group_partial,
-        cluster=cluster,
-        auxiliary=auxiliary,
-        std_lv=std_lv,
-        orthogonal=orthogonal,
-        meanstructure=meanstructure,
-        fixed_x=fixed_x,
-        effect_coding=effect_coding,
-        parameterization=parameterization,
-        bounds=bounds,
-        bootstrap=bootstrap,
-        seed=seed,
-    )
+    return fit_model("sem", **locals())
 
 
 def growth(
@@ -309,30 +257,4 @@ def growth(
     ---------------
     Sessions at different times for each person: fit a mixed model (``ak.mixed``).
     """
-    return fit_model(
-        "growth",
-        model,
-        data,
-        (sample_cov, sample_mean, sample_nobs),
-        ordered,
-        estimator=estimator,
-        missing=missing,
-        se=se,
-        test=test,
-        information=information,
-        likelihood=likelihood,
-        group=group,
-        group_equal=group_equal,
-        group_partial=group_partial,
-        cluster=cluster,
-        auxiliary=auxiliary,
-        std_lv=std_lv,
-        orthogonal=orthogonal,
-        meanstructure=meanstructure,
-        fixed_x=fixed_x,
-        effect_coding=effect_coding,
-        parameterization=parameterization,
-        bounds=bounds,
-        bootstrap=bootstrap,
-        seed=seed,
-    )
+    return fit_model("growth", **locals())

@@ -38,14 +38,17 @@ def fit_model(
     function: str,
     model: str | ParameterTable,
     data: Any,
-    moments: Moments,
+    *,
+    sample_cov: Any,
+    sample_mean: Any,
+    sample_nobs: Any,
     ordered: bool | str | Sequence[str],
     **given: Any,
 ) -> StructuralFit:
     """Complete the table, read the sample, estimate, and say what is odd; ``given``: options of the public call."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        fitted, text = _estimate(function, model, data, moments, ordered, given)
+        fitted, text = _estimate(function, model, data, (sample_cov, sample_mean, sample_nobs), ordered, given)
     for warning in caught:
         warnings.warn(warning.message, warning.category, stacklevel=3)
     notes = [str(warning.message) for warning in caught]
