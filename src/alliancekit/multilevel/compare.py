@@ -71,62 +71,7 @@ def compare(
     executor: str = "serial",
     workers: int = 2,
 ) -> Comparison:
-    """Compare nested mixed models by likelihood-ratio tests.
-
-    Parameters
-    ----------
-    *fits : two or more fits of ``ak.mixed`` on the same rows. They are put in order of their number of parameters.
-    method : "standard" (chi-square distribution) or "bootstrap" (distribution simulated from the smaller model).
-    names : a label per fit, in the order handed in; default: the formulas, with the distribution where a formula stands
-        twice.
-    criterion : "ML" (default) fits models by REML again by ML, and ``notes`` says so; "REML" compares restricted
-        likelihoods, which needs equal fixed effects.
-    n, seed, executor, workers : replicates of each test, root seed, "serial" or "joblib" and its processes; for
-        "bootstrap" only.
-
-    Returns
-    -------
-    Comparison. ``p_value`` is that of the chi-square distribution. Where the larger model has one more random effect,
-    or a dispersion (negative binomial against Poisson, beta-binomial against binomial), or extra zeros,
-    ``p_mixture`` is the p value to read; with two or more of these it is missing, because the mixture is not known.
-    Where the distributions are not nested (another link, "linear" against "quadratic") there is no p value.
-
-    Raises
-    ------
-    SpecError : fewer than two fits, different rows or outcomes, "REML" with different fixed effects, different numbers
-        of quadrature nodes.
-
-    Notes
-    -----
-    chi-square = twice the difference of log-likelihoods. A variance of zero lies on the boundary, so that the plain p
-    value of its test is up to twice too large. With one more random effect, and its covariances with those that were
-    there, the null distribution is an equal mixture of chi-squares with df - 1 and df degrees of freedom (Self & Liang
-    1987, J Am Stat Assoc 82, 605-610; Stram & Lee 1994, Biometrics 50, 1171-1177). So it is with one dispersion or one
-    probability of extra zeros, of which the smaller model has none: Lawless (1987, Can J Stat 15, 209-225, section 3)
-    for the negative binomial, Self & Liang's case 5 for all three.
-    The bootstrap's p value, (1 + replicates that reach the statistic) / (1 + n), is right there, and with few clusters,
-    too (Halekoh & Hojsgaard 2014, J Stat Softw 59(9), section 5); no mixture is then given.
-
-    Examples
-    --------
-    >>> import numpy as np, pandas as pd, alliancekit as ak
-    >>> rng = np.random.default_rng(2)
-    >>> g, x = np.repeat(np.arange(30), 6), rng.normal(size=180)
-    >>> d = pd.DataFrame({"g": g, "x": x, "y": x + rng.normal(size=30)[g] + rng.normal(size=180)})
-    >>> ak.compare(ak.mixed("y ~ 1 + (1 | g)", d), ak.mixed("y ~ x + (1 | g)", d)).tidy()["df"].tolist()
-    [nan, 1.0]
-
-    Checked against
-    ---------------
-    ``anova()`` of lme4 1.1-31, by ML and by REML (tests/reference/mlm: lrt_ML, ranova); the mixture: its size under a
-    true null hypothesis (tests/unit/multilevel/test_boundary.py); ``PBmodcomp`` of pbkrtest 0.5.2 and exact F tests
-    (tests/unit/multilevel/test_bootstrap.py).
-
-    When not to use
-    ---------------
-    Models that are not nested: compare AIC instead. Few clusters: the chi-square is liberal; use the F tests of
-    ``fit.test``, or the bootstrap.
-    """
+    """Compare nested mixed models by likelihood-ratio tests: what ``ak.compare`` does with fits of ``ak.mixed``."""
     check_option("method", method, ("standard", "bootstrap"))
     check_option("criterion", criterion, ("ML", "REML"))
     if len(fits) < 2:

@@ -125,7 +125,7 @@ def minimise(
             step = np.asarray(step * min(1.0, max_step / float(np.abs(step / np.maximum(np.abs(x), 1.0)).max())))
             found = _line_search(counter, x, value, gradient, step)
         if found is not None:
-            hessian = _bfgs(hessian, found[0] - x, found[2] - gradient)
+            hessian = damped_bfgs(hessian, found[0] - x, found[2] - gradient)
             x, value, gradient = found
             done = False
             continue
@@ -156,7 +156,7 @@ def _refine(
             break
         trial = x + step
         new_value, new_gradient = function(trial)
-        hessian = _bfgs(hessian, step, new_gradient - gradient)
+        hessian = damped_bfgs(hessian, step, new_gradient - gradient)
         new_step = np.asarray(-np.linalg.solve(hessian, new_gradient), dtype=np.float64)
         new_decrement = float(-new_gradient @ new_step / 2)
         if not new_decrement < decrement / 4:
@@ -220,7 +220,7 @@ def _line_search(
     return None
 
 
-def _bfgs(hessian: Floats, moved: Floats, change: Floats) -> Floats:
+def damped_bfgs(hessian: Floats, moved: Floats, change: Floats) -> Floats:
     """Return the updated Hessian approximation (damped as Powell does, so that it stays positive definite)."""
     push = hessian @ moved
     curvature = float(moved @ push)

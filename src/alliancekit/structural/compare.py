@@ -74,24 +74,28 @@ def compare(
     Returns
     -------
     Comparison (mixed models): ``p_value`` is that of the chi-square distribution. Where the larger model has one more
-    random effect, or a dispersion, or extra zeros, ``p_mixture`` is the p value to read; with two or more of these it
-    is missing, because the mixture is not known.
+    random effect, or a dispersion (negative binomial against Poisson, beta-binomial against binomial), or extra zeros,
+    ``p_mixture`` is the p value to read; with two or more of these it is missing, because the mixture is not known.
+    Where the distributions are not nested (another link, "linear" against "quadratic") there is no p value.
     StructuralComparison: npar, df, aic, bic, chisq, chisq_diff, rmsea_diff (RMSEA of the restrictions), df_diff,
     p_value; the model with the fewest df first.
 
     Raises
     ------
-    SpecError : fewer than two fits, fits of both kinds, different rows or outcomes, an unknown method, scaled methods
-        without scaled tests, models that are not nested where the method can tell.
+    SpecError : fewer than two fits, fits of both kinds, different rows or outcomes, "REML" with different fixed
+        effects, different numbers of quadrature nodes, an unknown method, scaled methods without scaled tests, models
+        that are not nested where the method can tell.
 
     Notes
     -----
     Mixed models: twice the difference of log-likelihoods. A variance of zero lies on the boundary, so that the plain p
     value of its test is up to twice too large. With one more random effect, and its covariances with those that were
     there, the null distribution is an equal mixture of chi-squares with df - 1 and df degrees of freedom (Self & Liang
-    1987, J Am Stat Assoc 82, 605-610; Stram & Lee 1994, Biometrics 50, 1171-1177). The bootstrap's p value, (1 +
-    replicates that reach the statistic) / (1 + n), is right there and with few clusters, too (Halekoh & Hojsgaard 2014,
-    J Stat Softw 59(9), section 5).
+    1987, J Am Stat Assoc 82, 605-610; Stram & Lee 1994, Biometrics 50, 1171-1177). So it is with one dispersion or one
+    probability of extra zeros, of which the smaller model has none: Lawless (1987, Can J Stat 15, 209-225, section 3)
+    for the negative binomial, Self & Liang's case 5 for all three. The bootstrap's p value, (1 + replicates that reach
+    the statistic) / (1 + n), is right there and with few clusters, too (Halekoh & Hojsgaard 2014, J Stat Softw 59(9),
+    section 5); no mixture is then given.
     Structural models: the difference of two scaled statistics is not chi-square; it is scaled anew (Satorra & Bentler
     2001, Psychometrika 66, 507-514). The form of 2010 cannot become negative; that of 2000 adjusts mean and variance.
 
@@ -111,7 +115,8 @@ def compare(
     Checked against
     ---------------
     ``anova()`` of lme4 1.1-31, by ML and by REML (tests/reference/mlm: lrt_ML, ranova); the mixture: its size under a
-    true null hypothesis; ``PBmodcomp`` of pbkrtest 0.5.2. ``lavTestLRT`` of lavaan 0.6-14 (tests/reference/sem: lrt).
+    true null hypothesis; ``PBmodcomp`` of pbkrtest 0.5.2 and exact F tests.
+    ``lavTestLRT`` of lavaan 0.6-14 (tests/reference/sem: lrt).
 
     When not to use
     ---------------

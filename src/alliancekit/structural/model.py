@@ -207,7 +207,8 @@ def _plan(v: int, d: Entries, c: Entries, i: Entries) -> Plan:
     )
 
 
-def _parts(block: BlockModel, x: Floats) -> Parts:
+def matrices(block: BlockModel, x: Floats) -> tuple[Floats, Floats, Floats, Floats]:
+    """Return A, S, m and B of a block at the parameters ``x``."""
     A, S, m = block.A.copy(), block.S.copy(), block.m
     d, c, i = block.directed, block.covariances, block.intercepts
     A[d.rows, d.columns] = x[d.parameters]
@@ -216,7 +217,11 @@ def _parts(block: BlockModel, x: Floats) -> Parts:
         m = m.copy()
         m[i.rows] = x[i.parameters]
     eye = np.eye(len(m))
-    B: Floats = eye + A if block.direct else np.asarray(np.linalg.inv(eye - A), dtype=np.float64)
+    return A, S, m, eye + A if block.direct else np.asarray(np.linalg.inv(eye - A), dtype=np.float64)
+
+
+def _parts(block: BlockModel, x: Floats) -> Parts:
+    _, S, m, B = matrices(block, x)
     FB = B[: len(block.observed)]
     spread = FB @ S @ B.T
     levels = B @ m

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from alliancekit.numerics.optimisers import damped_bfgs
+
 Floats = NDArray[np.float64]
 Criterion = Callable[[Floats], tuple[float, Floats] | None]
 Curvature = Callable[[Floats], Floats]
@@ -69,7 +71,7 @@ def search_by_scoring(
         if since > refresh:
             hessian, since = _safe(curvature(point)), 0
         else:
-            hessian = _update(hessian, point - x, new_gradient - gradient)
+            hessian = damped_bfgs(hessian, point - x, new_gradient - gradient)
         x, value, gradient = point, new_value, new_gradient
     return Found(x, value, gradient, iteration, evaluations, False)
 
@@ -100,17 +102,3 @@ def _line_search(
         bend = (found[0] - value - size * slope) / size**2
         size = min(max(-slope / (2 * bend), size / 10), size / 2)
     return None
-
-
-def _update(hessian: Floats, step: Floats, change: Floats) -> Floats:
-    """Return the BFGS update, damped (Powell) where the curvature along the step is too small."""
-    pushed = hessian @ step
-    own = float(step @ pushed)
-    seen = float(step @ change)
-    if own <= 0:
-        return hessian
-    if seen < 0.2 * own:
-        share = 0.8 * own / (own - seen)
-        change = share * change + (1 - share) * pushed
-        seen = float(step @ change)
-    return np.asarray(hessian - np.outer(pushed, pushed) / own + np.outer(change, change) / seen)

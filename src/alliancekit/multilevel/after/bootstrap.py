@@ -143,10 +143,9 @@ class Bootstrap:
         return f"{self.tidy().to_string(index=False)}\n{self.refits!r}"
 
 
-def refits(fit: GaussianFit, Y: ArrayLike, executor: str = "serial", workers: int = 2) -> Refits:
-    """Return the model fitted to each row of Y, shape (replicates, rows used)."""
+def outcomes(Y: ArrayLike, rows: int) -> Floats:
+    """Return outcomes handed in as numbers, shape (replicates, rows); DesignError where they are not."""
     values = np.atleast_2d(np.asarray(Y, dtype=float))
-    rows = fit.engine.products.n
     if values.ndim != 2 or values.shape[1] != rows or not np.isfinite(values).all():
         raise DesignError(
             message(
@@ -154,6 +153,12 @@ def refits(fit: GaussianFit, Y: ArrayLike, executor: str = "serial", workers: in
                 do=f"Give finite numbers of shape (replicates, {rows}), one column per row used, as fit.simulate does",
             )
         )
+    return values
+
+
+def refits(fit: GaussianFit, Y: ArrayLike, executor: str = "serial", workers: int = 2) -> Refits:
+    """Return the model fitted to each row of Y, shape (replicates, rows used)."""
+    values = outcomes(Y, fit.engine.products.n)
     size = piece_size(fit)
     chunks = [values[i : i + size] for i in range(0, len(values), size)]
     return _collect(

@@ -8,9 +8,10 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from alliancekit.core.errors import ConvergenceWarning, SpecError, message, nearest
+from alliancekit.core.errors import ConvergenceWarning, message
 from alliancekit.core.progress import track
 from alliancekit.multilevel.after.coefficients import check_level
+from alliancekit.multilevel.after.natural import check_parameters
 from alliancekit.multilevel.after.profile import LOWER, Profile
 from alliancekit.multilevel.generalised.fit import GeneralisedFit
 from alliancekit.multilevel.generalised.profile import Held, held_parameters, names_of
@@ -20,18 +21,7 @@ from alliancekit.numerics.profiles import curve, limit
 
 def check_names(fit: GeneralisedFit, wanted: Sequence[str] | None) -> list[str]:
     """Return the wanted parameters in the order of the model; all where None. SpecError for a name that is none."""
-    known = [name for _, name in names_of(fit)]
-    if wanted is None:
-        return known
-    asked = [wanted] if isinstance(wanted, str) else list(wanted)
-    for name in asked:
-        if name not in known:
-            close = nearest(str(name), known)
-            hint = f"Did you mean '{close}'? " if close else ""
-            raise SpecError(
-                message(f"'{name}' is not a parameter of the model", do=f"{hint}There are: {', '.join(known)}")
-            )
-    return [name for name in known if name in asked]
+    return check_parameters([name for _, name in names_of(fit)], wanted)
 
 
 def profile_intervals(fit: GeneralisedFit, level: float, wanted: Sequence[str] | None) -> pd.DataFrame:

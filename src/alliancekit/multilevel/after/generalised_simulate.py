@@ -8,10 +8,10 @@ from functools import partial
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from alliancekit.core.errors import AllianceError, DesignError, FitError, check_option, message
+from alliancekit.core.errors import AllianceError, FitError, check_option, message
 from alliancekit.core.executor import run_all
 from alliancekit.core.seeds import generator, spawn
-from alliancekit.multilevel.after.bootstrap import FEWEST, Bootstrap, Refits, Seed
+from alliancekit.multilevel.after.bootstrap import FEWEST, Bootstrap, Refits, Seed, outcomes
 from alliancekit.multilevel.after.generalised_components import all_values
 from alliancekit.multilevel.after.simulate import RANDOM_EFFECTS, check_count
 from alliancekit.multilevel.estimates import random_columns
@@ -56,15 +56,7 @@ def _root(matrix: Floats) -> Floats:
 
 def refits(fit: GeneralisedFit, Y: ArrayLike, executor: str = "serial", workers: int = 2) -> Refits:
     """Return the model fitted to each row of Y, shape (replicates, rows used), from the fit's own estimates on."""
-    values = np.atleast_2d(np.asarray(Y, dtype=float))
-    rows = fit.design.sample.n_used
-    if values.ndim != 2 or values.shape[1] != rows or not np.isfinite(values).all():
-        raise DesignError(
-            message(
-                f"the outcomes have shape {np.shape(Y)}",
-                do=f"Give finite numbers of shape (replicates, {rows}), one column per row used, as fit.simulate does",
-            )
-        )
+    values = outcomes(Y, fit.design.sample.n_used)
     chunks = [values[i : i + TOGETHER] for i in range(0, len(values), TOGETHER)]
     found = run_all(partial(_refit_all, fit), chunks, executor=executor, workers=workers, description="refits")
     return _collect(fit, found)

@@ -52,7 +52,7 @@ def kenward_roger(design: GaussianDesign, state: Elimination, sigma: float) -> K
     phi = state.fixed_inverse
     half = phi @ P
     information = traces - 2.0 * np.einsum("ij,rsji->rs", phi, Q) + np.einsum("rij,sji->rs", half, half)
-    weight = 2.0 * _inverse((information + information.T) / 2)
+    weight = 2.0 * generalised_inverse((information + information.T) / 2)
     total = np.einsum("rs,rsij->ij", weight, Q) - np.einsum("rs,rij,sjk->ik", weight, P, half, optimize=True)
     adjusted = phi + 2.0 * phi @ ((total + total.T) / 2) @ phi
     return KenwardRoger(sigma**2 * phi, sigma**2 * adjusted, sigma**2 * (half @ phi), weight)
@@ -110,7 +110,7 @@ def _independent(vcov: Floats, contrasts: Floats, gap: Floats) -> tuple[Floats, 
     return scaled @ contrasts, scaled @ gap
 
 
-def _inverse(information: Floats) -> Floats:
+def generalised_inverse(information: Floats) -> Floats:
     """Return the inverse, a generalised one where a parameter is without information."""
     size = np.sqrt(np.maximum(np.diag(information), 0.0))
     scale = np.where(size > 0, size, 1.0)

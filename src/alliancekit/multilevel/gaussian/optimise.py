@@ -188,10 +188,10 @@ def flattened(factor: Factor, part: Floats) -> tuple[bool, list[float] | None]:
     zero = bool((sizes < SINGULAR).any())
     if not (sizes < NEAR_ZERO).any():
         return zero, None
-    return zero, _lower((left * np.where(sizes < NEAR_ZERO, 0.0, sizes)) @ right, factor.free)
+    return zero, lower_factor((left * np.where(sizes < NEAR_ZERO, 0.0, sizes)) @ right, factor.free)
 
 
-def _lower(factor: Floats, free: tuple[tuple[int, int], ...]) -> list[float] | None:
+def lower_factor(factor: Floats, free: tuple[tuple[int, int], ...]) -> list[float] | None:
     """Return the free entries of the lower factor with the same covariance, or None where it needs others."""
     q = factor.shape[0]
     triangle = np.asarray(np.linalg.qr(factor.T, mode="r")).T

@@ -15,9 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from alliancekit.formula.design import Design
-from alliancekit.multilevel.gaussian.columns import separating_basis
+from alliancekit.multilevel.gaussian.columns import apply_basis, centring_basis, separating_basis
 from alliancekit.multilevel.gaussian.design import Factor
-from alliancekit.multilevel.generalised.basis import apply_basis, merge_factors, scaling_basis
+from alliancekit.multilevel.generalised.factors import merge_factors
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.intp]
@@ -195,7 +195,7 @@ def _slices(factors: tuple[Factor, ...]) -> tuple[slice, ...]:
 
 
 def _engine_columns(X: Floats, take: Ints | None) -> tuple[Floats, Floats]:
-    basis = scaling_basis(X)
+    basis = centring_basis(X)
     engine = apply_basis(X, basis)
     apart = separating_basis(engine.T @ engine / max(len(engine), 1))
     if apart is not None:

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from alliancekit.core.errors import FitError, message
+from alliancekit.multilevel.gaussian.optimise import lower_factor
 from alliancekit.multilevel.generalised.elimination import NotPositive, Relatives, posterior
 from alliancekit.multilevel.generalised.modes import NoMode, find_modes, scale, zero_effects
 from alliancekit.multilevel.generalised.objective import Point, Problem, evaluate, relative_factor, take_apart
@@ -191,20 +192,6 @@ def _snap(criterion: Criterion, x: Floats, value: float) -> tuple[Floats, tuple[
                     x, small = trial, small | near
         singular.append(bool(small.any()))
     return x, tuple(singular)
-
-
-def lower_factor(factor: Floats, free: tuple[tuple[int, int], ...]) -> list[float] | None:
-    """Return the free entries of the lower factor with the same covariance, or None where it needs others."""
-    q = factor.shape[0]
-    triangle = np.asarray(np.linalg.qr(factor.T, mode="r")).T
-    triangle = triangle * np.where(np.diag(triangle) < 0, -1.0, 1.0)
-    allowed = set(free)
-    top = max(float(np.abs(triangle).max()), 1e-300)
-    for i in range(q):
-        for j in range(i):
-            if (i, j) not in allowed and abs(triangle[i, j]) > 1e-8 * top:
-                return None
-    return [float(triangle[i, j]) for i, j in free]
 
 
 def covariance_roots(relatives: Relatives) -> list[Floats]:

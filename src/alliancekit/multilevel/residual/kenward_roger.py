@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from alliancekit.core.errors import SpecError, message
 from alliancekit.multilevel.gaussian.fit import GaussianFit
-from alliancekit.multilevel.gaussian.kenward_roger import KenwardRoger
+from alliancekit.multilevel.gaussian.kenward_roger import KenwardRoger, generalised_inverse
 from alliancekit.multilevel.residual.dense import covariance, independent_units, stacks
 from alliancekit.multilevel.residual.derivatives import covariance_derivatives, n_parameters
 
@@ -61,20 +61,11 @@ def kenward_roger(fit: GaussianFit) -> KenwardRoger:
 def _adjust(phi: Floats, P: Floats, Q: Floats, traces: Floats, bends: Floats) -> KenwardRoger:
     half = phi @ P
     information = traces - 2.0 * np.einsum("ij,rsji->rs", phi, Q) + np.einsum("rij,sji->rs", half, half)
-    weight = 2.0 * _inverse((information + information.T) / 2)
+    weight = 2.0 * generalised_inverse((information + information.T) / 2)
     total = np.einsum("rs,rsij->ij", weight, Q - bends / 4.0)
     total = total - np.einsum("rs,rij,sjk->ik", weight, P, half, optimize=True)
     adjusted = phi + 2.0 * phi @ ((total + total.T) / 2) @ phi
     return KenwardRoger(phi, adjusted, half @ phi, weight)
-
-
-def _inverse(information: Floats) -> Floats:
-    """Return the inverse, a generalised one where the data carry no information in a direction."""
-    size = np.sqrt(np.maximum(np.diag(information), 0.0))
-    scale = np.where(size > 0, size, 1.0)
-    values, vectors = np.linalg.eigh(information / np.outer(scale, scale))
-    keep = values > 1e-12 * float(values.max())
-    return np.asarray((vectors[:, keep] / values[keep]) @ vectors[:, keep].T / np.outer(scale, scale))
 
 
 def _refuse_large(size: int, matrices: int) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from alliancekit.structural.model import BlockModel
+from alliancekit.structural.model import BlockModel, matrices
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.intp]
@@ -33,13 +33,7 @@ class Whole:
 
 def whole(block: BlockModel, x: Floats) -> Whole:
     """Return covariances and means of all variables of a block at the parameters ``x``."""
-    A, S, m = block.A.copy(), block.S.copy(), block.m.copy()
-    d, c, i = block.directed, block.covariances, block.intercepts
-    A[d.rows, d.columns] = x[d.parameters]
-    S[c.rows, c.columns] = S[c.columns, c.rows] = x[c.parameters]
-    m[i.rows] = x[i.parameters]
-    eye = np.eye(len(m))
-    B: Floats = eye + A if block.direct else np.asarray(np.linalg.inv(eye - A), dtype=np.float64)
+    A, S, m, B = matrices(block, x)
     cov = B @ S @ B.T
     return Whole(A, S, m, B, (cov + cov.T) / 2, B @ m)
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import lapack
 
-from alliancekit.numerics.optimisers import minimise
+from alliancekit.numerics.optimisers import damped_bfgs, minimise
 from alliancekit.structural.constraints import Linear
 from alliancekit.structural.continuous.limited import minimise_within
 from alliancekit.structural.continuous.objective import (
@@ -72,7 +72,7 @@ def search(model: Model, samples: Sequence[SampleMoments], linear: Linear, start
         again = iteration <= _FIRST or iteration % _AGAIN == 0
         whole, information = derivatives(model, samples, point, information=again)
         slope = _pull(linear, whole) / 2.0
-        curvature = _narrow(linear, information) if again else _learn(curvature, z - before, slope - old)
+        curvature = _narrow(linear, information) if again else damped_bfgs(curvature, z - before, slope - old)
     return _finish(model, samples, linear, z, iteration)
 
 
@@ -115,19 +115,6 @@ def _narrow(linear: Linear, information: Floats | None) -> Floats:
     """Return the information within the constraints."""
     assert information is not None
     return information if linear.trivial else np.asarray(linear.basis.T @ information @ linear.basis)
-
-
-def _learn(curvature: Floats, moved: Floats, change: Floats) -> Floats:
-    """Return the curvature after the BFGS update, damped where it would not stay positive definite."""
-    pushed = curvature @ moved
-    own, seen = float(moved @ pushed), float(moved @ change)
-    if own <= 0:
-        return curvature
-    if seen < 0.2 * own:
-        share = 0.8 * own / (own - seen)
-        change = share * change + (1.0 - share) * pushed
-        seen = float(moved @ change)
-    return np.asarray(curvature - np.outer(pushed, pushed) / own + np.outer(change, change) / seen)
 
 
 def _pull(linear: Linear, slope: Floats) -> Floats:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from alliancekit.structural.model import BlockModel, Entries
+from alliancekit.structural.model import BlockModel, Entries, matrices
 from alliancekit.structural.ordinal.statistics import pairs_of
 
 Floats = NDArray[np.float64]
@@ -89,13 +89,7 @@ def evaluate(structure: Structure, x: Floats, *, complete: bool = False) -> At |
     complete : also work out residual variances, and their derivatives, that no statistic depends on.
     """
     block, own = structure.block, structure.own
-    A, S, m = block.A.copy(), block.S.copy(), block.m.copy()
-    d, c, i = block.directed, block.covariances, block.intercepts
-    A[d.rows, d.columns] = x[d.parameters]
-    S[c.rows, c.columns] = S[c.columns, c.rows] = x[c.parameters]
-    m[i.rows] = x[i.parameters]
-    eye = np.eye(len(m))
-    B: Floats = eye + A if block.direct else np.asarray(np.linalg.inv(eye - A), dtype=np.float64)
+    _, S, m, B = matrices(block, x)
     FB, levels = B[own], B @ m
     scales = structure.scales.copy()
     scales[structure.free_scales.places] = x[structure.free_scales.parameters]
