@@ -16,6 +16,7 @@ from alliancekit.core.seeds import spawn
 from alliancekit.formula.model_parse import parse_model
 from alliancekit.simulation.recovery import binomial_range
 from alliancekit.structural.automatic import complete
+from alliancekit.structural.constraints import Linear
 from alliancekit.structural.continuous.missing.data import IncompleteRows
 from alliancekit.structural.continuous.missing.fit import Exogenous, saturate, search_incomplete
 from alliancekit.structural.continuous.missing.patterns import group_patterns
@@ -24,7 +25,7 @@ from alliancekit.structural.model import Model, compile_model
 from alliancekit.structural.rules import CFA
 from alliancekit.structural.table import ParameterTable
 from alliancekit.structural.twolevel.data import ClusteredRows
-from alliancekit.structural.twolevel.search import LevelExogenous, saturate_levels, search_levels
+from alliancekit.structural.twolevel.search import LevelExogenous, nearest_start, saturate_levels, search_levels
 from alliancekit.structural.twolevel.statistics import Roles, summarise_clusters
 
 SEED = 2027_03_11
@@ -100,7 +101,12 @@ def level_study(clusters: int, size: int, count: int, seed: int) -> None:
         lower = np.outer(rng.normal(size=n), LOADINGS) + np.sqrt(0.5) * rng.normal(size=(n, 4))
         data = ClusteredRows((summarise_clusters(lower + upper[cluster], cluster, np.zeros((clusters, 0)), roles),))
         saturated, _ = saturate_levels(data, nobody)
-        found = search_levels(data, model, start, saturated)
+        found = search_levels(
+            data,
+            model,
+            start,
+            nearest_start(data, model, Linear(np.zeros(start.size), np.eye(start.size)), saturated, start),
+        )
         assert found.converged
         solution = solve(data, model, found.x, found.value, saturated, Request())
         out.append(found.x)

@@ -93,10 +93,16 @@ class Model:
     size: int
     means: bool
     per_group: int = 1
+    _last: dict[bytes, list[Parts]] = field(default_factory=dict, repr=False)
 
     def parts(self, x: Floats) -> list[Parts]:
-        """Return the matrices at ``x``, block by block."""
-        return [_parts(block, x) for block in self.blocks]
+        """Return the matrices at ``x``, block by block; those of the last ``x`` are kept."""
+        key = x.tobytes()
+        if key not in self._last:
+            found = [_parts(block, x) for block in self.blocks]
+            self._last.clear()
+            self._last[key] = found
+        return self._last[key]
 
     def moments(self, x: Floats) -> tuple[Moments, ...]:
         """Return the implied means and covariances of each block."""

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.linalg import lapack
 
 from alliancekit.numerics.optimisers import damped_bfgs
 
@@ -80,6 +81,9 @@ def _safe(matrix: Floats) -> Floats:
     """Return a positive definite matrix: itself, or with its eigenvalues (of the scaled matrix) made positive."""
     scale = np.sqrt(np.maximum(np.abs(matrix.diagonal()), 1e-300))
     scaled = matrix / np.outer(scale, scale)
+    factor, failed = lapack.dpotrf(scaled, lower=1)
+    if not failed and factor.diagonal().min(initial=1.0) > 1e-3:
+        return matrix
     values, vectors = np.linalg.eigh(scaled)
     if values.size and values[0] < 1e-10:
         scaled = (vectors * np.maximum(np.abs(values), 1e-6)) @ vectors.T

@@ -15,7 +15,8 @@ Floats = NDArray[np.float64]
 class Reduced:
     """A mapping from the free directions z (k,) of the parameters x (size,) = offset + basis z.
 
-    spent: degrees of freedom that the model uses (k where None); more than k where inequalities are active.
+    spent: degrees of freedom that the model uses (k where None); more than k where inequalities are active. whole:
+    nothing is constrained, and z is x.
     """
 
     def __init__(self, model: Mapping, basis: Floats, offset: Floats | None = None, spent: int | None = None) -> None:
@@ -23,6 +24,9 @@ class Reduced:
         self.basis = basis
         self.spent = int(basis.shape[1]) if spent is None else spent
         self.offset = np.zeros(basis.shape[0]) if offset is None else offset
+        self.whole = (
+            basis.shape[0] == basis.shape[1] and not self.offset.any() and bool((basis == np.eye(len(basis))).all())
+        )
 
     @property
     def size(self) -> int:
@@ -31,10 +35,12 @@ class Reduced:
 
     def expand(self, z: Floats) -> Floats:
         """Return the parameters."""
-        return np.asarray(self.offset + self.basis @ z)
+        return z if self.whole else np.asarray(self.offset + self.basis @ z)
 
     def reduce(self, x: Floats) -> Floats:
         """Return the directions whose parameters are nearest to ``x``."""
+        if self.whole:
+            return x
         return np.asarray(np.linalg.lstsq(self.basis, x - self.offset, rcond=None)[0])
 
     def moments(self, x: Floats) -> tuple[Block, ...]:
@@ -43,11 +49,13 @@ class Reduced:
 
     def jacobian(self, x: Floats) -> tuple[Floats, ...]:
         """Return d moments / d z of each group."""
-        return tuple(part @ self.basis for part in self.model.jacobian(self.expand(x)))
+        found = self.model.jacobian(self.expand(x))
+        return found if self.whole else tuple(part @ self.basis for part in found)
 
     def gradient(self, x: Floats, slopes: Sequence[Block]) -> Floats:
         """Return the derivative by z."""
-        return np.asarray(self.basis.T @ self.model.gradient(self.expand(x), slopes))
+        found = self.model.gradient(self.expand(x), slopes)
+        return found if self.whole else np.asarray(self.basis.T @ found)
 
     def bend(self, x: Floats, slopes: Sequence[Block]) -> Floats:
         """Return what the second derivatives of the moments add to the Hessian, by z."""

@@ -28,6 +28,7 @@ from alliancekit.structural.twolevel.moments import LevelMoments
 from alliancekit.structural.twolevel.saturated import LevelFit
 from alliancekit.structural.twolevel.search import (
     LevelExogenous,
+    nearest_start,
     saturate_levels,
     search_levels,
     solve_level_baseline,
@@ -132,8 +133,9 @@ def fit_clustered(
     names = [observed_names(table, b) for b in range(1, table.n_blocks + 1)]
     model = compile_model(table, samples)
     mapping = Reduced(model, constraints.linear.basis, constraints.linear.offset)
-    start = mapping.reduce(starting_values(table, names, samples))
-    found = search_levels(data, mapping, start, saturated)
+    start = starting_values(table, names, samples)
+    near = nearest_start(data, model, constraints.linear, saturated, start)
+    found = search_levels(data, mapping, mapping.reduce(start), None if near is None else mapping.reduce(near))
     mapping, found = finish_within(data, mapping, found, table, constraints)
     solution = solve(
         data, mapping, found.x, found.value, saturated, request, parameters=table.n_free, spent=mapping.spent

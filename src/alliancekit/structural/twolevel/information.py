@@ -58,11 +58,15 @@ def _assemble(
     places = _wide_places(roles)
     share = (1.0 / sizes, np.ones_like(sizes))
     means = np.tensordot(number, inverse, axes=1)
+    alike = kronecker_sum(inverse, second * number[:, None, None]) if sizes.size == 1 else None
     for a, rows in enumerate(places):
         for b, columns in enumerate(places[: a + 1]):
             block = np.zeros((q + q * (q + 1) // 2, q + q * (q + 1) // 2))
             block[:q, :q] = means
-            block[q:, q:] = kronecker_sum(inverse, second * (number * share[a] * share[b])[:, None, None])
+            if alike is not None:
+                block[q:, q:] = alike * (share[a] * share[b])
+            else:
+                block[q:, q:] = kronecker_sum(inverse, second * (number * share[a] * share[b])[:, None, None])
             if weighted is not None:
                 block[:q, q:] = _mean_by_covariance(inverse, weighted * (number * share[b])[:, None])
                 block[q:, :q] = _mean_by_covariance(inverse, weighted * (number * share[a])[:, None]).T

@@ -43,7 +43,7 @@ def fit_saturated_levels(data: GroupData) -> LevelFit | None:
     """Return the saturated model of both levels; None where it cannot be started."""
     free = free_moments(data.roles)
     start = moment_start(data)
-    found = _fit_free(data, free, start)
+    found = _fit_balanced(data, free) or _fit_free(data, free, start)
     if found is None:
         return None
     between = found.moments.sigma_between
@@ -60,9 +60,31 @@ def fit_baseline_levels(data: GroupData, exogenous: frozenset[str] = frozenset()
     exogenous: variables whose covariances with each other stay free.
     """
     free = free_moments(data.roles, exogenous)
+    found = _fit_balanced(data, free)
+    if found is not None:
+        return found
     start = moment_start(data)
     flat = np.where(free | _mean_places(data.roles), join_moments(start), 0.0)
     return _fit_free(data, free, split_moments(flat, data.roles))
+
+
+def _fit_balanced(data: GroupData, free: Booleans) -> LevelFit | None:
+    """Return the maximum in closed form: complete clusters of one size, every within variable at both levels.
+
+    Within clusters and between their means the likelihood is that of two samples, with covariances sigma_W and
+    sigma_B + sigma_W / s; covariances that are not free are zero. None for other data.
+    """
+    roles = data.roles
+    if not isinstance(data, Clusters) or data.sizes.size > 1 or not set(roles.within) <= set(roles.between):
+        return None
+    w, b = roles.places()
+    pooled = data.within / (data.n - data.n_clusters)
+    whole = data.cross[0].copy()
+    whole[np.ix_(w, w)] -= pooled / data.sizes[0]
+    every = join_moments(LevelMoments(np.zeros(w.size), pooled, data.mean[0][b], whole[np.ix_(b, b)]))
+    moments = split_moments(np.where(free | _mean_places(roles), every, 0.0), roles)
+    found = evaluate_group(moments, data)
+    return None if found is None else LevelFit(moments, -found.value / 2, free, 0, True, False)
 
 
 def free_moments(roles: Roles, exogenous: frozenset[str] | None = None) -> Booleans:

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from alliancekit.core.errors import FitError, message
-from alliancekit.structural.continuous.missing.data import IncompleteRows, summary_rows
+from alliancekit.structural.constraints import Linear
+from alliancekit.structural.continuous.objective import SampleMoments
+from alliancekit.structural.continuous.optimise import search
 from alliancekit.structural.duplication import triangle
 from alliancekit.structural.likelihood.contract import Block, Mapping
 from alliancekit.structural.likelihood.saturation import SaturatedModel
 from alliancekit.structural.likelihood.search import search_maximum
 from alliancekit.structural.likelihood.selection import Selection
 from alliancekit.structural.likelihood.solution import Request, Solution, solve, solve_plainly
+from alliancekit.structural.model import Model
 from alliancekit.structural.scoring import Found
 from alliancekit.structural.twolevel.data import ClusteredRows
 from alliancekit.structural.twolevel.group import GroupData
@@ -54,13 +56,28 @@ def saturate_levels(data: ClusteredRows, exogenous: LevelExogenous) -> tuple[Sat
     return SaturatedModel(tuple(blocks), total, tuple(counted), outside), tuple(found)
 
 
-def search_levels(data: ClusteredRows, mapping: Mapping, start: Floats, saturated: SaturatedModel) -> Found:
-    """Return the maximum, from the start that fits the saturated moments of both levels best.
+def nearest_start(
+    data: ClusteredRows, model: Model, linear: Linear, saturated: SaturatedModel, start: Floats
+) -> Floats | None:
+    """Return the parameters (size,) that fit the saturated moments of both levels best; None where none are found.
+
+    The moments are taken for those of complete data, which is quickly searched.
+    """
+    sizes = [n for group in data.groups for n in (max(group.n - group.n_clusters, 1), group.n_clusters)]
+    samples = []
+    for block, n in zip(saturated.blocks, sizes, strict=True):
+        cov = block.sigma + 0.05 * np.diag(np.abs(block.sigma.diagonal()))
+        samples.append(SampleMoments(block.mu, cov, n / sum(sizes), 0.0))
+    found = search(model, samples, linear, start)
+    return found.point.x if found is not None and found.converged else None
+
+
+def search_levels(data: ClusteredRows, mapping: Mapping, start: Floats, near: Floats | None = None) -> Found:
+    """Return the maximum, searched from ``near`` and, where that fails, from ``start``; both (free directions,).
 
     Raises FitError where no admissible start is found.
     """
-    near = search_maximum(_LevelSummary(data, saturated), mapping, start, tolerance=1e-2)
-    found = None if near is None else search_maximum(data, mapping, near.x)
+    found = None if near is None else search_maximum(data, mapping, near)
     if found is None or not found.converged:
         other = search_maximum(data, mapping, start)
         if found is None or (other is not None and other.value < found.value):
@@ -119,39 +136,3 @@ def _outside(group: GroupData, fixed: frozenset[str]) -> float:
             cov = np.atleast_2d(np.cov(part.T, bias=True))
             total -= part.shape[0] / 2 * (len(own) * (LOG_2PI + 1) + float(np.linalg.slogdet(cov)[1]))
     return total
-
-
-class _LevelSummary:
-    """The saturated moments of each level as if they were those of complete data, to find a start."""
-
-    analytic = True
-
-    def __init__(self, data: ClusteredRows, saturated: SaturatedModel) -> None:
-        sizes: list[int] = []
-        for group in data.groups:
-            sizes += [max(group.n - group.n_clusters, 1), group.n_clusters]
-        self.n = sum(sizes)
-        self.units = data.units
-        means = [block.mu for block in saturated.blocks]
-        covariances = [b.sigma + 0.05 * np.diag(np.abs(b.sigma.diagonal())) for b in saturated.blocks]
-        self._rows: IncompleteRows = summary_rows(means, covariances, sizes)
-
-    def evaluate(self, blocks: Sequence[Block]) -> tuple[float, tuple[Block, ...]] | None:
-        """Return -2 log-likelihood and its derivatives."""
-        return self._rows.evaluate(blocks)
-
-    def information(self, kind: str, blocks: Sequence[Block]) -> tuple[Floats, ...]:
-        """Return the information of each group, its two blocks side by side."""
-        parts = self._rows.information(kind, blocks)
-        out = []
-        for within, between in zip(parts[::2], parts[1::2], strict=True):
-            w, b = within.shape[0], between.shape[0]
-            whole = np.zeros((w + b, w + b))
-            whole[:w, :w] = within
-            whole[w:, w:] = between
-            out.append(whole)
-        return tuple(out)
-
-    def scores(self, blocks: Sequence[Block]) -> tuple[Floats, ...]:
-        """Return no scores: there are no rows."""
-        return self._rows.scores(blocks)
