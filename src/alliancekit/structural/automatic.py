@@ -374,4 +374,5 @@ def _assemble(
         group_labels,
         n_levels,
         expressions,
+        {("variables", b): block.variables for b, block in enumerate(blocks, start=1)},
     )

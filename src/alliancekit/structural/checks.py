@@ -7,24 +7,20 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.linalg import lapack
 
-from alliancekit.core.errors import DesignError, check_columns, message
+from alliancekit.core.errors import DesignError, message
 from alliancekit.structural.estimates import StructuralEstimates
-from alliancekit.structural.model import observed_names
 from alliancekit.structural.table import ParameterTable
 
 Floats = NDArray[np.float64]
 
 
 def check_variables(table: ParameterTable, frame: pd.DataFrame) -> None:
-    """Raise DesignError where a latent variable has the name of a column, or an observed one is not in the data."""
-    columns = {str(c) for c in frame.columns}
+    """Raise DesignError where a latent variable has the name of a column."""
     latent = dict.fromkeys(lhs for lhs, op in zip(table.lhs, table.op, strict=True) if op == "=~")
     for name in latent:
-        if name in columns:
+        if name in frame.columns:
             what = f"'{name}' is a latent variable of the model and a column of the data"
             raise DesignError(message(what, do="Give the latent variable another name"))
-    for b in range(1, table.n_blocks + 1):
-        check_columns(frame.columns, observed_names(table, b), where="the model")
 
 
 def check_solution(fit: StructuralEstimates) -> list[str]:
@@ -43,8 +39,9 @@ def check_solution(fit: StructuralEstimates) -> list[str]:
 def _identified(fit: StructuralEstimates) -> list[str]:
     """Name the parameters in the null space of the information."""
     if fit.source is None:
-        basis = fit.directions
-        inner = basis.T @ fit.information @ basis
+        basis, inner = fit.directions, fit.information
+        if fit.tangent is not None or not fit.constraints.linear.trivial:
+            inner = basis.T @ inner @ basis
     else:
         basis, inner = fit.source.mapping.basis, fit.source.solution.information
     if not inner.size or not np.isfinite(inner).all():
@@ -85,9 +82,9 @@ def _admissible(fit: StructuralEstimates) -> list[str]:
             found.append(message(what, where=where, do=do))
             continue
         p = len(block.observed)
-        inside = [i for i in range(p) if names[i] not in fit.options.auxiliary]
-        for kind, own in (("latent variables", list(range(p, len(names)))), ("residuals", inside)):
-            matrix = S[np.ix_(own, own)]
+        inside = [i for i, name in enumerate(block.observed) if name not in fit.options.auxiliary]
+        outside = S[:p, :p] if len(inside) == p else S[np.ix_(inside, inside)]
+        for kind, matrix in (("latent variables", S[p:, p:]), ("residuals", outside)):
             if _is_indefinite(matrix):
                 what = f"the covariance matrix of the {kind} is not positive definite: a correlation is beyond one"
                 found.append(message(what, where=where, do="Two of them may be the same; look at the correlations"))

@@ -95,7 +95,8 @@ def read_sample(
     """
     wanted = tuple(dict.fromkeys(name for own in names for name in own))
     check_columns(frame.columns, wanted, where="the model")
-    check_columns(frame.columns, [cluster] if cluster else [], where="cluster")
+    if cluster:
+        check_columns(frame.columns, [cluster], where="cluster")
     ordinal = {name: _single(frame, name) for name in wanted if name in ordered}
     values = _values(frame, wanted, ordinal)
     place = {name: i for i, name in enumerate(wanted)}
@@ -342,12 +343,20 @@ def _matrix(frame: pd.DataFrame, names: tuple[str, ...]) -> Floats:
     if not names:
         return np.zeros((len(frame), 0))
     if frame.columns.is_unique:
-        columns = [frame[name].to_numpy() for name in names]
-        if all(column.dtype == np.float64 for column in columns):
-            values = np.array(columns).T.copy()
-            if not np.isinf(values).any():
-                return np.asarray(values)
-    return np.column_stack([numbers(frame, name) for name in names])
+        values = _floats(frame, names)
+        if values is not None and not np.isinf(values).any():
+            return values
+    return np.array([numbers(frame, name) for name in names]).T
+
+
+def _floats(frame: pd.DataFrame, names: tuple[str, ...]) -> Floats | None:
+    """Return columns of double precision, in memory one column after the other; None where some are of other kinds."""
+    types = frame.dtypes.to_numpy()
+    if len(types) <= 2 * len(names) and all(kind == np.float64 for kind in types):
+        places = np.array([frame.columns.get_loc(name) for name in names], dtype=np.intp)
+        return np.asarray(frame.to_numpy().T[places].T)
+    columns = [frame[name].to_numpy() for name in names]
+    return np.array(columns).T if all(column.dtype == np.float64 for column in columns) else None
 
 
 def _single(frame: pd.DataFrame, name: str) -> pd.Series:

@@ -36,12 +36,13 @@ def starting_values(
         found = _loadings(table, rows, place, cov)
         found |= _latent_means(table, rows, place, mean)
         pointed_at = {table.lhs[i] if table.op[i] == "~" else table.rhs[i] for i in rows if table.op[i] in ("~", "=~")}
+        own = cov.tolist()
         for i in rows:
             if table.free[i]:
                 given = table.start[i]
                 value = given if given == given else found.get(i, math.nan)
                 if value != value:
-                    value = _start(table, i, place, mean, cov, pointed_at)
+                    value = _start(table, i, place, mean, own, pointed_at)
                 x[table.free[i] - 1] = min(max(value, table.lower[i]), table.upper[i])
     return x
 
@@ -70,7 +71,7 @@ def _start(
     i: int,
     place: Mapping[str, int],
     mean: Floats,
-    cov: Floats,
+    cov: Sequence[Sequence[float]],
     pointed_at: Set[str],
 ) -> float:
     op, lhs, rhs = table.op[i], table.lhs[i], table.rhs[i]
@@ -82,18 +83,18 @@ def _start(
         if lhs not in place:
             return _latent_variance(table, i, place, cov)
         share = 0.5 if lhs in pointed_at else 1.0
-        return share * float(cov[place[lhs], place[lhs]])
+        return share * cov[place[lhs]][place[lhs]]
     if op == "~~" and lhs in place and rhs in place and not {lhs, rhs} & pointed_at:
-        return float(cov[place[lhs], place[rhs]])
+        return cov[place[lhs]][place[rhs]]
     return 0.0
 
 
-def _latent_variance(table: ParameterTable, i: int, place: Mapping[str, int], cov: Floats) -> float:
+def _latent_variance(table: ParameterTable, i: int, place: Mapping[str, int], cov: Sequence[Sequence[float]]) -> float:
     """Return a third of the variance of the item that gives a latent variable its unit."""
     for k in table.rows(table.block[i]):
         unit = table.op[k] == "=~" and table.lhs[k] == table.lhs[i] and not table.free[k] and table.start[k] == 1.0
         if unit and table.rhs[k] in place:
-            return float(cov[place[table.rhs[k]], place[table.rhs[k]]]) / 3.0
+            return cov[place[table.rhs[k]]][place[table.rhs[k]]] / 3.0
     return 0.5
 
 

@@ -18,15 +18,15 @@ Floats = NDArray[np.float64]
 def values(fit: StructuralEstimates) -> tuple[Floats, Floats]:
     """Return estimates and standard errors of all rows of the table, (R,); 0 where a parameter is fixed."""
     table = fit.table
-    estimate, error = np.zeros(len(table)), np.zeros(len(table))
+    free = np.array(table.free, dtype=np.intp)
     spread = np.sqrt(np.maximum(np.diag(fit.vcov), 0.0))
+    estimate = np.concatenate([(0.0,), fit.x])[free]
+    error = np.concatenate([(0.0,), spread])[free]
     for b, block in enumerate(fit.model.blocks, start=1):
         place = {name: i for i, name in enumerate((*block.observed, *block.latent))}
-        for i in table.rows(b):
-            op, free = table.op[i], table.free[i]
-            if free:
-                estimate[i], error[i] = fit.x[free - 1], spread[free - 1]
-            elif op == "~1":
+        for i in (i for i in table.rows(b) if not table.free[i]):
+            op = table.op[i]
+            if op == "~1":
                 estimate[i] = block.m[place[table.lhs[i]]]
             elif op == "~~":
                 estimate[i] = block.S[place[table.lhs[i]], place[table.rhs[i]]]
@@ -70,17 +70,20 @@ def coefficients(fit: StructuralEstimates, level: float) -> pd.DataFrame:
         limits = fit.replicates.tidy(level=level)
         for i, at in _replicated(fit).items():
             low[kept.index(i)], high[kept.index(i)] = limits["conf_low"].iloc[at], limits["conf_high"].iloc[at]
-    columns: dict[str, object] = {
-        "term": [_term(table.lhs[i], table.op[i], table.rhs[i]) for i in kept],
-        "lhs": [table.lhs[i] for i in kept],
-        "op": [table.op[i] for i in kept],
-        "rhs": [table.rhs[i] for i in kept],
+    chosen = [(table.lhs[i], table.op[i], table.rhs[i]) for i in kept]
+    texts = {
+        "term": [_term(*row) for row in chosen],
+        "lhs": [lhs for lhs, _, _ in chosen],
+        "op": [op for _, op, _ in chosen],
+        "rhs": [rhs for _, _, rhs in chosen],
     }
     if table.n_levels > 1:
-        columns["level"] = [("", "within", "between")[table.level[i]] for i in kept]
+        texts["level"] = [("", "within", "between")[table.level[i]] for i in kept]
     if len(table.group_labels) > 1:
-        columns["group"] = [table.group_labels[table.group[i] - 1] if table.group[i] else "" for i in kept]
-    columns["label"] = ["" if table.label[i].startswith(".p") else table.label[i] for i in kept]
+        texts["group"] = [table.group_labels[table.group[i] - 1] if table.group[i] else "" for i in kept]
+    texts["label"] = ["" if table.label[i].startswith(".p") else table.label[i] for i in kept]
+    every = pd.array([text for column in texts.values() for text in column], dtype="str")
+    columns: dict[str, object] = {name: every[k * len(kept) : (k + 1) * len(kept)] for k, name in enumerate(texts)}
     columns |= {
         "estimate": estimate,
         "std_error": error,

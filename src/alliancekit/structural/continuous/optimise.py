@@ -24,9 +24,9 @@ from alliancekit.structural.likelihood.constrained import Limits
 from alliancekit.structural.model import Model
 
 Floats = NDArray[np.float64]
-_TOLERANCE = 1e-13
+_TOLERANCE, _NEAR = 1e-13, 1e-10
 _SCORING = 100
-_FIRST, _AGAIN = 3, 12  # steps by the expected information, and every so many; others learn from the gradients
+_FIRST, _AGAIN = 2, 12  # steps by the expected information, and every so many; others learn from the gradients
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -57,11 +57,12 @@ def search(model: Model, samples: Sequence[SampleMoments], linear: Linear, start
     if point is None:
         return None
     whole, information = derivatives(model, samples, point)
-    slope, curvature = _pull(linear, whole) / 2.0, _narrow(linear, information)
+    slope, curvature, last = _pull(linear, whole) / 2.0, _narrow(linear, information), np.inf
     for iteration in range(1, _SCORING + 1):
         step = _solve(curvature, slope)
         decrement = float(slope @ step)
-        if decrement < _TOLERANCE + 4e-16 * abs(point.value):
+        enough = _TOLERANCE + 4e-16 * abs(point.value)
+        if decrement < enough:
             known = expected_information(model, samples, point) if information is None else information
             return Optimum(point, whole, known, iteration, True)
         moved = _line_search(model, samples, linear, z, step, point, 2.0 * decrement)
@@ -69,7 +70,11 @@ def search(model: Model, samples: Sequence[SampleMoments], linear: Linear, start
             break
         before, old = z, slope
         z, point = moved
-        again = iteration <= _FIRST or iteration % _AGAIN == 0
+        if decrement < _NEAR and decrement * decrement < enough * last:  # the next step would be too small to matter
+            whole, information = derivatives(model, samples, point)
+            assert information is not None
+            return Optimum(point, whole, information, iteration, True)
+        again, last = iteration <= _FIRST or iteration % _AGAIN == 0, decrement
         whole, information = derivatives(model, samples, point, information=again)
         slope = _pull(linear, whole) / 2.0
         curvature = _narrow(linear, information) if again else damped_bfgs(curvature, z - before, slope - old)
