@@ -119,6 +119,8 @@ def standardise(
 ) -> Standardised:
     """Return a standardised solution, row by row of the table; NaN for constraints and where a variance is negative.
 
+    The effect of a variable whose variance is zero is zero, as in lavaan.
+
     Parameters
     ----------
     wholes : each block at the estimates. values : (R,) estimates of all rows. kind : "std_lv", "std_all", "std_nox".
@@ -136,7 +138,7 @@ def standardise(
     missing = (divides & (plan.residuals == R)).any(axis=1)
     own = np.append(np.abs(values), 1.0)
     with np.errstate(invalid="ignore", divide="ignore"):
-        log_variances = np.log(np.where(variances > 0, variances, np.nan))
+        log_variances = np.log(np.where(variances >= 0, variances, np.nan))
         factor = np.exp((powers * np.where(powers == 0, 0.0, log_variances[plan.variables])).sum(axis=1))
         factor = factor / np.sqrt(own[residuals].prod(axis=1))
     factor[missing | ~np.isfinite(factor)] = np.nan
@@ -146,7 +148,9 @@ def standardise(
     slopes = None
     if by_x is not None:
         pieces = _variance_slopes(table, model, wholes, plan, by_x)
-        relative = np.concatenate([*pieces, np.zeros((1, by_x.shape[1]))]) / variances[:, None]
+        changes = np.concatenate([*pieces, np.zeros((1, by_x.shape[1]))])
+        with np.errstate(invalid="ignore", divide="ignore"):
+            relative = np.where(changes == 0, 0.0, changes / variances[:, None])
         slopes = _slopes(plan, powers, residuals, relative, values, by_x, factor, out)
         if kind != "std_lv":
             slopes[plan.scales] = 0.0
