@@ -94,7 +94,7 @@ def gap_to(fit: StructuralFit, answer: PeerEstimate) -> float:
     ours, theirs = inner.implied[0].sigma, inner.model.moments(x)[0].sigma
     if inner.options.point != "ML":
         sample, n = inner.saturated[0].sigma, fit.nobs - 1
-        weight = None if inner.options.point == "ULS" else np.linalg.inv(sample)
+        weight = None if inner.options.point == "ULS" else np.asarray(np.linalg.inv(sample), dtype=np.float64)
         return n / 2 * (_distance(sample - theirs, weight) - _distance(sample - ours, weight))
     sample = inner.sample.groups[0].cov
     return fit.nobs / 2 * (_discrepancy(sample, theirs) - _discrepancy(sample, ours))
