@@ -102,7 +102,9 @@ class Standardised:
     def errors(self, vcov: Floats) -> Floats:
         """Return the standard errors (R,) by the delta method."""
         assert self.slopes is not None
-        variance = np.einsum("ij,ij->i", self.slopes @ vcov, self.slopes)
+        known: Booleans = np.asarray(np.isfinite(self.slopes).all(axis=1))
+        slopes = np.where(known[:, None], self.slopes, 0.0)
+        variance = np.where(known, np.einsum("ij,ij->i", slopes @ vcov, slopes), np.nan)
         return np.asarray(np.sqrt(np.where(variance > 0, variance, variance * 0)))
 
 
@@ -203,7 +205,8 @@ def _slopes(
     for side in (0, 1):
         rows = np.flatnonzero(residuals[:, side] < len(values))
         logs[rows] -= own[residuals[rows, side]] / 2
-    return np.asarray(factor[:, None] * by_x + out[:, None] * logs)
+    with np.errstate(invalid="ignore"):
+        return np.asarray(factor[:, None] * by_x + out[:, None] * logs)
 
 
 def _define(table: ParameterTable, constraints: Constraints, out: Floats, slopes: Floats | None) -> None:
@@ -222,10 +225,11 @@ def _define(table: ParameterTable, constraints: Constraints, out: Floats, slopes
             known[table.plabel[i]] = i
             if table.label[i]:
                 known.setdefault(table.label[i], i)
-    values = {name: float(out[i]) for name, i in known.items()}
-    for name, expression in constraints.definitions.items():
-        i = rows[name]
-        out[i] = float(expression.evaluate(values))
-        if slopes is not None:
-            parts = [slope * slopes[known[label]] for label, slope in expression.gradient(values).items()]
-            slopes[i] = np.sum(parts, axis=0) if parts else 0.0
+    values = {name: np.float64(out[i]) for name, i in known.items()}
+    with np.errstate(all="ignore"):
+        for name, expression in constraints.definitions.items():
+            i = rows[name]
+            out[i] = float(expression.evaluate(values))
+            if slopes is not None:
+                parts = [slope * slopes[known[label]] for label, slope in expression.gradient(values).items()]
+                slopes[i] = np.sum(parts, axis=0) if parts else 0.0
