@@ -221,6 +221,9 @@ def _without_missing_covariates(
     gone = kept & np.isnan(values[:, places]).any(axis=1)
     if not gone.any():
         return kept
+    if gone.sum() == kept.sum():
+        what = "no row has a value in every covariate of the model"
+        raise DesignError(message(what, do="Look for a covariate without values, or leave it out"))
     dropped.append(("missing in a covariate", int(gone.sum())))
     what = f"{int(gone.sum())} rows have a missing value in a covariate and are left out"
     do = 'Give missing="fiml.x" to use them' if missing == "fiml" else "Impute them to use these rows"

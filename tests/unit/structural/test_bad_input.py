@@ -144,6 +144,8 @@ REFUSED_DATA: list[tuple[str, pd.DataFrame, dict[str, Any], str]] = [
     (MODEL, FRAME.assign(w4=pd.date_range("2024-01-01", periods=200)), {}, "a column of datetime64"),
     (MODEL, FRAME.assign(w4=FRAME["w4"] + 1j), {}, "a column of complex128"),
     (MODEL, FRAME.assign(w4=np.where(FRAME.index == 4, "x", FRAME["w4"].astype(str))), {}, "'w4' is text: 'x'"),
+    (MODEL + "\nf ~ empty", FRAME, {"missing": "fiml"}, "no row has a value in every covariate"),
+    (MODEL, FRAME.assign(w1=FRAME["w1"].where(FRAME["group"] == "a")), {"group": "group"}, r"'w1' .* \(group 'b'\)"),
     (MODEL, FRAME, {"sample_nobs": 20}, "sample_nobs is given with the data"),
     (MODEL, FRAME, {"sample_mean": COV.iloc[0]}, "sample_mean is given with the data"),
 ]
@@ -218,6 +220,21 @@ def test_collinear_items_with_holes_have_no_chi_square() -> None:
     assert np.isnan(measures[["chisq", "cfi_robust", "rmsea_robust"]]).all()
     for call in (fit.summary, fit.modification_indices, fit.standardized):
         quietly(call)
+
+
+def test_items_never_seen_together_have_no_robust_measures() -> None:
+    early = FRAME.index < 100
+    frame = FRAME.assign(w1=FRAME["w1"].where(early), w2=FRAME["w2"].where(~early))
+    fit, said = quietly(lambda: ak.cfa(MODEL, frame, missing="fiml"))
+    assert "never observed together: w2 and w1" in said
+    measures, _ = quietly(fit.fit_measures)
+    assert np.isnan(measures[["cfi_robust", "rmsea_robust"]]).all() and np.isfinite(measures["chisq"])
+
+
+def test_a_composite_of_everything_models_no_moment() -> None:
+    fit, said = quietly(lambda: ak.cfa("f <~ w1 + w2 + w3", FRAME))
+    assert "not identified" in said
+    assert np.isnan(fit.fit_measures()["gfi"])
 
 
 @pytest.mark.parametrize("options", [{}, {"missing": "fiml"}, {"estimator": "GLS"}, {"estimator": "MLR"}])
