@@ -79,11 +79,14 @@ def check_labels(expression: Expression, labels: Mapping[str, int | float], tabl
 def check_constant(table: ParameterTable, constraints: Constraints) -> None:
     """Raise SpecError where an inequality is violated whatever the parameters that the equalities leave free."""
     linear = constraints.linear
+    if linear.trivial and not constraints.inequalities:
+        return
     rng = np.random.default_rng(1)
     free = rng.uniform(0.5, 1.5, (2, linear.basis.shape[1]))
     points = [np.asarray(linear.offset + linear.basis @ z) for z in free]
+    fixed = np.asarray(~linear.basis.any(axis=1))
     for i, number in enumerate(table.free):
-        if number and not linear.basis[number - 1].any():
+        if number and fixed[number - 1]:
             value = linear.offset[number - 1]
             if not table.lower[i] - 1e-8 <= value <= table.upper[i] + 1e-8:
                 name = f"{table.lhs[i]} {table.op[i]} {table.rhs[i]}".strip()

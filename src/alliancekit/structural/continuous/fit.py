@@ -109,8 +109,8 @@ def _optimum(
 
 def _check_definite(names: Sequence[str], sigma: Floats) -> None:
     """Raise FitError where the model says that observed variables depend on each other exactly."""
-    sd = np.sqrt(sigma.diagonal())
-    factor, failed = lapack.dpotrf(sigma / np.outer(sd, sd), lower=1)
+    scale = 1.0 / np.sqrt(sigma.diagonal())
+    factor, failed = lapack.dpotrf(scale[:, None] * sigma * scale, lower=1)
     if failed or factor.diagonal().min() < 1e-7:
         at = failed - 1 if failed else int(factor.diagonal().argmin())
         what = f"the covariance matrix that the model implies is singular: '{names[at]}' follows from the others"
