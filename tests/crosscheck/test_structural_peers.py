@@ -41,6 +41,29 @@ def test_semopy_agrees_to_a_hundredth_or_two_of_a_standard_error(data: pd.DataFr
     assert answer.status == ""
 
 
+@pytest.mark.parametrize("estimator", ["GLS", "ULS"])
+@pytest.mark.parametrize("extra", ["", "\nw1 ~~ w4", "\npost ~ bond + pre"])
+def test_semopy_agrees_by_least_squares(data: pd.DataFrame, estimator: str, extra: str) -> None:
+    fit = ak.sem(MODEL + extra, data, estimator=estimator)
+    answer, gap = semopy_answer(fit)
+    assert 0 <= gap < 1e-3
+    assert "normal data" in answer.other_errors
+    found = ak.crosscheck(fit)
+    assert (found.tidy()["difference_in_se"] < 0.03).all() and found.agrees
+
+
+EQUAL = [
+    "bond =~ w1 + a*w2 + a*w3\ntask =~ w4 + b*w5 + b*w6",
+    MODEL + "\nw1 ~~ v*w1\nw2 ~~ v*w2\nw4 ~~ u*w4\nw5 ~~ u*w5",
+]
+
+
+@pytest.mark.parametrize("model", [*EQUAL, "post ~ a*w1 + a*w4\nw4 ~ w1\nboth := a*a"])
+def test_semopy_agrees_on_equal_parameters(data: pd.DataFrame, model: str) -> None:
+    found = ak.crosscheck(ak.sem(model, data))
+    assert (found.tidy()["difference_in_se"] < 0.05).all() and found.agrees
+
+
 def test_robust_errors_are_not_compared_with_those_of_normal_data(data: pd.DataFrame) -> None:
     found = ak.crosscheck(ak.cfa(MODEL, data, estimator="MLR"))
     assert "normal data" in found.glance()["other_errors"].item()
@@ -52,7 +75,7 @@ def test_robust_errors_are_not_compared_with_those_of_normal_data(data: pd.DataF
     [
         ({"group": "half"}, "several groups"),
         ({"missing": "fiml"}, "missing"),
-        ({"estimator": "GLS"}, "estimator GLS"),
+        ({"estimator": "WLS"}, "estimator WLS"),
         ({"std_lv": True}, "no loading"),
     ],
 )
@@ -62,8 +85,17 @@ def test_what_semopy_cannot_say_is_said(data: pd.DataFrame, options: dict[str, o
     assert ak.crosscheck(fit).glance()["colour"].item() == "not expressible"
 
 
-def test_equal_parameters_are_beyond_it(data: pd.DataFrame) -> None:
-    assert "equal" in beyond_semopy(ak.cfa("bond =~ w1 + a*w2 + a*w3", data))
+@pytest.mark.parametrize("line", ["w2 == 2*w3", "w2 > 0.1", "w2 == w3^2"])
+def test_other_constraints_are_beyond_it(data: pd.DataFrame, line: str) -> None:
+    model = "bond =~ w1 + a*w2 + b*w3\n" + line.replace("w2", "a").replace("w3", "b")
+    found = ak.crosscheck(ak.cfa(model, data))
+    assert found.glance()["colour"].item() == "not expressible"
+    assert "constraints" in found.glance()["note"].item()
+
+
+def test_uls_that_weighs_variances_otherwise_is_beyond_it(data: pd.DataFrame) -> None:
+    fit = ak.cfa(EQUAL[1], data, estimator="ULS")
+    assert "counts a covariance twice" in beyond_semopy(fit)
 
 
 def test_estimates_below_the_optimum_are_told_from_differences(

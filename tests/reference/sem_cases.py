@@ -1,4 +1,4 @@
-"""The structural models that R fitted, fitted by us: cases of tests/reference/sem and growth."""
+"""The structural models that R fitted, fitted by us: cases of tests/reference/sem, growth, apim and riclpm."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from alliancekit.structural.rules import WRITTEN
 from tests.reference.comparison import load_case
 
 HERE = Path(__file__).parent
-FAMILIES = ("sem", "growth")
+FAMILIES = ("sem", "growth", "apim", "riclpm")
 ARGUMENTS = {"std.lv": "std_lv", "group.equal": "group_equal", "group.partial": "group_partial", "fixed.x": "fixed_x"}
 ARGUMENTS |= {"effect.coding": "effect_coding", "sample.nobs": "sample_nobs"}
 
@@ -55,7 +55,7 @@ def fit(family: str, case: str, label: str) -> Any:
         options["sample_cov"] = data[data.select_dtypes("number").columns]
         data = None
     options.setdefault("missing", "listwise")
-    function = one.get("fn", model["fn"])
+    function = one.get("fn") or model["fn"]
     if function == "lavaan":
         rules = replace(WRITTEN, meanstructure=expected(family, case, label)["options"]["meanstructure"])
         syntax, function = complete(parse_model(syntax), rules), "sem"

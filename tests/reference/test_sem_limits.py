@@ -16,6 +16,7 @@ from tests.reference.comparison import assert_close
 
 HERE = Path(__file__).parent
 CASES = json.loads((HERE / "sem_limits" / "expected.json").read_text(encoding="utf-8"))
+REDUNDANT = json.loads((HERE / "sem_limits" / "redundant.json").read_text(encoding="utf-8"))
 DATA = pd.read_csv(HERE / "sem_models" / "data.csv")
 
 
@@ -44,3 +45,11 @@ def test_limits_as_lavaan(case: dict[str, Any]) -> None:
 def test_limits_from_covariances_as_lavaan(case: dict[str, Any]) -> None:
     cov = DATA[[f"x{i}" for i in range(1, 7)]].cov()
     compare(ak.cfa(case["syntax"], sample_cov=cov, sample_nobs=len(DATA), information=case["information"]), case)
+
+
+@pytest.mark.parametrize("case", REDUNDANT, ids=[case["name"] for case in REDUNDANT])
+def test_constraints_that_repeat_or_imply_each_other_count_by_their_rank(case: dict[str, Any]) -> None:
+    """The variance of a parameter that constraints fix is zero; R's is rounding, whose root may be no number."""
+    errors = [0.0 if error is None or error < 1e-8 else error for error in case["se"]]
+    assert case["name"].endswith(("fixed", "implied")) == (0.0 in errors)
+    compare(ak.cfa(case["syntax"], DATA, estimator=case["estimator"]), {**case, "se": errors})

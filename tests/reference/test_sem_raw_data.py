@@ -21,6 +21,7 @@ from tests.reference.sem_cases import HERE, expected, fit, load
 from tests.reference.test_sem import COMPARE, SKIPPED, numbers, rows_of
 
 Case = tuple[str, str, str]
+# test_sem_description.py proves each reason
 LEFT_OUT: dict[Case, tuple[tuple[str, ...], str]] = {
     ("sem_missing", "hs_missing_x", "random_x"): (
         ("robust",),

@@ -61,12 +61,26 @@ class _Parser:
     def statements(self) -> list[Statement]:
         """Return all statements."""
         out: list[Statement] = []
+        opened: tuple[Token, int] | None = None
         while self.peek().kind != "stop":
-            if self.peek().kind == "end":
+            first = self.peek()
+            if first.kind == "end":
                 self.at += 1
-            elif not self._block():
+            elif self._block():
+                self._close(opened, len(out), first)
+                opened = (first, len(out))
+            else:
                 out += self._statement()
+        self._close(opened, len(out), None)
         return out
+
+    def _close(self, opened: tuple[Token, int] | None, count: int, following: Token | None) -> None:
+        """Raise SpecError where a block has no line; levels within a group may follow it at once."""
+        if opened is None or opened[1] < count:
+            return
+        nested = following is not None and opened[0].text.lower() == "group" != following.text.lower()
+        if not nested:
+            raise self.wrong(opened[0], "this block has no lines", "Write its model below, or leave it out")
 
     def peek(self, ahead: int = 0) -> Token:
         """Return a token without moving on."""
@@ -208,7 +222,10 @@ class _Parser:
         if token.kind == "number" and after.kind == "name":
             do = f"Write {token.text}*{after.text}"
         elif token.kind == "text":
-            do = f"Write {token.text[1:-1]} without quotes"
+            name = token.text[1:-1]
+            do = f"Write {name} without quotes"
+            if not name.replace(".", "_").isidentifier():
+                do = "Names are letters, digits, dots and underscores: rename the column"
         return self.wrong(token, f"a variable is expected, not {token.text}", do)
 
     def _modifier_end(self) -> int:

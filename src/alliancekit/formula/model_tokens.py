@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from alliancekit.core.errors import SpecError, message
 
+_WINDOW = 160  # characters of a line that a message shows
 _PATTERN = re.compile(
     r"(?P<space>[ \t\r\f\u00a0]+|[#!][^\n]*)"
     r"|(?P<end>[\n;])"
@@ -54,5 +55,7 @@ def fail(text: str, what: str, line: int, column: int, do: str = "") -> SpecErro
     """Return the error that shows the line and points at the column."""
     lines = text.split("\n")
     shown = lines[line - 1] if line <= len(lines) else ""
-    pointer = f"{shown}\n{' ' * (column - 1)}^"
+    first = max(0, column - 1 - _WINDOW // 2) if len(shown) > _WINDOW else 0
+    shown = shown[first : first + _WINDOW]
+    pointer = f"{shown}\n{' ' * (column - 1 - first)}^"
     return SpecError(f"{message(what, where=f'model line {line}, column {column}', do=do)}\n{pointer}")

@@ -1,4 +1,4 @@
-"""semopy on the model of our fit: covariance structures of one group of complete rows, by maximum likelihood."""
+"""semopy on the model of our fit: covariance structures of one group of complete rows, by ML, GLS or ULS."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ from alliancekit.peers.verdict import PeerEstimate
 from alliancekit.structural.result.fit import StructuralFit
 
 Floats = NDArray[np.float64]
+OBJECTIVES = {"ML": "MLW", "GLS": "GLS", "ULS": "ULS"}
+"""semopy's words for estimators that are the same."""
 
 
 def fit_semopy(fit: StructuralFit) -> PeerEstimate:
@@ -28,7 +30,8 @@ def fit_semopy(fit: StructuralFit) -> PeerEstimate:
     if answer.error:
         return PeerEstimate(name, status="failed", note=answer.error)
     estimates, errors = answer.value
-    plain = fit._fit.options.se == "standard" and fit._fit.options.information == "expected"
+    options = fit._fit.options
+    plain = options.point == "ML" and options.se == "standard" and options.information == "expected"
     other = "" if plain else "semopy's standard errors are those of normal data by expected information, ours are not"
     return PeerEstimate(name, estimates, errors, note=answer.note, other_errors=other)
 
@@ -46,10 +49,13 @@ def beyond_semopy(fit: StructuralFit) -> str:
         return "it has no models of several groups with constraints, and none of two levels"
     if inner.options.missing != "listwise":
         return "its answers with missing values are known to be wrong"
-    if not inner.options.estimator.startswith("ML"):
+    if inner.options.point not in OBJECTIVES or inner.ordinal is not None:
         return f"its estimator {inner.options.estimator} is not ours"
-    if {"==", "<", ">"} & set(table.op) or not inner.constraints.linear.trivial:
-        return "it does not end with equal parameters, and has no other constraints"
+    misfit = np.abs(np.diag(inner.saturated[0].sigma - inner.implied[0].sigma)) > 1e-6 * np.diag(inner.implied[0].sigma)
+    if inner.options.point == "ULS" and misfit.any():
+        return "its ULS counts a covariance twice, ours once, which matters where variances are not fitted exactly"
+    if inner.tangent is not None or shared_labels(fit) is None:
+        return "it has no constraints but equal parameters"
     if any(group.rows is None for group in inner.sample.groups):
         return "it needs the rows of the data"
     fixed = {table.lhs[i] for i, op in enumerate(table.op) if op == "=~" and not table.free[i]}
@@ -61,8 +67,21 @@ def beyond_semopy(fit: StructuralFit) -> str:
     return ""
 
 
+def shared_labels(fit: StructuralFit) -> dict[int, str] | None:
+    """Return a label for each parameter (from 0) that equals others; None where constraints say more than that."""
+    linear = fit._fit.constraints.linear
+    basis = linear.basis
+    if linear.offset.any() or not ((basis == 0) | (basis == 1)).all() or not (basis.sum(axis=1) == 1).all():
+        return None
+    column = basis.argmax(axis=1)
+    return {i: f"e{k}" for i, k in enumerate(column) if (column == k).sum() > 1}
+
+
 def gap_to(fit: StructuralFit, answer: PeerEstimate) -> float:
-    """Return our log-likelihood less our log-likelihood at the peer's estimates; NaN where unknown."""
+    """Return our log-likelihood less our log-likelihood at the peer's estimates; NaN where unknown.
+
+    By least squares, half of chi-square at the peer's estimates less ours.
+    """
     if answer.status:
         return float("nan")
     inner, x = fit._fit, fit._fit.x.copy()
@@ -73,8 +92,20 @@ def gap_to(fit: StructuralFit, answer: PeerEstimate) -> float:
     if not np.isfinite(x).all():
         return float("nan")
     ours, theirs = inner.implied[0].sigma, inner.model.moments(x)[0].sigma
+    if inner.options.point != "ML":
+        sample, n = inner.saturated[0].sigma, fit.nobs - 1
+        weight = None if inner.options.point == "ULS" else np.asarray(np.linalg.inv(sample), dtype=np.float64)
+        return n / 2 * (_distance(sample - theirs, weight) - _distance(sample - ours, weight))
     sample = inner.sample.groups[0].cov
     return fit.nobs / 2 * (_discrepancy(sample, theirs) - _discrepancy(sample, ours))
+
+
+def _distance(gap: Floats, weight: Floats | None) -> float:
+    """Return the criterion of least squares: GLS with the inverse of the sample covariances, ULS with None."""
+    if weight is None:
+        return float((np.tril(gap) ** 2).sum())
+    pulled = weight @ gap
+    return float((pulled * pulled.T).sum()) / 2
 
 
 def _discrepancy(sample: Floats, implied: Floats) -> float:
@@ -91,9 +122,11 @@ def _answer(fit: StructuralFit) -> tuple[dict[str, float], dict[str, float]]:
     group = fit._fit.sample.groups[0]
     latent = fit._fit.model.blocks[0].latent
     plain = {v: f"v{i}" for i, v in enumerate(group.names)} | {f: f"f{i}" for i, f in enumerate(latent)}
-    data = pd.DataFrame(group.rows, columns=[plain[v] for v in group.names])
+    point, n = fit._fit.options.point, fit.nobs
+    rows = group.rows if point == "ML" else group.rows * np.sqrt(n / (n - 1))  # our least squares divide by n - 1
+    data = pd.DataFrame(rows, columns=[plain[v] for v in group.names])
     model = semopy.Model(_description(fit, plain))
-    model.fit(data)
+    model.fit(data, obj=OBJECTIVES[point])
     found: dict[tuple[str, str, str], tuple[float, float]] = {}
     for row in model.inspect().to_dict("records"):
         error = row["Std. Err"]
@@ -110,10 +143,12 @@ def _answer(fit: StructuralFit) -> tuple[dict[str, float], dict[str, float]]:
 
 def _description(fit: StructuralFit, plain: dict[str, str]) -> str:
     """Return every row of our table in semopy's syntax, with names that we made."""
-    table, lines = fit.table, []
+    table, labels, lines = fit.table, shared_labels(fit) or {}, []
     for i, op in enumerate(table.op):
         if op in ("=~", "~", "~~") and not table.exo[i]:
             mark = "" if table.free[i] else f"{float(table.start[i])!r}*"
+            if table.free[i] - 1 in labels:
+                mark = f"{labels[table.free[i] - 1]}*"
             lines.append(f"{plain[table.lhs[i]]} {op} {mark}{plain[table.rhs[i]]}")
     return "\n".join(lines)
 

@@ -67,7 +67,8 @@ def cfa(
     meanstructure : whether means are modelled (None: with groups, missing values or when needed).
     fixed_x : covariates keep their sample moments (None: except with GLS, ULS, WLS and DWLS of numbers, as lavaan).
     effect_coding : loadings average one and intercepts zero.
-    ordered : ordinal variables, or True for all but covariates; columns of ordered categories always are.
+    ordered : ordinal variables, or True for all but covariates; columns of ordered categories, and
+        variables with thresholds in the model, always are.
         parameterization : "delta" (their scales are parameters) or "theta" (their residual variances are).
     bounds : "none"; "pos.var", "pos.ov.var", "pos.lv.var" (variances of all, of observed, of latent variables are not
         negative); "standard" or "wide" (variances, loadings and covariances within what the sample's variances allow).

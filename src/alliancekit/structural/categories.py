@@ -50,7 +50,8 @@ def find_ordered(frame: pd.DataFrame, roles: Variables, ordered: bool | str | Se
 def count_categories(frame: pd.DataFrame, ordinal: Sequence[str], roles: Variables, options: Options) -> dict[str, int]:
     """Return the number of categories of each ordinal variable among the rows used."""
     present = set(frame.columns)
-    columns = {name: frame[name] for name in (*roles.observed, options.group, options.cluster) if name in present}
+    named = (*roles.observed, options.group, options.cluster)
+    columns = {name: single(frame, name) for name in named if name is not None and name in present}
     rows = np.ones(len(frame), dtype=bool)
     for name, column in columns.items():
         if options.missing == "listwise" or name in (options.group, options.cluster):
@@ -58,12 +59,20 @@ def count_categories(frame: pd.DataFrame, ordinal: Sequence[str], roles: Variabl
     return {name: len(levels(columns[name], rows)) for name in ordinal if name in columns}
 
 
-def known_rows(column: pd.Series | pd.DataFrame) -> NDArray[np.bool_]:
-    """Return in which rows a column (or all columns of its name) has a value."""
-    if isinstance(column, pd.Series) and isinstance(column.dtype, np.dtype) and column.dtype.kind in "iubf":
+def single(frame: pd.DataFrame, name: str) -> pd.Series:
+    """Return a column; raise DesignError where several have the name."""
+    column = frame[name]
+    if isinstance(column, pd.DataFrame):
+        raise DesignError(message(f"the data have {column.shape[1]} columns named '{name}'", do="Rename them"))
+    return column
+
+
+def known_rows(column: pd.Series) -> NDArray[np.bool_]:
+    """Return in which rows a column has a value."""
+    if isinstance(column.dtype, np.dtype) and column.dtype.kind in "iubf":
         values = column.to_numpy()
         return np.ones(len(values), dtype=np.bool_) if column.dtype.kind != "f" else ~np.isnan(values)
-    return np.asarray(column.notna().to_numpy().reshape(len(column), -1).all(axis=1))
+    return np.asarray(column.notna().to_numpy())
 
 
 def levels(column: pd.Series, rows: NDArray[np.bool_]) -> list[Any]:
@@ -109,8 +118,10 @@ def _distinct(values: NDArray[Any]) -> list[Any]:
 def _checked(name: Hashable, found: list[Any]) -> list[Any]:
     """Return the categories of a column, of which there are at least two, and not too many."""
     if len(found) < 2:
-        shown = f"the category {found[0]}" if found else "no category"
-        raise DesignError(message(f"'{name}' has only {shown} in the rows used", do="Leave it out of the model"))
+        shown = f"only the category {found[0]}" if found else "no value"
+        raise DesignError(message(f"'{name}' has {shown} in the rows used", do="Leave it out of the model"))
+    if any(isinstance(value, float) and np.isinf(value) for value in (found[0], found[-1])):
+        raise DesignError(message(f"'{name}' has infinite values", do="Correct these rows"))
     if len(found) > MOST:
         do = "Treat it as continuous: leave it out of ordered="
         raise DesignError(message(f"'{name}' has {len(found)} categories", do=do))

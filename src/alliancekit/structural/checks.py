@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from scipy.linalg import lapack
 
 from alliancekit.core.errors import DesignError, message
+from alliancekit.structural.constraint_checks import undefined, violated
 from alliancekit.structural.estimates import StructuralEstimates
 from alliancekit.structural.table import ParameterTable
 
@@ -29,11 +30,31 @@ def check_solution(fit: StructuralEstimates) -> list[str]:
     if not fit.converged:
         do = "Give starting values with start(), or simplify the model"
         found.append(message("the search for the estimates stopped before the optimum", do=do))
+    if fit.sample.n < fit.n_parameters:
+        what = f"{fit.sample.n} rows for {fit.n_parameters} parameters: tests and standard errors mean little"
+        found.append(message(what, do="More rows or a simpler model are needed"))
     if fit.test.df < 0:
         more = f"{-fit.test.df} parameter{'s' if fit.test.df < -1 else ''}"
         what = f"the model has {more} more than the data have moments (df = {fit.test.df})"
         found.append(message(what, do="Fix or equate some of them"))
+    bounded = max(fit.table.lower, default=-np.inf) > -np.inf or min(fit.table.upper, default=np.inf) < np.inf
+    if fit.table.expressions or bounded:
+        found += _held(fit)
     return found + _admissible(fit)
+
+
+def _held(fit: StructuralEstimates) -> list[str]:
+    """Name constraints that do not hold, and definitions without a value."""
+    found = []
+    broken = violated(fit.table, fit.constraints, fit.x)
+    if broken:
+        what = f"constraints that do not hold at the solution: {'; '.join(broken[:5])}"
+        found.append(message(what, do="Do they contradict each other? These estimates are not what was asked for"))
+    unknown = undefined(fit.constraints, fit.x)
+    if unknown:
+        what = f"{', '.join(unknown)} has no finite value at the estimates"
+        found.append(message(what, do="Is it divided by zero, or the logarithm or root of a negative number?"))
+    return found
 
 
 def _identified(fit: StructuralEstimates) -> list[str]:

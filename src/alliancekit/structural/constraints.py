@@ -9,8 +9,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from alliancekit.core.errors import SpecError, message, nearest
+from alliancekit.core.errors import SpecError, message
 from alliancekit.formula.model_expressions import Expression
+from alliancekit.structural.constraint_checks import (
+    check_bounds,
+    check_constant,
+    check_depth,
+    check_labels,
+    check_names,
+    line_of,
+)
 from alliancekit.structural.table import ParameterTable
 
 Floats = NDArray[np.float64]
@@ -65,18 +73,20 @@ class Constraints:
         """Return the derivatives of expressions by x, (expressions, size)."""
         values = self.values(x)
         out = np.zeros((len(expressions), self.size))
-        for row, expression in zip(out, expressions, strict=True):
-            for name, slope in expression.gradient(values).items():
-                at = self.labels[name]
-                if isinstance(at, int):
-                    row[at] += slope
+        with np.errstate(all="ignore"):
+            for row, expression in zip(out, expressions, strict=True):
+                for name, slope in expression.gradient(values).items():
+                    at = self.labels[name]
+                    if isinstance(at, int):
+                        row[at] += slope
         return out
 
     def define(self, x: Floats) -> tuple[Floats, Floats]:
         """Return the values of the definitions, (d,), and their derivatives by x, (d, size)."""
         expressions = tuple(self.definitions.values())
         values = self.values(x)
-        found = np.array([float(e.evaluate(values)) for e in expressions])
+        with np.errstate(all="ignore"):
+            found = np.array([float(e.evaluate(values)) for e in expressions])
         return found, self.jacobian(expressions, x)
 
 
@@ -85,31 +95,46 @@ def read_constraints(table: ParameterTable) -> Constraints:
 
     Raises
     ------
-    SpecError : a constraint names an unknown label, or equalities contradict each other.
+    SpecError : a constraint names an unknown label, a definition has a name that is taken, constraints contradict each
+    other, or a lower bound is above the upper one.
     """
     labels = _labels(table)
+    check_names(table, labels)
+    check_bounds(table)
     definitions: dict[str, Expression] = {}
-    equalities: list[Expression] = []
+    equalities: list[tuple[int, Expression]] = []
     inequalities: list[Expression] = []
     for row, (left, right) in table.expressions.items():
         op = table.op[row]
         whole = right if op == ":=" else Expression("-", parts=(left, right))
+        check_depth(whole, table, row)
         known = whole.substitute(definitions)
-        _check_labels(known, labels, f"{table.lhs[row]} {op} {table.rhs[row]}")
+        check_depth(known, table, row)
+        check_labels(known, labels, table, row)
         if op == ":=":
             definitions[table.lhs[row]] = known
         elif op == "==":
-            equalities.append(known)
+            equalities.append((row, known))
         else:
             inequalities.append(known if op == ">" else Expression("negative", parts=(known,)))
     size = table.n_free
     base = Constraints(Linear(np.zeros(size), np.eye(size)), (), (), definitions, labels, size)
-    rows, rest = [], []
-    for equality in equalities:
+    lines, places, rest = [], [], []
+    for row, equality in equalities:
         line = _simple_line(equality, labels, size) or _line(base, equality)
-        rows.append(line) if line is not None else rest.append(equality)
-    linear = _solve(rows, size)
-    return Constraints(linear, tuple(rest), tuple(inequalities), definitions, labels, size)
+        if line is None:
+            rest.append(equality)
+            continue
+        lines.append(line)
+        places.append(row)
+    linear = _solve(lines, size)
+    if linear is None:
+        first = next(k for k in range(1, len(lines) + 1) if _solve(lines[:k], size) is None)
+        what = "the equality constraints contradict each other: this one cannot hold together with those before it"
+        raise SpecError(message(what, where=line_of(table, places[first - 1]), do="Leave one of them out"))
+    found = Constraints(linear, tuple(rest), tuple(inequalities), definitions, labels, size)
+    check_constant(table, found)
+    return found
 
 
 def _labels(table: ParameterTable) -> dict[str, int | float]:
@@ -122,14 +147,6 @@ def _labels(table: ParameterTable) -> dict[str, int | float]:
         if table.label[i] and table.label[i] not in found:
             found[table.label[i]] = value
     return found
-
-
-def _check_labels(expression: Expression, labels: Mapping[str, int | float], text: str) -> None:
-    for name in expression.labels():
-        if name not in labels:
-            close = nearest(name, [known for known in labels if not known.startswith(".p")])
-            do = f"Did you mean '{close}'?" if close else "Give a parameter this label: label*variable"
-            raise SpecError(message(f"'{name}' is not a label of the model", where=text, do=do))
 
 
 def _simple_line(equality: Expression, labels: Mapping[str, int | float], size: int) -> tuple[Floats, float] | None:
@@ -192,8 +209,8 @@ def _next_row(R: Floats, row: int) -> int | None:
     return None
 
 
-def _solve(lines: list[tuple[Floats, float]], size: int) -> Linear:
-    """Return all solutions of linear equations: pivots are expressed by the other parameters."""
+def _solve(lines: list[tuple[Floats, float]], size: int) -> Linear | None:
+    """Return all solutions of linear equations, None where there is none: pivots are expressed by other parameters."""
     if not lines:
         return Linear(np.zeros(size), np.eye(size))
     R = np.array([line for line, _ in lines])
@@ -218,7 +235,7 @@ def _solve(lines: list[tuple[Floats, float]], size: int) -> Linear:
         pivots.append(pivot)
         row += 1
     if row < len(R) and np.abs(r[row:]).max(initial=0.0) > 1e-8:
-        raise SpecError(message("the equality constraints contradict each other", do="Leave one of them out"))
+        return None
     outside = set(pivots)
     free = [j for j in range(size) if j not in outside]
     basis = np.zeros((size, len(free)))

@@ -21,11 +21,12 @@ from alliancekit.structural.checks import check_solution, check_variables
 from alliancekit.structural.constraints import read_constraints
 from alliancekit.structural.engines import estimate
 from alliancekit.structural.estimates import StructuralEstimates
+from alliancekit.structural.given import each_group, moments_sample
 from alliancekit.structural.model import observed_names
 from alliancekit.structural.options import Options, make_options
 from alliancekit.structural.products import add_products
 from alliancekit.structural.result.fit import StructuralFit
-from alliancekit.structural.sample import Sample, each_group, group_labels, moments_sample, read_sample
+from alliancekit.structural.sample import Sample, group_labels, read_sample
 from alliancekit.structural.table import ParameterTable
 from alliancekit.structural.variables import Variables, find_variables
 from alliancekit.study.types import frame_of
@@ -76,6 +77,10 @@ def _estimate(
     if moments[1] is not None and given["meanstructure"] is None:
         given["meanstructure"] = True
     options = make_options(function, ordered=ordinal, **given)
+    for s in statements:
+        if s.op == "~*~" and s.lhs not in ordinal:
+            what = f"'{s.lhs} ~*~ {s.lhs}' is the scale of an ordinal variable, and '{s.lhs}' is none"
+            raise SpecError(message(what, do="Name it in ordered=, or leave the line out"))
     labels = _labels(frame, moments, options.group)
     if options.rules.group_equal and len(labels) == 1:
         raise SpecError(message("group_equal needs groups", do="Name the column in group="))
@@ -103,7 +108,14 @@ def _frame(data: Any, moments: Moments, given: dict[str, Any]) -> pd.DataFrame |
     if moments[0] is None:
         if data is None:
             raise SpecError(message("there are no data", do="Give a frame, or sample_cov= and sample_nobs="))
-        return frame_of(data)
+        for name, value in (("sample_mean", moments[1]), ("sample_nobs", moments[2])):
+            if value is not None:
+                what = f"{name} is given with the data, which have their own"
+                raise SpecError(message(what, do=f"Leave {name}= out, or give sample_cov= instead of the data"))
+        frame = frame_of(data)
+        if all(isinstance(name, str) for name in frame.columns):
+            return frame
+        return frame.set_axis([str(name) for name in frame.columns], axis=1)
     if data is not None:
         raise SpecError(message("data and sample_cov are both given", do="Give one of them"))
     for name in ("group", "cluster"):
@@ -140,9 +152,14 @@ def _ordinal(
         return ()
     if isinstance(model, ParameterTable):
         return tuple(dict.fromkeys(lhs for lhs, op in zip(model.lhs, model.op, strict=True) if op == "|"))
-    if not ordered and not any(isinstance(dtype, pd.CategoricalDtype) for dtype in frame.dtypes.to_numpy()):
+    cut = dict.fromkeys(s.lhs for s in statements if s.op == "|")  # what has thresholds is ordinal
+    categories = any(isinstance(dtype, pd.CategoricalDtype) for dtype in frame.dtypes.to_numpy())
+    if not ordered and not cut and not categories:
         return ()
-    return find_ordered(frame, _roles(statements), ordered)
+    roles = _roles(statements)
+    if ordered is not True:
+        ordered = [*([ordered] if isinstance(ordered, str) else ordered or ()), *cut]
+    return find_ordered(frame, roles, ordered)
 
 
 def _sample(

@@ -223,7 +223,15 @@ def matrices(block: BlockModel, x: Floats) -> tuple[Floats, Floats, Floats, Floa
         m = m.copy()
         m[i.rows] = x[i.parameters]
     eye = np.eye(len(m))
-    return A, S, m, eye + A if block.direct else np.asarray(np.linalg.inv(eye - A), dtype=np.float64)
+    return A, S, m, eye + A if block.direct else _total_effects(eye - A)
+
+
+def _total_effects(direct: Floats) -> Floats:
+    """Return the inverse of I - A; NaN where effects in a circle have no solution."""
+    try:
+        return np.asarray(np.linalg.inv(direct), dtype=np.float64)
+    except np.linalg.LinAlgError:
+        return np.full_like(direct, np.nan)
 
 
 def _parts(block: BlockModel, x: Floats) -> Parts:

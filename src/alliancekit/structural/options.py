@@ -83,6 +83,9 @@ def make_options(
     ------
     SpecError : an unknown word, or words that do not go together.
     """
+    for name, column in (("group", group), ("cluster", cluster)):
+        if column is not None and not isinstance(column, str):
+            raise SpecError(message(f"{name}={column!r} is no name of a column", do="Give one name, as text"))
     word = check_option("estimator", str(estimator or ("WLSMV" if ordered else "ML")).upper(), ESTIMATORS)
     chosen = check_option("missing", plain_word(missing or "listwise"), MISSING)
     _check_ordinal(word, chosen, cluster, bool(ordered))

@@ -12,9 +12,9 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.linalg import lapack
 
-from alliancekit.core.errors import DesignError, DesignWarning, SpecError, check_columns, message
+from alliancekit.core.errors import DesignError, DesignWarning, check_columns, message
 from alliancekit.core.sample import SampleAccount
-from alliancekit.structural.categories import check_categories, known_rows, levels
+from alliancekit.structural.categories import check_categories, known_rows, levels, single
 from alliancekit.structural.categories import codes as category_codes
 
 Floats = NDArray[np.float64]
@@ -59,7 +59,13 @@ def group_labels(frame: pd.DataFrame, group: str | None) -> tuple[str, ...]:
     if group is None:
         return ("",)
     check_columns(frame.columns, [group], where="group")
-    labels = tuple(_text(v) for v in pd.unique(frame[group].dropna()))
+    values = pd.unique(single(frame, group).dropna())
+    labels = tuple(_text(v) for v in values)
+    twins = [label for label in labels if labels.count(label) > 1] if len(set(labels)) < len(labels) else []
+    if twins:
+        shown = " and ".join(repr(v) for v in values if _text(v) == twins[0])
+        what = f"two groups of '{group}' have the same label: {shown}"
+        raise DesignError(message(what, do="Make the column all numbers, or all text"))
     if len(labels) < 2:
         raise DesignError(message(f"'{group}' has {len(labels)} group", do="Leave group= out"))
     if len(labels) > 50:
@@ -95,9 +101,17 @@ def read_sample(
     """
     wanted = tuple(dict.fromkeys(name for own in names for name in own))
     check_columns(frame.columns, wanted, where="the model")
-    if cluster:
+    if cluster is not None:
         check_columns(frame.columns, [cluster], where="cluster")
-    ordinal = {name: _single(frame, name) for name in wanted if name in ordered}
+        column = single(frame, cluster)
+        kinds = {type(value) for value in column.dropna()} if column.dtype == object else set()
+        if str in kinds and len(kinds) > 1:
+            what = f"'{cluster}' has clusters that are text and others that are not"
+            raise DesignError(message(what, do="Make the column all numbers, or all text"))
+    if group in wanted:
+        what = f"'{group}' is the column of groups and a variable of the model"
+        raise DesignError(message(what, do="Within a group it does not vary; leave it out of the model"))
+    ordinal = {name: single(frame, name) for name in wanted if name in ordered}
     values = _values(frame, wanted, ordinal)
     place = {name: i for i, name in enumerate(wanted)}
     dropped: list[tuple[str, int]] = []
@@ -111,7 +125,7 @@ def read_sample(
         lost |= mine & (gaps.any(axis=1) if missing == "listwise" else gaps.all(axis=1))
     _account_lost(int(lost.sum()), len(frame), missing, dropped, stacklevel + 1, "pairwise" if ordered else "fiml")
     kept = inside & ~lost
-    _check_left(frame, wanted, kept, cluster)
+    _check_left(frame, wanted, kept)
     kept = _without_missing_covariates(values, kept, [place[name] for name in complete], missing, dropped, stacklevel)
     whole = len(members) == 1 and bool(kept.all()) and names[0] == wanted
     categories = {name: levels(column, kept) for name, column in ordinal.items()}
@@ -124,6 +138,7 @@ def read_sample(
         for j, name in enumerate(own):
             if name in categories:
                 check_categories(name, rows[:, j], categories[name], f"group '{label}'" if label else "")
+        _check_clusters(cluster, clusters, label)
         groups.append(_group(label, own, rows, clusters))
     counts = {label: group_.n for label, group_ in zip(labels, groups, strict=True) if label}
     account = SampleAccount(len(frame), int(kept.sum()), tuple(dropped), counts, kept)
@@ -145,8 +160,8 @@ def _with_places(
     return inside
 
 
-def _check_left(frame: pd.DataFrame, wanted: Sequence[str], kept: NDArray[np.bool_], cluster: str | None) -> None:
-    """Raise DesignError where no rows are left, or all rows are in one cluster."""
+def _check_left(frame: pd.DataFrame, wanted: Sequence[str], kept: NDArray[np.bool_]) -> None:
+    """Raise DesignError where no rows are left."""
     if not len(frame):
         raise DesignError(message("the data have no rows", do="Was everything filtered out?"))
     if not kept.any():
@@ -154,9 +169,14 @@ def _check_left(frame: pd.DataFrame, wanted: Sequence[str], kept: NDArray[np.boo
         what = f"'{empty[0]}' has no value in any row" if empty else "no row has a value in every variable of the model"
         do = "Leave it out of the model" if empty else 'Take missing="fiml"'
         raise DesignError(message(what, do=do))
-    if cluster is not None and frame[cluster][kept].nunique() < 2:
-        what = f"all rows used are in one cluster of '{cluster}'"
-        raise DesignError(message(what, do="Leave cluster= out, or name the column of clusters"))
+
+
+def _check_clusters(name: str | None, clusters: NDArray[np.generic] | None, label: str) -> None:
+    """Raise DesignError where all rows of a group are in one cluster."""
+    if clusters is not None and len(pd.unique(clusters)) < 2:
+        where = f"group '{label}'" if label else ""
+        what = f"all rows used are in one cluster of '{name}'"
+        raise DesignError(message(what, where=where, do="Leave cluster= out, or name the column of clusters"))
 
 
 def _values(frame: pd.DataFrame, wanted: tuple[str, ...], ordinal: Mapping[str, pd.Series]) -> Floats:
@@ -201,6 +221,9 @@ def _without_missing_covariates(
     gone = kept & np.isnan(values[:, places]).any(axis=1)
     if not gone.any():
         return kept
+    if gone.sum() == kept.sum():
+        what = "no row has a value in every covariate of the model"
+        raise DesignError(message(what, do="Look for a covariate without values, or leave it out"))
     dropped.append(("missing in a covariate", int(gone.sum())))
     what = f"{int(gone.sum())} rows have a missing value in a covariate and are left out"
     do = 'Give missing="fiml.x" to use them' if missing == "fiml" else "Impute them to use these rows"
@@ -211,14 +234,18 @@ def _without_missing_covariates(
 def _group(label: str, names: tuple[str, ...], rows: Floats, clusters: NDArray[np.generic] | None) -> GroupSample:
     where = f"group '{label}'" if label else ""
     n, p = rows.shape
+    if n == 1 and p > 1:
+        raise DesignError(message("there is only one row", where=where, do="One row has no covariances"))
     if not n or np.isnan(rows).any():
         _check_varying(names, rows, where)
         return GroupSample(label, names, n, np.nanmean(rows, axis=0), np.full((p, p), np.nan), rows, clusters)
     mean = rows.mean(axis=0)
-    centred = rows - mean
-    cov = centred.T @ centred / n
+    with np.errstate(over="ignore", under="ignore", invalid="ignore"):
+        centred = rows - mean
+        cov = centred.T @ centred / n
     if (cov.diagonal() <= 1e-20 * mean**2).any():
         _check_varying(names, rows, where)
+    _check_size(names, cov, where)
     if n <= p:
         what = f"{n} rows for {p} variables: their covariance matrix is singular"
         raise DesignError(message(what, where=where, do="More rows or fewer variables are needed"))
@@ -238,6 +265,14 @@ def _check_varying(names: tuple[str, ...], rows: Floats, where: str) -> None:
         raise DesignError(message(what, where=where, do="What does not vary has no covariances"))
 
 
+def _check_size(names: tuple[str, ...], cov: Floats, where: str) -> None:
+    """Raise DesignError where a variance is beyond the numbers that a computer has."""
+    fine = (cov.diagonal() > 1e-150) & (cov.diagonal() < 1e150)
+    if not fine.all():
+        what = f"the variance of '{names[int(np.argmin(fine))]}' is too small or too large to compute with"
+        raise DesignError(message(what, where=where, do="Give it in other units"))
+
+
 def _check_rank(names: tuple[str, ...], cov: Floats, where: str) -> None:
     scale = np.sqrt(np.diag(cov))
     correlations = cov / np.outer(scale, scale)
@@ -249,93 +284,6 @@ def _check_rank(names: tuple[str, ...], cov: Floats, where: str) -> None:
         taking = [names[i] for i in np.flatnonzero(np.abs(vectors[:, 0]) > 1e-3)]
         what = f"the variables {', '.join(taking)} are linearly dependent: one is a sum or a copy of the others"
         raise DesignError(message(what, where=where, do="Leave one of them out"))
-
-
-def moments_sample(
-    cov: Any, mean: Any, nobs: Any, names: Sequence[tuple[str, ...]], labels: tuple[str, ...], *, means: bool = False
-) -> Sample:
-    """Return a sample known by its moments (covariances with divisor n - 1, as programs print them).
-
-    Parameters
-    ----------
-    cov : (p, p) frame with the variables' names, or one for each group (list, or label -> frame). mean : Series,
-        mapping or frame with the names, or one for each group. nobs : rows, or rows of each group.
-    means : whether the model has means.
-
-    Raises
-    ------
-    SpecError : something is not given. DesignError : the covariances are none.
-    """
-    covs, counts = each_group(cov), [int(v) for v in each_group(nobs)] if nobs is not None else []
-    if len(counts) != len(covs):
-        raise SpecError(message("sample_cov needs sample_nobs", do="Give the number of rows of each group"))
-    if means and mean is None:
-        what = "the model has means and sample_mean is not given"
-        raise SpecError(message(what, do="Give sample_mean=, or meanstructure=False"))
-    middles = [None] * len(covs) if mean is None else each_group(mean) if len(covs) > 1 else [mean]
-    if len(middles) != len(covs):
-        raise SpecError(message(f"{len(middles)} sets of means are given for {len(covs)} groups"))
-    groups = []
-    for own, label, one, middle, n in zip(names, labels, covs, middles, counts, strict=True):
-        where = f"group '{label}'" if label else ""
-        if n <= len(own):
-            what = f"sample_nobs={n} for {len(own)} variables: the covariance matrix would be singular"
-            raise DesignError(message(what, where=where))
-        matrix = _covariances(one, own, where) * (n - 1) / n
-        groups.append(GroupSample(label, own, n, _means(middle, own), matrix, None))
-    total = sum(counts)
-    return Sample(tuple(groups), SampleAccount(total, total))
-
-
-def each_group(value: Any) -> list[Any]:
-    """Return what is given for each group: the items of a list or of a mapping by label, or the value alone."""
-    if isinstance(value, Mapping):
-        return list(value.values())
-    return list(value) if isinstance(value, (list, tuple)) else [value]
-
-
-def _covariances(given: Any, own: tuple[str, ...], where: str) -> Floats:
-    """Return the covariances of the model's variables, checked."""
-    table = _named(given)
-    check_columns(table.columns, own, where="sample_cov")
-    matrix = table.loc[list(own), list(own)].to_numpy(dtype=float)
-    scale = np.sqrt(np.abs(np.outer(np.diag(matrix), np.diag(matrix))))
-    if not np.isfinite(matrix).all():
-        raise DesignError(message("sample_cov has missing values", where=where, do="Fill both halves of the matrix"))
-    if (np.abs(matrix - matrix.T) > 1e-6 * scale).any():
-        i, j = np.argwhere(np.abs(matrix - matrix.T) > 1e-6 * scale)[0]
-        what = f"sample_cov is not symmetric: {own[i]} with {own[j]} is {matrix[i, j]:g} and {matrix[j, i]:g}"
-        raise DesignError(message(what, where=where))
-    if (np.diag(matrix) <= 0).any() or np.linalg.eigvalsh(matrix / scale)[0] <= 0:
-        do = "Check how it was computed: covariances by pairs of variables may not be those of any data"
-        raise DesignError(message("sample_cov is not positive definite", where=where, do=do))
-    return np.asarray((matrix + matrix.T) / 2)
-
-
-def _means(given: Any, own: tuple[str, ...]) -> Floats:
-    if given is None:
-        return np.zeros(len(own))
-    if isinstance(given, pd.DataFrame):
-        given = given.iloc[0] if given.shape[0] == 1 else given.iloc[:, 0]
-    if not isinstance(given, (pd.Series, Mapping)):
-        do = "Give a pandas Series or a mapping, name -> mean"
-        raise SpecError(message("sample_mean needs names of its variables", do=do))
-    series = pd.Series(given)
-    check_columns(series.index, own, where="sample_mean")
-    return np.asarray(series[list(own)].to_numpy(dtype=float))
-
-
-def _named(matrix: Any) -> pd.DataFrame:
-    if not isinstance(matrix, pd.DataFrame) or matrix.shape[0] != matrix.shape[1]:
-        do = "Give a square DataFrame with the variables' names as columns and as index"
-        raise SpecError(message("sample_cov needs names of its variables", do=do))
-    if list(matrix.index) == list(range(len(matrix))):
-        return pd.DataFrame(matrix.to_numpy(), matrix.columns, matrix.columns)
-    if set(matrix.index) != set(matrix.columns):
-        raise SpecError(
-            message("sample_cov has other names in its rows than in its columns", do="Use one set of names")
-        )
-    return matrix
 
 
 def _matrix(frame: pd.DataFrame, names: tuple[str, ...]) -> Floats:
@@ -359,22 +307,18 @@ def _floats(frame: pd.DataFrame, names: tuple[str, ...]) -> Floats | None:
     return np.array(columns).T if all(column.dtype == np.float64 for column in columns) else None
 
 
-def _single(frame: pd.DataFrame, name: str) -> pd.Series:
-    """Return a column; raise DesignError where several have the name."""
-    column = frame[name]
-    if isinstance(column, pd.DataFrame):
-        raise DesignError(message(f"the data have {column.shape[1]} columns named '{name}'", do="Rename them"))
-    return column
-
-
 def numbers(frame: pd.DataFrame, name: str) -> Floats:
     """Return a column as numbers, (rows,), NaN where missing; raise DesignError where it has none."""
-    column = _single(frame, name)
-    if pd.api.types.is_bool_dtype(column.dtype) or pd.api.types.is_numeric_dtype(column.dtype):
+    column = single(frame, name)
+    complex_ = isinstance(column.dtype, np.dtype) and column.dtype.kind == "c"
+    if not complex_ and (pd.api.types.is_bool_dtype(column.dtype) or pd.api.types.is_numeric_dtype(column.dtype)):
         values = column.to_numpy(dtype=np.float64, na_value=np.nan)
         if np.isinf(values).any():
             raise DesignError(message(f"'{name}' has infinite values", do="Correct these rows"))
         return np.asarray(values)
+    if isinstance(column.dtype, np.dtype) and column.dtype.kind in "cmM":
+        what = f"'{name}' is a column of {column.dtype}, not of numbers"
+        raise DesignError(message(what, where="the model", do="Make it numbers, for example days since a date"))
     if isinstance(column.dtype, pd.CategoricalDtype):
         what = f"'{name}' is a column of categories ({', '.join(map(str, column.dtype.categories[:4]))})"
         do = "Make it numbers, dummy variables (0 and 1), or an ordered Categorical if it is an outcome"

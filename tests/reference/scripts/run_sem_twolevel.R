@@ -3,6 +3,7 @@ here <- dirname(sub("^--file=", "", grep("^--file=", commandArgs(), value = TRUE
 folder <- Sys.getenv("REFERENCE_SCRIPTS", here)
 source(file.path(folder, "common.R"))
 source(file.path(folder, "lib_sem.R"))
+# Also for the cases of riclpm, where the likelihood of few patients is flat.
 # lavaan ends its search for two levels at a gradient near 1e-5, and the EM of the saturated model where a step gains 1e-4. Here each runs on:
 # Newton steps with lavaan's gradient and Hessian lead to the maximum, of the saturated model of incomplete rows too, and lavaan computes
 # errors, tests and indices there (optim.method "none").

@@ -26,3 +26,16 @@ for (k in names(models)) for (info in c("expected", "observed")) {
 }
 text <- toJSON(list(fits = out, moments = moments), auto_unbox = TRUE, digits = 15, na = "null")
 writeLines(text, file.path(commandArgs(TRUE)[2], "expected.json"))
+# Constraints that repeat or imply each other: degrees of freedom count the rank of the constraints.
+said <- c(chain = "a == b\nb == c\na == c", twice = "a == b\na == b", scaled = "a == b\n2*a == 2*b", sum = "a + b == c + d\na == c\nb == d",
+          fixed = "a == 1\nb == 1\na == b", nonlinear = "a*b == 0.5\n2*a*b == 1", implied = "a == 0.7\nb == 0.8\na*b == 0.56",
+          mixed = "a == b\na^2 == b^2", inequalities = "a > 0.1\na > 0.2")
+redundant <- list()
+for (e in c("ML", "MLR", "GLS", "WLSMV")) for (k in names(said)) {
+  model <- paste0("f =~ x1 + a*x2 + b*x3\nh =~ x4 + c*x5 + d*x6\n", said[[k]])
+  f <- suppressWarnings(cfa(model, data, estimator = e))
+  t <- parTable(f); t <- t[t$free > 0, ]
+  redundant[[length(redundant) + 1]] <- list(name = paste0(e, "-", k), syntax = model, estimator = e, est = t$est, se = t$se,
+    fit = as.list(fitMeasures(f)[c("npar", "chisq", "df")]))
+}
+writeLines(toJSON(redundant, auto_unbox = TRUE, digits = 15, na = "null"), file.path(commandArgs(TRUE)[2], "redundant.json"))

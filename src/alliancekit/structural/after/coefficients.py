@@ -38,7 +38,8 @@ def values(fit: StructuralEstimates) -> tuple[Floats, Floats]:
     rows = {table.lhs[i]: i for i in range(len(table)) if table.op[i] == ":="}
     for name, value, slope in zip(fit.constraints.definitions, defined, slopes, strict=True):
         estimate[rows[name]] = value
-        error[rows[name]] = np.sqrt(max(float(slope @ fit.vcov @ slope), 0.0))
+        known = np.isfinite(value) and np.isfinite(slope).all()
+        error[rows[name]] = np.sqrt(max(float(slope @ fit.vcov @ slope), 0.0)) if known else np.nan
     if fit.replicates is not None:
         for i, at in _replicated(fit).items():
             error[i] = fit.replicates.replicates[:, at].std(ddof=1)

@@ -258,7 +258,7 @@ def _gfi(fit: StructuralEstimates) -> float:
             observed, implied = (np.concatenate([m.mu, half_vector(m.sigma)])[kept] for m in (sample, model))
             gap = float((observed - implied) @ weight @ (observed - implied))
             whole = float(observed @ weight @ observed)
-        total += group.n * (1.0 - gap / whole)
+        total += group.n * (1.0 - gap / whole if whole > 0 else np.nan)  # where no moment is modelled
     return total / fit.sample.n
 
 

@@ -56,6 +56,10 @@ def data_notices(source: IncompleteFit | ClusteredFit) -> tuple[str, ...]:
             what = "the unrestricted between-level covariances are singular (on the boundary)"
             out.append(message(what, do="There are few clusters, or a variable hardly varies between them"))
         return tuple(out)
+    clusters = source.saturated.clusters
+    if clusters is not None and all(own.size == int(own.max(initial=-1)) + 1 for own in clusters):
+        what = "every cluster has a single row, so that clusters change nothing"
+        out.append(message(what, do="Is cluster= the column of clusters, or an id of rows?"))
     for block, found in zip(source.model.blocks, source.searches, strict=True):
         pairs = [f"{block.observed[i]} and {block.observed[j]}" for i, j in found.unseen]
         if pairs:

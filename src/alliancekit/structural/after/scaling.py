@@ -102,7 +102,9 @@ class Standardised:
     def errors(self, vcov: Floats) -> Floats:
         """Return the standard errors (R,) by the delta method."""
         assert self.slopes is not None
-        variance = np.einsum("ij,ij->i", self.slopes @ vcov, self.slopes)
+        known: Booleans = np.asarray(np.isfinite(self.slopes).all(axis=1))
+        slopes = np.where(known[:, None], self.slopes, 0.0)
+        variance = np.where(known, np.einsum("ij,ij->i", slopes @ vcov, slopes), np.nan)
         return np.asarray(np.sqrt(np.where(variance > 0, variance, variance * 0)))
 
 
@@ -118,6 +120,8 @@ def standardise(
     by_x: Floats | None = None,
 ) -> Standardised:
     """Return a standardised solution, row by row of the table; NaN for constraints and where a variance is negative.
+
+    The effect of a variable whose variance is zero is zero, as in lavaan.
 
     Parameters
     ----------
@@ -136,7 +140,7 @@ def standardise(
     missing = (divides & (plan.residuals == R)).any(axis=1)
     own = np.append(np.abs(values), 1.0)
     with np.errstate(invalid="ignore", divide="ignore"):
-        log_variances = np.log(np.where(variances > 0, variances, np.nan))
+        log_variances = np.log(np.where(variances >= 0, variances, np.nan))
         factor = np.exp((powers * np.where(powers == 0, 0.0, log_variances[plan.variables])).sum(axis=1))
         factor = factor / np.sqrt(own[residuals].prod(axis=1))
     factor[missing | ~np.isfinite(factor)] = np.nan
@@ -146,7 +150,9 @@ def standardise(
     slopes = None
     if by_x is not None:
         pieces = _variance_slopes(table, model, wholes, plan, by_x)
-        relative = np.concatenate([*pieces, np.zeros((1, by_x.shape[1]))]) / variances[:, None]
+        changes = np.concatenate([*pieces, np.zeros((1, by_x.shape[1]))])
+        with np.errstate(invalid="ignore", divide="ignore"):
+            relative = np.where(changes == 0, 0.0, changes / variances[:, None])
         slopes = _slopes(plan, powers, residuals, relative, values, by_x, factor, out)
         if kind != "std_lv":
             slopes[plan.scales] = 0.0
@@ -199,7 +205,8 @@ def _slopes(
     for side in (0, 1):
         rows = np.flatnonzero(residuals[:, side] < len(values))
         logs[rows] -= own[residuals[rows, side]] / 2
-    return np.asarray(factor[:, None] * by_x + out[:, None] * logs)
+    with np.errstate(invalid="ignore"):
+        return np.asarray(factor[:, None] * by_x + out[:, None] * logs)
 
 
 def _define(table: ParameterTable, constraints: Constraints, out: Floats, slopes: Floats | None) -> None:
@@ -218,10 +225,11 @@ def _define(table: ParameterTable, constraints: Constraints, out: Floats, slopes
             known[table.plabel[i]] = i
             if table.label[i]:
                 known.setdefault(table.label[i], i)
-    values = {name: float(out[i]) for name, i in known.items()}
-    for name, expression in constraints.definitions.items():
-        i = rows[name]
-        out[i] = float(expression.evaluate(values))
-        if slopes is not None:
-            parts = [slope * slopes[known[label]] for label, slope in expression.gradient(values).items()]
-            slopes[i] = np.sum(parts, axis=0) if parts else 0.0
+    values = {name: np.float64(out[i]) for name, i in known.items()}
+    with np.errstate(all="ignore"):
+        for name, expression in constraints.definitions.items():
+            i = rows[name]
+            out[i] = float(expression.evaluate(values))
+            if slopes is not None:
+                parts = [slope * slopes[known[label]] for label, slope in expression.gradient(values).items()]
+                slopes[i] = np.sum(parts, axis=0) if parts else 0.0

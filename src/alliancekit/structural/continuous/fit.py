@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.linalg import lapack
 
 from alliancekit.core.errors import FitError, message
 from alliancekit.structural.constraints import Constraints
@@ -101,7 +102,19 @@ def _optimum(
     if found is None:
         what = "the covariance matrix implied by the starting values is not positive definite"
         raise FitError(message(what, do="Give starting values with start(), or check the model"))
+    for block, part in zip(model.blocks, found.point.parts, strict=True):
+        _check_definite(block.observed, part.sigma)
     return found
+
+
+def _check_definite(names: Sequence[str], sigma: Floats) -> None:
+    """Raise FitError where the model says that observed variables depend on each other exactly."""
+    scale = 1.0 / np.sqrt(sigma.diagonal())
+    factor, failed = lapack.dpotrf(scale[:, None] * sigma * scale, lower=1)
+    if failed or factor.diagonal().min() < 1e-7:
+        at = failed - 1 if failed else int(factor.diagonal().argmin())
+        what = f"the covariance matrix that the model implies is singular: '{names[at]}' follows from the others"
+        raise FitError(message(what, do="Leave residual variances free, or leave the variable out"))
 
 
 def _observed(model: Model, pairs: Sequence[tuple[Floats, Floats]], weights: Floats, x: Floats) -> Floats:

@@ -134,7 +134,7 @@ def _search(
         near = found.x if found is not None and found.converged else None
         within = minimise_within(limits, criterion, curvature, z, near)
         return within.found, within.tangent, within.spent
-    if found is None:
+    if found is None or not np.isfinite(found.value):
         raise FitError(message("the starting values are not admissible", do="Give others with start()"))
     return found, None, linear.basis.shape[1]
 

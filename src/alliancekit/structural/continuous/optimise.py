@@ -57,6 +57,8 @@ def search(model: Model, samples: Sequence[SampleMoments], linear: Linear, start
     if point is None:
         return None
     whole, information = derivatives(model, samples, point)
+    if not z.size and information is not None:
+        return Optimum(point, whole, information, 0, True)
     slope, curvature, last = _pull(linear, whole) / 2.0, _narrow(linear, information), np.inf
     for iteration in range(1, _SCORING + 1):
         step = _solve(curvature, slope)

@@ -142,7 +142,7 @@ def search_within(
 def _weights(slopes: Floats, scale: Floats) -> Floats:
     """Return penalties that weigh a violation of one standard error like ten units of the criterion."""
     spread = (slopes**2 / scale).sum(axis=1)
-    return np.asarray(10.0 / np.maximum(spread, 1e-300))
+    return np.asarray(np.where(spread > 0, 10.0 / np.maximum(spread, 1e-300), 1.0))
 
 
 def _lagrangian(

@@ -15,7 +15,7 @@ Floats = NDArray[np.float64]
 
 
 def search_maximum(
-    data: Likelihood, mapping: Mapping, start: Floats, *, tolerance: float = 1e-9, max_iterations: int = 300
+    data: Likelihood, mapping: Mapping, start: Floats, *, tolerance: float = 1e-11, max_iterations: int = 300
 ) -> Found | None:
     """Minimise -2 log-likelihood over the free parameters; None where the start is not admissible."""
     criterion, curvature = criterion_of(data, mapping)

@@ -26,6 +26,8 @@ from alliancekit.structural.twolevel.statistics import Roles, require_variation
 Floats = NDArray[np.float64]
 Integers = NDArray[np.intp]
 Booleans = NDArray[np.bool_]
+FARTHEST = 1e8
+"""Variance of a cluster's effects over that of its rows from which differences lose the digits of the likelihood."""
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -126,7 +128,8 @@ def evaluate_incomplete(moments: LevelMoments, data: IncompleteClusters) -> Inco
     turned = np.matmul(spread, root)
     inner = np.matmul(root.transpose(0, 2, 1), turned)
     inner[:, np.arange(p), np.arange(p)] += 1.0
-    solved = invert_positive(inner) if admissible else None
+    within_reach = admissible and float(np.abs(inner).max(initial=0.0)) < FARTHEST
+    solved = invert_positive(inner) if within_reach else None
     if solved is None:
         return None
     posterior = spread - np.matmul(np.matmul(turned, solved[0]), turned.transpose(0, 2, 1))

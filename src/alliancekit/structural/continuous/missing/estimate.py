@@ -73,7 +73,10 @@ class IncompleteFit:
         """Return chi-square and expectation freed from missing values, of the model and of its baseline."""
         if "corrected" not in self._later:
             fits = ((self.mapping, self.solution), self.baseline())
-            self._later["corrected"] = correct_fits(self.data, self.saturated, fits, self.request)
+            if all(one.converged and not one.unseen for one in self.searches):
+                self._later["corrected"] = correct_fits(self.data, self.saturated, fits, self.request)
+            else:  # there are no saturated moments to compare with
+                self._later["corrected"] = tuple(Corrected(np.nan, np.nan, fit.df) for _, fit in fits)
         out: tuple[Corrected, ...] = self._later["corrected"]  # type: ignore[assignment]
         return out
 
