@@ -92,6 +92,30 @@ def fit_least_squares(
     )
 
 
+def refit_least_squares(fit: StructuralEstimates, groups: Sequence[GroupSample], start: Floats) -> Floats:
+    """Return the parameters (size,) of a fit for other rows of its groups.
+
+    Raises
+    ------
+    FitError : the weights cannot be computed, or the search does not end at a minimum.
+    """
+    table, point, linear = fit.table, fit.options.point, fit.constraints.linear
+    covs = [g.cov * (g.n / (g.n - 1)) for g in groups]
+    pairs = [(g.mean, cov) for g, cov in zip(groups, covs, strict=True)]
+    model = compile_model(table, pairs) if any(table.exo) else fit.model
+    kept = [kept_moments(table, b, g, model.means) for b, g in enumerate(groups, start=1)]
+    held = [held_places(table, b, g) for b, g in enumerate(groups, start=1)]
+    needed = point in ("WLS", "DWLS")
+    gammas = [_gamma(point, g, k, x, needed) for g, k, x in zip(groups, kept, held, strict=True)]
+    weights = [_weight(point, c, gamma, k) for c, gamma, k in zip(covs, gammas, kept, strict=True)]
+    observed = [_vector(g.mean, c, k) for g, c, k in zip(groups, covs, kept, strict=True)]
+    functions = _criterion(model, linear, (observed, weights, kept), [g.n - 1 for g in groups])
+    found = _search(linear, Limits(table, fit.constraints), *functions, start)[0]
+    if not found.converged:
+        raise FitError(message("the search for the estimates stopped before the optimum"))
+    return linear.expand(found.x)
+
+
 def _criterion(
     model: Model,
     linear: Linear,
