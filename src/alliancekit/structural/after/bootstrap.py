@@ -74,7 +74,7 @@ class StructuralBootstrap:
     def __repr__(self) -> str:
         lost = self.asked - len(self.replicates)
         note = f"{len(self.replicates)} bootstrap samples ({self.kind}), seed {self.seed}"
-        note += f"; {lost} did not converge and are left out" if lost else ""
+        note += f"; {lost} did not converge, or had too few different rows, and are left out" if lost else ""
         return f"{self.tidy().to_string(index=False)}\n{note}"
 
 

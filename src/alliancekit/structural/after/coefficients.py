@@ -45,6 +45,13 @@ def values(fit: StructuralEstimates) -> tuple[Floats, Floats]:
     return estimate, error
 
 
+def _at_bound(fit: StructuralEstimates, row: int, value: float) -> bool:
+    """Return whether a free parameter is at its lower or upper bound, where there is no test of it."""
+    if not fit.table.free[row]:
+        return False
+    return any(abs(value - end) <= 1e-6 * max(1.0, abs(end)) for end in (fit.table.lower[row], fit.table.upper[row]))
+
+
 def _replicated(fit: StructuralEstimates) -> dict[int, int]:
     """Return row -> place among the bootstrap's replicates, of free parameters and definitions."""
     table, size = fit.table, fit.x.size
@@ -64,6 +71,7 @@ def coefficients(fit: StructuralEstimates, level: float) -> pd.DataFrame:
     statistic[known] = estimate[known] / error[known]
     p_value = np.full(len(kept), np.nan)
     p_value[known] = t_two_sided(statistic[known], np.inf)
+    p_value[[_at_bound(fit, i, whole_estimate[i]) for i in kept]] = np.nan
     reach = float(normal_quantile(1 - (1 - level) / 2)) * error
     low, high = estimate - reach, estimate + reach
     if fit.replicates is not None:

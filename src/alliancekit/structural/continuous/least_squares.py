@@ -63,7 +63,7 @@ def fit_least_squares(
     )
     basis = constraints.linear.basis if tangent is None else tangent
     df = sum(len(s) for s in observed) - n_parameters
-    chisq = sample.n * value if df > 0 else 0.0
+    chisq = sample.n * value if df > 0 or limits.any else 0.0
     implied = model.moments(x)
     stacked = stack(slopes, weights, gammas, shares)
     return StructuralEstimates(

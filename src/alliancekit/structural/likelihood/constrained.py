@@ -102,7 +102,7 @@ def finish_within(
         raise FitError(message(what, do="Check that they do not contradict each other"))
     x = mapping.expand(moved.x)
     spent = limits.tangent(moved.x, active=False).shape[1]
-    along = Reduced(mapping.model, limits.tangent(moved.x), x, spent)
+    along = Reduced(mapping.model, limits.tangent(moved.x), x, spent, limited=True)
     return along, replace(moved, x=np.zeros(along.size))
 
 

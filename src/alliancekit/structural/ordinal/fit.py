@@ -120,7 +120,7 @@ def _gather(
     df = sum(len(target.observed) for target in fit.targets) - n_parameters
     stacked = _stack(fit, [at.jacobian for at in fit.at], total)
     alone = independence(fit)
-    test = ModelTest(total * found.value if df > 0 else 0.0, df)
+    test = ModelTest(total * found.value if df > 0 or Limits(table, constraints).any else 0.0, df)
     baseline = ModelTest(total * alone.value, alone.df)
     if options.test != "standard":
         test = scale_test(test, stacked, done.reached.directions, options.test)

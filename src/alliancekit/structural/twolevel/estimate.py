@@ -136,7 +136,15 @@ def fit_clustered(
     found = search_levels(data, mapping, start, saturated)
     mapping, found = finish_within(data, mapping, found, table, constraints)
     solution = solve(
-        data, mapping, found.x, found.value, saturated, request, parameters=table.n_free, spent=mapping.spent
+        data,
+        mapping,
+        found.x,
+        found.value,
+        saturated,
+        request,
+        parameters=table.n_free,
+        spent=mapping.spent,
+        limited=mapping.limited,
     )
     return ClusteredFit(
         table,

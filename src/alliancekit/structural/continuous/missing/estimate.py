@@ -112,7 +112,15 @@ def fit_incomplete(
     found = search_incomplete(data, mapping, mapping.reduce(start), near)
     mapping, found = finish_within(data, mapping, found, table, constraints)
     solution = solve(
-        data, mapping, found.x, found.value, saturated, request, parameters=table.n_free, spent=mapping.spent
+        data,
+        mapping,
+        found.x,
+        found.value,
+        saturated,
+        request,
+        parameters=table.n_free,
+        spent=mapping.spent,
+        limited=mapping.limited,
     )
     vcov = mapping.basis @ solution.vcov @ mapping.basis.T
     x = mapping.expand(found.x)
