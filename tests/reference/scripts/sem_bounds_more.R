@@ -52,4 +52,9 @@ add("levels-bound", paste0(levels, "ratio := a/c"), cluster = "cl")
 add("levels-upper", sub("c\\*c2", "c*c2 + upper(0.8)*c2", paste0(levels, "ratio := a/c")), cluster = "cl")
 add("levels-inequality", paste0(levels, "a > b + 0.3\nratio := a/c"), cluster = "cl")
 add("levels-nonlinear", paste0(levels, "c*e == 0.8\nratio := a/c"), cluster = "cl")
-writeLines(toJSON(out, auto_unbox = TRUE, digits = 15, na = "null"), a[2])
+# a model that does not fit at all: GLS and WLS have several minima
+d$u <- d$x1 + d$x2 + 0.2 * d$z1; wild <- list()
+for (e in c("GLS", "WLS")) for (b in c("pos.var", "pos.ov.var", "pos.lv.var", "standard", "wide")) {
+  f <- suppressWarnings(sem(heywood$ml, d, estimator = e, bounds = b)); wild[[length(wild) + 1]] <- list(estimator = e, bounds = b, fmin = f@optim$fx)
+}
+writeLines(toJSON(list(fits = out, wild = wild), auto_unbox = TRUE, digits = 15, na = "null"), a[2])

@@ -18,7 +18,7 @@ from alliancekit.structural.continuous.fit import exogenous_places
 from alliancekit.structural.continuous.limited import minimise_within
 from alliancekit.structural.duplication import half_vector, kronecker_sum, triangle
 from alliancekit.structural.estimates import ModelTest, StructuralEstimates
-from alliancekit.structural.likelihood.constrained import Limits
+from alliancekit.structural.likelihood.constrained import Limits, search_within
 from alliancekit.structural.likelihood.contract import Block as Moments
 from alliancekit.structural.likelihood.inference import inverse_information
 from alliancekit.structural.model import Model, compile_model, jacobian
@@ -54,7 +54,11 @@ def fit_least_squares(
     shares = [(g.n - 1) / sample.n for g in groups]
     start = starting_values(table, [g.names for g in groups], pairs)
     limits = Limits(table, constraints)
-    criterion, curvature = _criterion(model, constraints.linear, (observed, weights, kept), [g.n - 1 for g in groups])
+    rows = [g.n - 1 for g in groups]
+    criterion, curvature = _criterion(model, constraints.linear, (observed, weights, kept), rows)
+    if limits.any and options.point != "ULS":
+        unweighted = _criterion(model, constraints.linear, (observed, [np.eye(len(s)) for s in observed], kept), rows)
+        start = _start_within(constraints.linear, limits, unweighted, start)
     found, tangent, n_parameters = _search(constraints.linear, limits, criterion, curvature, start)
     x, value = constraints.linear.expand(found.x), found.value / sample.n
     slopes = [j[k] for j, k in zip(model.jacobian(x), kept, strict=True)]
@@ -146,6 +150,12 @@ def _criterion(
         return np.asarray(linear.basis.T @ inner @ linear.basis)
 
     return criterion, curvature
+
+
+def _start_within(linear: Linear, limits: Limits, unweighted: tuple[Criterion, Curvature], start: Floats) -> Floats:
+    """Return the unweighted minimum within the limits: weighted criteria of models that fit badly have several."""
+    found = search_within(*unweighted, linear.reduce(start), limits)
+    return start if found is None or not found.converged else linear.expand(found.x)
 
 
 def _search(

@@ -92,7 +92,8 @@ class StructuralFit(Answers, Derived):
 
         Notes
         -----
-        Definitions have delta-method standard errors.
+        Definitions have delta-method standard errors. With ``se="bootstrap"`` standard errors are those of the
+        replicates and limits their percentiles, of definitions, too. A parameter at its bound has no p value.
 
         Examples
         --------
