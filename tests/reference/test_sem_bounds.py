@@ -151,6 +151,13 @@ def test_variances_between_clusters_are_kept_from_being_negative() -> None:
     assert (held.tidy().query("estimate < 1e-6 and op == '~~'")["p_value"].isna()).all()
 
 
+def test_lavaans_default_is_wide() -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ak.ConvergenceWarning)
+        one, other = (ak.cfa("f =~ u + x1 + x2 + x3", clinic(), bounds=word) for word in ("default", "wide"))
+    assert one.table.upper == other.table.upper and np.isfinite(one.table.upper).any()
+
+
 def test_a_bound_holds_together_with_equal_loadings() -> None:
     """lavaan 0.6-14 leaves bounds aside where there are linear equalities, and says so."""
     model = "f =~ x1 + x2 + upper(0.8)*x3"

@@ -10,6 +10,7 @@ import pytest
 
 import alliancekit as ak
 from alliancekit.core.seeds import spawn
+from alliancekit.structural.after import resampling
 from alliancekit.structural.after.draws import draws_of
 from tests.unit.structural.test_moment_models import THREE, answers
 
@@ -70,6 +71,8 @@ def test_errors_of_normal_data_are_those_of_the_delta_method() -> None:
         assert ((limits["conf_low"] < limits["estimate"]) & (limits["estimate"] < limits["conf_high"])).all()
 
 
+@pytest.mark.option("StructuralFit.bootstrap.seed", "lavaan 0.6-14, 28 models on the same rows")
+@pytest.mark.option("StructuralFit.bootstrap.n", "lavaan 0.6-14, 28 models on the same rows")
 def test_the_same_seed_gives_the_same_samples() -> None:
     fit = ak.cfa(THREE, answers())
     one, two, other = (fit.bootstrap(300, seed=s).replicates for s in (3, 3, 5))
@@ -101,6 +104,7 @@ def test_what_cannot_be_drawn_again_is_refused() -> None:
         ak.cfa(THREE, frame, estimator="GLS").bootstrap(10, kind="yuan")
 
 
+@pytest.mark.option("StructuralFit.bootstrap.kind", "errors of normal data; lavaan's formulas of turned rows")
 def test_parametric_samples_have_the_moments_of_the_model() -> None:
     frame = answers()
     one = ak.cfa(THREE, frame)
@@ -208,6 +212,42 @@ def test_definitions_that_are_not_linear_have_three_kinds_of_limits(options: dic
     assert "bootstrap = 200" in fit.as_r()
 
 
+def test_auxiliary_variables_help_in_every_sample() -> None:
+    frame = answers(300).drop(columns="site")
+    frame.loc[frame["w9"] > 3.5, "w1"] = np.nan
+    fit = ak.cfa("f =~ w1 + w2 + w3", frame, missing="fiml", auxiliary="w9")
+    many = fit.bootstrap(6, seed=2)
+    for values, source in zip(many.replicates, spawn(2, 6), strict=True):
+        rows = frame.iloc[np.random.default_rng(source).integers(0, 300, 300)]
+        alone = ak.cfa("f =~ w1 + w2 + w3", rows, missing="fiml", auxiliary="w9")
+        np.testing.assert_allclose(values, alone._fit.x, rtol=1e-4, atol=2e-5)
+
+
+def test_covariates_with_gaps_that_are_held_have_the_moments_of_each_sample() -> None:
+    frame = answers(300).drop(columns="site")
+    frame.loc[::7, "w1"] = np.nan
+    frame.loc[::5, "w4"] = np.nan
+    many = ak.sem(MEDIATION, frame, missing="fiml.x").bootstrap(4, seed=2)
+    for values, source in zip(many.replicates, spawn(2, 4), strict=True):
+        rows = frame.iloc[np.random.default_rng(source).integers(0, 300, 300)]
+        alone = ak.sem(MEDIATION, rows, missing="fiml.x")
+        np.testing.assert_allclose(values[:-1], alone._fit.x, rtol=1e-4, atol=2e-5)
+
+
+def test_a_long_bootstrap_can_be_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
+    fit = ak.cfa(THREE, answers(), estimator="DWLS")
+    calls = []
+
+    def stop(*_: object) -> None:
+        calls.append(1)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(resampling, "refit_least_squares", stop)
+    with pytest.raises(KeyboardInterrupt):
+        fit.bootstrap(50)
+    assert len(calls) == 1
+
+
 def test_two_levels_have_three_kinds_of_limits() -> None:
     rng = np.random.default_rng(4)
     ward = np.repeat(np.arange(60), 6)
@@ -235,6 +275,7 @@ def test_a_sample_without_a_category_is_left_out_and_counted() -> None:
     assert "did not converge" in repr(many)
 
 
+@pytest.mark.option("StructuralFit.tidy.interval", "lavaan 0.6-14: limits of the same replicates")
 @pytest.mark.option("sem.se", "the same replicates")
 @pytest.mark.option("sem.bootstrap", "the same replicates")
 @pytest.mark.option("sem.seed", "the same replicates")
@@ -249,5 +290,11 @@ def test_bootstrap_errors_and_limits_of_the_table() -> None:
     np.testing.assert_allclose(free["estimate"], many["estimate"], rtol=1e-12)
     for column in ("std_error", "conf_low", "conf_high"):
         np.testing.assert_allclose(free[column], many[column], rtol=1e-12)
+    for interval in ("basic", "bca"):
+        own = fit.tidy(interval=interval)
+        given = plain.bootstrap(200, seed=3).tidy(interval)
+        np.testing.assert_allclose(own[own["std_error"] > 0]["conf_low"], given["conf_low"], rtol=1e-12)
+    with pytest.raises(ak.SpecError, match="the fit has none"):
+        plain.tidy(interval="bca")
     assert fit.fit_measures()["chisq"] == plain.fit_measures()["chisq"]
     assert 'se = "bootstrap", bootstrap = 200' in fit.as_r()

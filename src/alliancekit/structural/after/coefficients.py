@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from alliancekit.core.errors import SpecError, message
 from alliancekit.numerics.distributions import normal_quantile, t_two_sided
 from alliancekit.structural.after.ordinal_rows import scales_of_responses
 from alliancekit.structural.after.scaling import plan_scaling, standardise
@@ -60,8 +61,11 @@ def _replicated(fit: StructuralEstimates) -> dict[int, int]:
     return rows | {i: defined[table.lhs[i]] for i in range(len(table)) if table.op[i] == ":="}
 
 
-def coefficients(fit: StructuralEstimates, level: float) -> pd.DataFrame:
+def coefficients(fit: StructuralEstimates, level: float, interval: str = "percentile") -> pd.DataFrame:
     """Return one row per parameter and definition; see ``StructuralFit.tidy``."""
+    if fit.replicates is None and interval != "percentile":
+        what = f"interval={interval!r} is made from bootstrap samples, and the fit has none"
+        raise SpecError(message(what, do='Fit with se="bootstrap"'))
     table = fit.table
     whole_estimate, error = values(fit)
     kept = [i for i in range(len(table)) if table.op[i] not in ("==", "<", ">")]
@@ -75,7 +79,7 @@ def coefficients(fit: StructuralEstimates, level: float) -> pd.DataFrame:
     reach = float(normal_quantile(1 - (1 - level) / 2)) * error
     low, high = estimate - reach, estimate + reach
     if fit.replicates is not None:
-        limits = fit.replicates.tidy(level=level)
+        limits = fit.replicates.tidy(interval, level)
         for i, at in _replicated(fit).items():
             low[kept.index(i)], high[kept.index(i)] = limits["conf_low"].iloc[at], limits["conf_high"].iloc[at]
     columns: dict[str, object] = {

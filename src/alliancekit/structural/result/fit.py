@@ -74,12 +74,13 @@ class StructuralFit(Answers, Derived):
         """Free parameters, those tied by equalities counted once."""
         return self._fit.n_parameters
 
-    def tidy(self, level: float = 0.95) -> pd.DataFrame:
+    def tidy(self, level: float = 0.95, interval: str = "percentile") -> pd.DataFrame:
         """Return one row per parameter and definition.
 
         Parameters
         ----------
-        level : of the confidence intervals.
+        level : of the confidence intervals. interval : of a fit with ``se="bootstrap"``, "percentile", "basic",
+            "normal" or "bca" (``StructuralBootstrap.tidy``); other fits have none of these.
 
         Returns
         -------
@@ -88,7 +89,7 @@ class StructuralFit(Answers, Derived):
 
         Raises
         ------
-        SpecError : ``level`` is not between 0 and 1.
+        SpecError : ``level`` is not between 0 and 1; an ``interval`` of a fit without replicates.
 
         Notes
         -----
@@ -114,7 +115,7 @@ class StructuralFit(Answers, Derived):
         """
         if not 0 < level < 1:
             raise SpecError(message(f"level={level!r} is not a confidence level", do="Give a number such as 0.95"))
-        return after_coefficients.coefficients(self._fit, level)
+        return after_coefficients.coefficients(self._fit, level, interval)
 
     def glance(self) -> pd.DataFrame:
         """Return one row: nobs, parameters, chi-square, df, p, CFI, TLI, RMSEA, SRMR, log-likelihood, AIC, BIC."""

@@ -18,8 +18,8 @@ from alliancekit.structural.continuous.missing.patterns import Patterns
 Floats = NDArray[np.float64]
 Integers = NDArray[np.intp]
 Booleans = NDArray[np.bool_]
-LARGE = 1_000_000
-"""Numbers in a stack of one matrix per sample and pattern above which it is worked on part by part."""
+LARGE = 100_000
+"""Numbers in a stack of one matrix per sample and pattern above which it is worked on part by part (cache)."""
 
 
 @dataclass(frozen=True, eq=False, slots=True)
