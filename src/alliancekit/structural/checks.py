@@ -29,7 +29,7 @@ def check_variables(table: ParameterTable, frame: pd.DataFrame) -> None:
 
 def check_solution(fit: StructuralEstimates) -> list[str]:
     """Return what is wrong with a solution, in words; nothing where all is well."""
-    found = _identified(fit)
+    found = unidentified(fit)
     if not fit.converged:
         do = "Give starting values with start(), or simplify the model"
         found.append(message("the search for the estimates stopped before the optimum", do=do))
@@ -40,8 +40,8 @@ def check_solution(fit: StructuralEstimates) -> list[str]:
     return found + _admissible(fit)
 
 
-def _identified(fit: StructuralEstimates) -> list[str]:
-    """Name the parameters in the null space of the information."""
+def unidentified(fit: StructuralEstimates) -> list[str]:
+    """Name the parameters in the null space of the information; nothing where there are none."""
     if fit.source is None:
         basis = fit.directions
         inner = basis.T @ fit.information @ basis

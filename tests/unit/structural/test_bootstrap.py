@@ -100,6 +100,11 @@ def test_what_cannot_be_drawn_again_is_refused() -> None:
     gaps = ak.cfa(THREE, frame.mask(frame == frame["w1"].max()), missing="fiml")
     with pytest.raises(ak.SpecError, match="turns complete rows"):
         gaps.bootstrap(10, kind="bollen.stine")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ak.ConvergenceWarning)
+        unidentified = ak.cfa("f =~ w1 + w2", frame)
+    with pytest.raises(ak.FitError, match="cannot be told apart"):
+        unidentified.bootstrap(10)
     with pytest.raises(ak.SpecError, match="misfit of maximum likelihood"):
         ak.cfa(THREE, frame, estimator="GLS").bootstrap(10, kind="yuan")
 

@@ -17,6 +17,7 @@ from alliancekit.core.errors import DesignError, FitError, SpecError, message
 from alliancekit.core.progress import track
 from alliancekit.core.seeds import spawn
 from alliancekit.structural.after.draws import Drawn, Draws, Seeds, draws_of
+from alliancekit.structural.checks import unidentified
 from alliancekit.structural.constraints import read_constraints
 from alliancekit.structural.continuous.batch import ManyMoments, ManySamples, discrepancies, search_many
 from alliancekit.structural.continuous.fit import fit_complete
@@ -47,12 +48,14 @@ def fit_again(fit: StructuralEstimates, n: int, seed: int, kind: str = "ordinary
 
     Raises
     ------
-    SpecError : ``n`` is no number of samples, or the fit does not take the ``kind``. FitError : most samples cannot be
-        fitted.
+    SpecError : ``n`` is no number of samples, or the fit does not take the ``kind``. FitError : the model is
+        not identified, or most samples cannot be fitted.
     """
     if isinstance(n, bool) or not isinstance(n, int) or n < 2:
         raise SpecError(message(f"n={n!r} is not a number of samples", do="Give a whole number such as 1000"))
     draws, seeds = draws_of(fit, kind), spawn(seed, n)
+    for found in unidentified(fit):
+        raise FitError(found)
     if by_moments(fit):
         x = _fit_moments(fit, draws, seeds)[0]
     elif _by_patterns(fit):

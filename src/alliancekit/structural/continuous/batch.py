@@ -14,7 +14,6 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from alliancekit.core.errors import FitError, message
 from alliancekit.structural.constraints import Linear
 from alliancekit.structural.model import BlockModel, Model
 
@@ -70,10 +69,6 @@ def search_many(
     Parameters
     ----------
     start : (size,) parameters to start from. information : (size, size) of one row, there.
-
-    Raises
-    ------
-    FitError : the information is singular.
     """
     count = samples[0].count
     z = np.tile(linear.reduce(start), (count, 1))
@@ -81,7 +76,7 @@ def search_many(
     try:
         inverse = np.linalg.inv(inner)
     except np.linalg.LinAlgError:
-        raise FitError(message("the model is not identified", do="Fix or equate a parameter")) from None
+        inverse = np.linalg.pinv(inner, hermitian=True)  # limits that are not linear may identify the rest
     done = np.zeros(count, dtype=bool)
     going = np.arange(count)
     length = np.ones(count)

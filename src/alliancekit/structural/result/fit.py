@@ -280,7 +280,7 @@ class StructuralFit(Answers, Derived):
         Raises
         ------
         SpecError : an unknown kind, or one that the model does not take; a fit to covariances (take "parametric").
-        FitError : most samples cannot be fitted.
+        FitError : the model is not identified, or most samples cannot be fitted.
 
         Notes
         -----
