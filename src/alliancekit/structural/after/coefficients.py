@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import isfinite
+
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
@@ -48,9 +50,8 @@ def values(fit: StructuralEstimates) -> tuple[Floats, Floats]:
 
 def _at_bound(fit: StructuralEstimates, row: int, value: float) -> bool:
     """Return whether a free parameter is at its lower or upper bound, where there is no test of it."""
-    if not fit.table.free[row]:
-        return False
-    return any(abs(value - end) <= 1e-6 * max(1.0, abs(end)) for end in (fit.table.lower[row], fit.table.upper[row]))
+    ends = (fit.table.lower[row], fit.table.upper[row]) if fit.table.free[row] else ()
+    return any(isfinite(end) and abs(value - end) <= 1e-6 * max(1.0, abs(end)) for end in ends)
 
 
 def _replicated(fit: StructuralEstimates) -> dict[int, int]:
