@@ -56,8 +56,8 @@ def cfa(
         "bootstrap", "none". test : "standard", "satorra.bentler", "scaled.shifted", "mean.var.adjusted",
         "yuan.bentler", "yuan.bentler.mplus". information : "expected", "observed", "first.order". None takes what goes
         with the estimator. likelihood : "normal" or "wishart". Words take dots or underscores.
-    bootstrap, seed : number of samples, and seed of their draws, of ``se="bootstrap"``; ``tidy`` then has percentile
-        limits.
+    bootstrap, seed : number of samples, and seed of their draws, of ``se="bootstrap"``, which goes with every estimator
+        (with ``cluster=`` whole clusters are drawn); ``tidy`` then has percentile limits.
     group : column of groups. group_equal : what is equal in all groups, such as ``["loadings", "intercepts"]``.
     group_partial : parameters that are not, such as ``["bond =~ w2"]``.
     cluster : column of clusters: cluster-robust standard errors, or, for a model with ``level:`` blocks, two levels.
@@ -71,7 +71,8 @@ def cfa(
         variables with thresholds in the model, always are.
         parameterization : "delta" (their scales are parameters) or "theta" (their residual variances are).
     bounds : "none"; "pos.var", "pos.ov.var", "pos.lv.var" (variances of all, of observed, of latent variables are not
-        negative); "standard" or "wide" (variances, loadings and covariances within what the sample's variances allow).
+        negative); "standard" or "wide" (lavaan's "default"; variances, loadings and covariances within what the
+        sample's variances allow; not with two levels, effect coding or free scales of ordinal variables).
     sample_cov, sample_mean, sample_nobs : moments instead of data (a list, or group -> moments, for groups);
         covariances with divisor n - 1 and with names.
 

@@ -12,6 +12,11 @@ from math import inf, isinf, sqrt
 import numpy as np
 
 from alliancekit.core.errors import SpecError, message
+from alliancekit.structural.continuous.missing.patterns import group_patterns
+from alliancekit.structural.continuous.missing.saturated import fit_saturated
+from alliancekit.structural.options import Options
+from alliancekit.structural.ordinal.compile import conditional_names
+from alliancekit.structural.ordinal.univariate import residual_variance
 from alliancekit.structural.sample import GroupSample, Sample
 from alliancekit.structural.table import ParameterTable
 
@@ -38,44 +43,88 @@ _SETS = {
 _POSITIVE = {"pos.var": (True, True), "pos.ov.var": (True, False), "pos.lv.var": (False, True)}
 
 
-def add_bounds(table: ParameterTable, sample: Sample, kind: str) -> ParameterTable:
-    """Return the table with bounds on its free parameters; bounds that the user wrote stay.
+def add_bounds(table: ParameterTable, sample: Sample, options: Options) -> ParameterTable:
+    """Return the table with the bounds of ``options.bounds`` on its free parameters; those that the user wrote stay.
 
-    Parameters
-    ----------
-    kind : "none"; "pos.var", "pos.ov.var", "pos.lv.var" (variances of all, of observed and of latent variables are not
-        negative); "standard", "wide" (bounds of variances, loadings and covariances by the variances in the sample).
+    "pos.var", "pos.ov.var", "pos.lv.var" : variances of all, of observed and of latent variables are not negative.
+    "standard", "wide" : variances, loadings and covariances within what the variances of the sample allow.
 
     Raises
     ------
-    SpecError : the model has two levels, ordinal variables or effect coding.
+    SpecError : "standard" or "wide" where the variances of the sample say nothing about those of the model: two levels,
+        effect coding, ordinal variables whose scales are free.
     """
+    kind = options.bounds
     if kind == "none":
         return table
-    if table.n_levels > 1 or "|" in table.op:
-        what = "two levels" if table.n_levels > 1 else "ordinal variables"
-        raise SpecError(message(f"bounds={kind!r} is not for models with {what}", do="Write lower() and upper()"))
+    if kind in _SETS:
+        _check_scales(table, options)
     low, high = list(table.lower), list(table.upper)
-    for b, group in enumerate(sample.groups, start=1):
-        for i, (at_least, at_most) in _block_bounds(table, b, group, kind).items():
+    for b in range(1, table.n_blocks + 1):
+        found = _positive(table, b, *_POSITIVE[kind]) if kind in _POSITIVE else None
+        if found is None:
+            found = _block_bounds(table, b, block_variances(table, b, sample.groups[b - 1], options), kind)
+        for i, (at_least, at_most) in found.items():
             if table.free[i] and table.exo[i] == 0:
                 low[i] = at_least if isinf(low[i]) else low[i]
                 high[i] = at_most if isinf(high[i]) else high[i]
     return replace(table, lower=tuple(low), upper=tuple(high))
 
 
-def _block_bounds(table: ParameterTable, b: int, group: GroupSample, kind: str) -> dict[int, tuple[float, float]]:
-    """Return row -> bounds of one group."""
+def _check_scales(table: ParameterTable, options: Options) -> None:
+    """Raise SpecError where the variances of the model are on another scale than those of the sample."""
+    what = ""
+    if table.n_levels > 1:
+        what = "two levels, of which the sample does not show the variances"
+    elif options.rules.effect_coding:
+        what = "effect coding, where no item gives a latent variable its unit"
+    elif options.ordered and options.rules.theta:
+        what = "the theta parameterisation, in which responses have no variance of one"
+    elif any(op == "~*~" and free for op, free in zip(table.op, table.free, strict=True)):
+        what = "free scales of ordinal variables, whose responses have no variance of one"
+    if what:
+        do = 'Take "pos.var", or write lower() and upper()'
+        raise SpecError(message(f"bounds={options.bounds!r} is not for models with {what}", do=do))
+
+
+def _positive(table: ParameterTable, b: int, observed_too: bool, latent_too: bool) -> dict[int, tuple[float, float]]:
+    """Return row -> bounds of the variances of one block that are not to be negative."""
+    latent = set(table.variables(b).latent)
+    own = [i for i in table.rows(b) if table.op[i] == "~~" and table.lhs[i] == table.rhs[i]]
+    return {i: (0.0, inf) for i in own if (latent_too if table.lhs[i] in latent else observed_too)}
+
+
+def block_variances(table: ParameterTable, b: int, group: GroupSample, options: Options) -> dict[str, float]:
+    """Return the variance of each observed variable of a block, as lavaan takes it.
+
+    With missing values these are the saturated (EM) ones; the divisor is n, and n - 1 where the estimator has that. Of
+    ordinal variables it is one; numeric variables beside these have variances given the covariates, which have zero.
+    """
+    if options.ordered:
+        assert group.rows is not None
+        names, given = conditional_names(table, b)
+        place = {name: k for k, name in enumerate(group.names)}
+        X = group.rows[:, [place[name] for name in given]]
+        found = dict.fromkeys(given, 0.0)
+        for name in names:
+            values = group.rows[:, place[name]]
+            found[name] = 1.0 if name in options.ordered else residual_variance(values, X)
+        return found
+    if options.missing != "listwise":
+        assert group.rows is not None
+        diagonal = np.diag(fit_saturated(group_patterns(group.rows, group.names)).cov)
+    else:
+        unbiased = options.point != "ML" or options.likelihood == "wishart"
+        diagonal = np.diag(group.cov) * (group.n / (group.n - 1) if unbiased else 1.0)
+    return dict(zip(group.names, diagonal.tolist(), strict=True))
+
+
+def _block_bounds(
+    table: ParameterTable, b: int, variances: Mapping[str, float], kind: str
+) -> dict[int, tuple[float, float]]:
+    """Return row -> bounds of one block."""
     latent = set(table.variables(b).latent)
     rows = table.rows(b)
-    if kind in _POSITIVE:
-        observed_too, latent_too = _POSITIVE[kind]
-        own = [i for i in rows if table.op[i] == "~~" and table.lhs[i] == table.rhs[i]]
-        return {i: (0.0, inf) for i in own if (latent_too if table.lhs[i] in latent else observed_too)}
-    diagonal = np.diag(group.cov)
-    if group.rows is not None and not np.isfinite(diagonal).all():
-        diagonal = np.nanvar(group.rows, axis=0)
-    variances = dict(zip(group.names, diagonal.tolist(), strict=True))
     widths = _SETS[kind]
     markers = {table.lhs[i]: table.rhs[i] for i in rows if table.op[i] == "=~" and not table.free[i]}
     markers = {name: item for name, item in markers.items() if _is_unit(table, rows, name, item) and item in variances}

@@ -26,7 +26,7 @@ def check_variables(table: ParameterTable, frame: pd.DataFrame) -> None:
 
 def check_solution(fit: StructuralEstimates) -> list[str]:
     """Return what is wrong with a solution, in words; nothing where all is well."""
-    found = _identified(fit)
+    found = unidentified(fit)
     if not fit.converged:
         do = "Give starting values with start(), or simplify the model"
         found.append(message("the search for the estimates stopped before the optimum", do=do))
@@ -57,8 +57,8 @@ def _held(fit: StructuralEstimates) -> list[str]:
     return found
 
 
-def _identified(fit: StructuralEstimates) -> list[str]:
-    """Name the parameters in the null space of the information."""
+def unidentified(fit: StructuralEstimates) -> list[str]:
+    """Name the parameters in the null space of the information; nothing where there are none."""
     if fit.source is None:
         basis, inner = fit.directions, fit.information
         if fit.tangent is not None or not fit.constraints.linear.trivial:

@@ -80,8 +80,6 @@ def _check_together(word: str, se: str, test: str, information: str, missing: st
         what = f"{shown}: {point} has a right test and right standard errors without correction"
         raise SpecError(message(what, do="Leave se= and test= out"))
     by_moments = se == "robust.sem" or scaled
-    if se == "bootstrap" and (word != "ML" or missing != "listwise"):
-        raise SpecError(message("the bootstrap is for estimator='ML' of complete, independent rows"))
     if not by_moments and point == "ML":
         return
     if missing in ("fiml", "fiml.x", "clustered"):

@@ -98,7 +98,7 @@ def _estimate(
         what = "exploratory blocks (efa) are read, but not rotated yet"
         raise SpecError(message(what, do="Write which items load on which factor"))
     sample = _sample(table, frame, moments, labels, options)
-    table = add_bounds(table, sample, options.bounds)
+    table = add_bounds(table, sample, options)
     fitted = estimate(options, table, read_constraints(table), sample)
     return (add_replicates(fitted, options.bootstrap, options.seed) if options.se == "bootstrap" else fitted), text
 

@@ -109,7 +109,7 @@ def make_options(
         theta=check_option("parameterization", parameterization, PARAMETERIZATIONS) == "theta",
     )
     rules = _coded_rules(rules, effect_coding)
-    within = check_option("bounds", plain_word(bounds), BOUNDS)
+    within = "wide" if bounds == "default" else check_option("bounds", plain_word(bounds), BOUNDS)
     given = missing is not None
     own = (function, word, errors, tested, kind, chosen, given, likelihood, rules, group, cluster, helping)
     return Options(*own, tuple(ordered), within, bootstrap, seed)

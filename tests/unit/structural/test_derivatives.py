@@ -151,14 +151,15 @@ def test_many_samples_at_once(name: str) -> None:
     for group, share in zip(fit.sample.groups, (s.weight for s in moments_of(fit)), strict=True):
         noise = rng.normal(size=(3, 40, len(group.mean)))
         cov = group.cov + 0.05 * np.einsum("rni,rnj->rij", noise, noise) / 40
-        many.append(batch.ManyMoments(group.mean + 0.05 * noise[:, 0], cov, share))
+        many.append(batch.ManyMoments(group.mean + 0.05 * noise[:, 0], cov, np.full(3, share)))
     slope, fine = batch._gradient(model, many, np.arange(3), points)
     assert fine.all()
     for r in range(3):
-        one = [batch.ManyMoments(m.mean[r : r + 1], m.cov[r : r + 1], m.weight) for m in many]
+        one = [batch.ManyMoments(m.mean[r : r + 1], m.cov[r : r + 1], m.weight[r : r + 1]) for m in many]
         assert_slopes(slope[r], lambda v, one=one: batch.discrepancies(model, one, v[None])[0], points[r])
         alone = [
-            objective.SampleMoments(m.mean[r], m.cov[r], m.weight, float(np.linalg.slogdet(m.cov[r])[1])) for m in many
+            objective.SampleMoments(m.mean[r], m.cov[r], float(m.weight[r]), float(np.linalg.slogdet(m.cov[r])[1]))
+            for m in many
         ]
         at = objective.evaluate(model, alone, points[r])
         assert batch.discrepancies(model, one, points[r][None])[0] == pytest.approx(at.value, rel=1e-10)

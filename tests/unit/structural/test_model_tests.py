@@ -44,9 +44,9 @@ def test_what_a_fit_does_not_allow() -> None:
     assert few["test"].tolist() == ["standard", "browne.residual.nt"]
     moments = ak.cfa(THREE, sample_cov=frame.drop(columns="site").cov(), sample_nobs=300)
     assert moments.model_tests()["test"].tolist() == ["standard", "browne.residual.nt"]
-    with pytest.raises(ak.SpecError, match="needs the rows of the data"):
+    with pytest.raises(ak.SpecError, match="draws rows, and the model was fitted to covariances"):
         moments.model_tests(100)
-    with pytest.raises(ak.SpecError, match="maximum likelihood of complete rows"):
+    with pytest.raises(ak.SpecError, match="maximum likelihood of complete, independent rows"):
         incomplete.model_tests(100)
     with pytest.raises(ak.SpecError, match="is not a number of samples"):
         moments.model_tests(-1)

@@ -132,7 +132,6 @@ def test_the_call_for_r_names_the_ordinal_variables(data: pd.DataFrame) -> None:
         (MODEL, {"estimator": "MLR"}, "estimator MLR does not take ordinal variables"),
         (MODEL, {"estimator": "GLS"}, "estimator GLS does not take ordinal variables"),
         (MODEL, {"parameterization": "deltas"}, "parameterization"),
-        (MODEL, {"bounds": "pos.var"}, "not for models with ordinal variables. Write lower"),
         (MODEL + "\nu1 | t1 + t2", {}, r"'u1 \| t2': 'u1' has 2 categories"),
     ],
 )

@@ -11,14 +11,16 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from scipy.special import ndtr, ndtri
 
 from alliancekit.core.errors import SpecError, check_option, message
-from alliancekit.numerics.distributions import normal_quantile
 from alliancekit.structural.after.resampling import fit_again
 from alliancekit.structural.estimates import StructuralEstimates
+from alliancekit.structural.estimators import plain_word
 
 Floats = NDArray[np.float64]
-INTERVALS = ("percentile", "basic", "normal")
+INTERVALS = ("percentile", "basic", "normal", "bca")
+_LAVAAN = {"perc": "percentile", "norm": "normal", "bca.simple": "bca"}
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -28,7 +30,7 @@ class StructuralBootstrap:
     Attributes
     ----------
     names : of the parameters and definitions. estimates : (K,) of the sample. replicates : (R, K), those that
-        converged. asked : how many were drawn. seed : of the draws.
+        converged. asked : how many were drawn. seed : of the draws. kind : how they were drawn.
     """
 
     names: tuple[str, ...]
@@ -36,35 +38,32 @@ class StructuralBootstrap:
     replicates: Floats
     asked: int
     seed: int
+    kind: str = "ordinary"
 
     def tidy(self, interval: str = "percentile", level: float = 0.95) -> pd.DataFrame:
         """Return term, estimate, bias, std_error, conf_low and conf_high of each parameter and definition.
 
+        Parameters
+        ----------
+        interval : "percentile", "basic", "normal", or "bca", percentiles corrected for bias but not for acceleration
+            (in lavaan "perc", "basic", "norm", "bca.simple"; these words are taken, too). level : of the limits.
+
         Raises
         ------
-        SpecError : ``interval`` is not "percentile", "basic" or "normal", or ``level`` not between 0 and 1.
+        SpecError : another ``interval``, or ``level`` not between 0 and 1.
+
+        Notes
+        -----
+        Percentiles between two replicates are interpolated on the normal scale (Davison & Hinkley 1997, Bootstrap
+        methods and their application, equation 5.8), bias correction by Efron (1987, J Am Stat Assoc 82, 171-185).
         """
-        check_option("interval", interval, INTERVALS)
+        interval = check_option("interval", _LAVAAN.get(interval, interval), INTERVALS)
         if not 0 < level < 1:
             raise SpecError(message(f"level={level!r} is not a confidence level", do="Give a number such as 0.95"))
-        error = self.replicates.std(axis=0, ddof=1)
-        low, high = np.quantile(self.replicates, [(1 - level) / 2, (1 + level) / 2], axis=0)
-        bias = self.replicates.mean(axis=0) - self.estimates
-        if interval == "basic":
-            low, high = 2 * self.estimates - high, 2 * self.estimates - low
-        elif interval == "normal":
-            reach = normal_quantile((1 + level) / 2) * error
-            low, high = self.estimates - bias - reach, self.estimates - bias + reach
-        frame = pd.DataFrame(
-            {
-                "term": list(self.names),
-                "estimate": self.estimates,
-                "bias": bias,
-                "std_error": error,
-                "conf_low": low,
-                "conf_high": high,
-            }
-        )
+        rows = [_summary(*both, interval, level) for both in zip(self.estimates, self.replicates.T, strict=True)]
+        columns = ["estimate", "bias", "std_error", "conf_low", "conf_high"]
+        frame = pd.DataFrame(rows, columns=columns)
+        frame.insert(0, "term", list(self.names))
         frame.attrs.update(interval=interval, level=level, replicates=len(self.replicates), seed=self.seed)
         return frame
 
@@ -74,16 +73,52 @@ class StructuralBootstrap:
 
     def __repr__(self) -> str:
         lost = self.asked - len(self.replicates)
-        note = f"{len(self.replicates)} bootstrap samples, seed {self.seed}"
-        note += f"; {lost} did not converge and are left out" if lost else ""
+        note = f"{len(self.replicates)} bootstrap samples ({self.kind}), seed {self.seed}"
+        note += f"; {lost} did not converge, or had too few different rows, and are left out" if lost else ""
         return f"{self.tidy().to_string(index=False)}\n{note}"
 
 
-def bootstrap(fit: StructuralEstimates, n: int, seed: int) -> StructuralBootstrap:
-    """Return ``n`` replicates of a fit by maximum likelihood of complete data; see ``StructuralFit.bootstrap``."""
+def _summary(estimate: float, drawn: Floats, interval: str, level: float) -> tuple[float, ...]:
+    """Return estimate, bias, standard error and limits of one parameter from its finite replicates."""
+    values = np.sort(drawn[np.isfinite(drawn)])
+    if values.size < 2:
+        return (float(estimate), *[float("nan")] * 4)
+    bias, error = float(values.mean() - estimate), float(values.std(ddof=1))
+    ends = np.array([(1 - level) / 2, (1 + level) / 2])
+    if interval == "normal":
+        reach = float(ndtri((1 + level) / 2)) * error
+        low, high = estimate - bias - reach, estimate - bias + reach
+    elif interval == "bca" and values[0] < values[-1]:
+        shift = float(ndtri((values < estimate).mean()))
+        low, high = _quantiles(values, np.asarray(ndtr(2 * shift + ndtri(ends))))
+    else:
+        low, high = _quantiles(values, ends)
+        if interval == "basic":
+            low, high = 2 * estimate - high, 2 * estimate - low
+    return float(estimate), bias, error, float(low), float(high)
+
+
+def _quantiles(values: Floats, shares: Floats) -> Floats:
+    """Return quantiles of sorted values, the share k / (R + 1) being that of the k-th."""
+    count = len(values)
+    rank = (count + 1) * shares
+    below = np.clip(np.floor(rank + 1e-9), 1, count)
+    above = np.minimum(below + 1, count)
+    ends = [np.asarray(ndtri(part / (count + 1))) for part in (below, above)]
+    inside = (rank > below) & (below < above)
+    aim = np.asarray(ndtri(np.where(inside, shares, 0.5)))
+    part = np.where(inside, (aim - ends[0]) / np.where(below < above, ends[1] - ends[0], 1.0), 0.0)
+    first, second = values[below.astype(int) - 1], values[above.astype(int) - 1]
+    return np.asarray(first + part * (second - first))
+
+
+def bootstrap(fit: StructuralEstimates, n: int, seed: int, kind: str = "ordinary") -> StructuralBootstrap:
+    """Return ``n`` replicates of a fit; see ``StructuralFit.bootstrap``."""
     names = (*fit.table.names(), *fit.constraints.definitions)
-    x, _ = fit_again(fit, n, seed)
-    return StructuralBootstrap(names, _with_definitions(fit, fit.x[None])[0], _with_definitions(fit, x), n, seed)
+    kind = plain_word(kind)
+    kind = "ordinary" if kind == "nonparametric" else kind
+    x = fit_again(fit, n, seed, kind)
+    return StructuralBootstrap(names, _with_definitions(fit, fit.x[None])[0], _with_definitions(fit, x), n, seed, kind)
 
 
 def add_replicates(fit: StructuralEstimates, n: int, seed: int) -> StructuralEstimates:
@@ -95,5 +130,6 @@ def add_replicates(fit: StructuralEstimates, n: int, seed: int) -> StructuralEst
 
 def _with_definitions(fit: StructuralEstimates, x: Floats) -> Floats:
     values = fit.constraints.values(x)
-    more = [np.broadcast_to(e.evaluate(values), len(x)) for e in fit.constraints.definitions.values()]
+    with np.errstate(all="ignore"):
+        more = [np.broadcast_to(e.evaluate(values), len(x)) for e in fit.constraints.definitions.values()]
     return np.column_stack([x, *more])

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from math import isfinite
+
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from alliancekit.core.errors import SpecError, message
 from alliancekit.numerics.distributions import normal_quantile, t_two_sided
 from alliancekit.structural.after.ordinal_rows import scales_of_responses
 from alliancekit.structural.after.scaling import plan_scaling, standardise
@@ -46,6 +49,12 @@ def values(fit: StructuralEstimates) -> tuple[Floats, Floats]:
     return estimate, error
 
 
+def _at_bound(fit: StructuralEstimates, row: int, value: float) -> bool:
+    """Return whether a free parameter is at its lower or upper bound, where there is no test of it."""
+    ends = (fit.table.lower[row], fit.table.upper[row]) if fit.table.free[row] else ()
+    return any(isfinite(end) and abs(value - end) <= 1e-6 * max(1.0, abs(end)) for end in ends)
+
+
 def _replicated(fit: StructuralEstimates) -> dict[int, int]:
     """Return row -> place among the bootstrap's replicates, of free parameters and definitions."""
     table, size = fit.table, fit.x.size
@@ -54,8 +63,11 @@ def _replicated(fit: StructuralEstimates) -> dict[int, int]:
     return rows | {i: defined[table.lhs[i]] for i in range(len(table)) if table.op[i] == ":="}
 
 
-def coefficients(fit: StructuralEstimates, level: float) -> pd.DataFrame:
+def coefficients(fit: StructuralEstimates, level: float, interval: str = "percentile") -> pd.DataFrame:
     """Return one row per parameter and definition; see ``StructuralFit.tidy``."""
+    if fit.replicates is None and interval != "percentile":
+        what = f"interval={interval!r} is made from bootstrap samples, and the fit has none"
+        raise SpecError(message(what, do='Fit with se="bootstrap"'))
     table = fit.table
     whole_estimate, error = values(fit)
     kept = [i for i in range(len(table)) if table.op[i] not in ("==", "<", ">")]
@@ -65,10 +77,11 @@ def coefficients(fit: StructuralEstimates, level: float) -> pd.DataFrame:
     statistic[known] = estimate[known] / error[known]
     p_value = np.full(len(kept), np.nan)
     p_value[known] = t_two_sided(statistic[known], np.inf)
+    p_value[[_at_bound(fit, i, whole_estimate[i]) for i in kept]] = np.nan
     reach = float(normal_quantile(1 - (1 - level) / 2)) * error
     low, high = estimate - reach, estimate + reach
     if fit.replicates is not None:
-        limits = fit.replicates.tidy(level=level)
+        limits = fit.replicates.tidy(interval, level)
         for i, at in _replicated(fit).items():
             low[kept.index(i)], high[kept.index(i)] = limits["conf_low"].iloc[at], limits["conf_high"].iloc[at]
     chosen = [(table.lhs[i], table.op[i], table.rhs[i]) for i in kept]

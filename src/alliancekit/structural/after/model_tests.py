@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from alliancekit.core.errors import SpecError, message
 from alliancekit.numerics.distributions import chi2_upper
-from alliancekit.structural.after.resampling import fit_again
+from alliancekit.structural.after.resampling import drawn_tests
 from alliancekit.structural.continuous.asymptotic import moment_covariance
 from alliancekit.structural.continuous.least_squares import held_places, kept_moments, normal_weights
 from alliancekit.structural.duplication import half_vector
@@ -37,28 +37,11 @@ def model_tests(fit: StructuralEstimates, bollen_stine: int = 0, seed: int = 1) 
     names, statistics, dfs, factors = (list(part) for part in zip(*rows, strict=True))
     p = [float(chi2_upper(max(s, 0.0), df)) if df > 0 else np.nan for s, df in zip(statistics, dfs, strict=True)]
     if bollen_stine:
-        chisq = fit_again(fit, bollen_stine, seed, _rows_of_the_model(fit))[1]
+        chisq = drawn_tests(fit, bollen_stine, seed)
         names, statistics, dfs = [*names, "bollen.stine"], [*statistics, own.statistic], [*dfs, float(own.df)]
         p, factors = [*p, float((chisq >= own.statistic).mean()) if own.df > 0 else np.nan], [*factors, np.nan]
     columns = {"test": names, "statistic": statistics, "df": dfs, "p_value": p, "scaling_factor": factors}
     return pd.DataFrame(columns)
-
-
-def _rows_of_the_model(fit: StructuralEstimates) -> list[Floats]:
-    """Return the rows of each group, turned so that the model fits them exactly; neither order nor units matter."""
-    out = []
-    for group, sample, model in zip(fit.sample.groups, fit.saturated, fit.implied, strict=True):
-        if group.rows is None:
-            raise SpecError(message("the bootstrap needs the rows of the data", do="Hand in the data"))
-        unit = np.sqrt(np.diag(sample.sigma))
-        turn = _power(sample.sigma / np.outer(unit, unit), -0.5) @ _power(model.sigma / np.outer(unit, unit), 0.5)
-        out.append((group.rows - group.mean) / unit @ turn * unit + model.mu)
-    return out
-
-
-def _power(matrix: Floats, exponent: float) -> Floats:
-    values, vectors = np.linalg.eigh(matrix)
-    return np.asarray((vectors * values**exponent) @ vectors.T)
 
 
 def _complete(fit: StructuralEstimates) -> bool:

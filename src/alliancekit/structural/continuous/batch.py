@@ -1,13 +1,15 @@
 """Many samples fitted at once by maximum likelihood: the search of ``optimise`` with one more axis.
 
-All replicates start at the estimates of the sample and share its information as curvature; it hardly differs between
-them, so that a few steps suffice. Those that do not get there in time are left to the caller.
+The samples are moments of complete rows, or sums of incomplete rows by pattern (``missing.batch``). All start at the
+estimates of the sample and share its information as curvature; it hardly differs between them, so that a few steps
+suffice. Those that do not get there in time are left to the caller.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,31 +19,64 @@ from alliancekit.structural.model import BlockModel, Model
 
 Floats = NDArray[np.float64]
 Booleans = NDArray[np.bool_]
+Integers = NDArray[np.intp]
 STEPS, TOLERANCE = 40, 1e-10
+
+
+class ManySamples(Protocol):
+    """One group in R samples, as the search sees it."""
+
+    @property
+    def count(self) -> int:
+        """Number of samples."""
+        ...
+
+    def slopes(self, chosen: Integers, sigma: Floats, mu: Floats | None) -> tuple[Floats, Floats | None, Booleans]:
+        """Return dF / d sigma (k, p, p), dF / d mu (k, p) of some samples, and where sigma is positive definite."""
+        ...
 
 
 @dataclass(frozen=True, eq=False, slots=True)
 class ManyMoments:
-    """Means (R, p) and covariances (R, p, p) of one group in R samples; weight: share of its rows."""
+    """Means (R, p) and covariances (R, p, p) of one group in R samples; weight (R,): share of its rows."""
 
     mean: Floats
     cov: Floats
-    weight: float
+    weight: Floats
+
+    @property
+    def count(self) -> int:
+        """Number of samples."""
+        return len(self.weight)
+
+    def slopes(self, chosen: Integers, sigma: Floats, mu: Floats | None) -> tuple[Floats, Floats | None, Booleans]:
+        """Return the derivatives of F = log|sigma| + tr(S P) + (m - mu)' P (m - mu), and where they are real."""
+        fine = positive(sigma)
+        P = np.linalg.inv(sigma if fine.all() else np.where(fine[:, None, None], sigma, np.eye(sigma.shape[1])))
+        S, weight = self.cov[chosen], self.weight[chosen]
+        if mu is None:
+            return weight[:, None, None] * (P - P @ S @ P), None, fine
+        gap = (self.mean[chosen] - mu)[:, :, None]
+        S = S + gap * gap.mT
+        return weight[:, None, None] * (P - P @ S @ P), -2.0 * weight[:, None] * (P @ gap)[:, :, 0], fine
 
 
 def search_many(
-    model: Model, samples: Sequence[ManyMoments], linear: Linear, start: Floats, information: Floats
+    model: Model, samples: Sequence[ManySamples], linear: Linear, start: Floats, information: Floats
 ) -> tuple[Floats, Booleans]:
     """Return the parameters of each sample, (R, size), and which of them converged, (R,).
 
     Parameters
     ----------
-    start : (size,) parameters to start from. information : (size, size) expected, of one row, there.
+    start : (size,) parameters to start from. information : (size, size) of one row, there.
     """
-    count = len(samples[0].mean)
+    count = samples[0].count
     z = np.tile(linear.reduce(start), (count, 1))
     inner = linear.basis.T @ information @ linear.basis
-    inverse = np.linalg.inv(inner)
+    try:
+        inverse = np.linalg.inv(inner)
+    except np.linalg.LinAlgError:
+        inverse = np.linalg.pinv(inner, hermitian=True)  # limits that are not linear may identify the rest
     done = np.zeros(count, dtype=bool)
     going = np.arange(count)
     length = np.ones(count)
@@ -76,13 +111,11 @@ def discrepancies(model: Model, samples: Sequence[ManyMoments], x: Floats) -> Fl
         gap = sample.mean[known] - levels[:, :p] if model.means else np.zeros((len(sigma), p))
         ratio = np.linalg.solve(sigma, S + gap[:, :, None] * gap[:, None, :])
         dets = np.linalg.slogdet(sigma)[1] - np.linalg.slogdet(S)[1]
-        out[known] += sample.weight * (dets + np.trace(ratio, axis1=1, axis2=2) - p)
+        out[known] += sample.weight[known] * (dets + np.trace(ratio, axis1=1, axis2=2) - p)
     return out
 
 
-def _gradient(
-    model: Model, samples: Sequence[ManyMoments], chosen: NDArray[np.intp], x: Floats
-) -> tuple[Floats, Booleans]:
+def _gradient(model: Model, samples: Sequence[ManySamples], chosen: Integers, x: Floats) -> tuple[Floats, Booleans]:
     """Return dF / dx of the chosen samples, (k, size), and where all implied covariances are positive definite."""
     out = np.zeros_like(x)
     fine = np.ones(len(x), dtype=bool)
@@ -90,30 +123,26 @@ def _gradient(
         FB, spread, levels = _parts(block, x)
         p = len(block.observed)
         sigma = (spread[:, :, :p] + spread[:, :, :p].mT) / 2
-        good = np.linalg.eigvalsh(sigma)[:, 0] > 0 if not _definite(sigma) else np.ones(len(x), dtype=bool)
+        by_sigma, by_mu, good = sample.slopes(chosen, sigma, levels[:, :p] if model.means else None)
         fine &= good
-        P = np.linalg.inv(np.where(good[:, None, None], sigma, np.eye(p)))
-        gap = sample.mean[chosen] - levels[:, :p] if model.means else np.zeros((len(x), p))
-        S = sample.cov[chosen] + gap[:, :, None] * gap[:, None, :]
-        by_sigma = sample.weight * (P - P @ S @ P)
         plan = block.plan
         U = FB[:, :, plan.left]
         V = np.concatenate([spread, FB], axis=2)[:, :, plan.right] * plan.weight
         own = 2.0 * (U * (by_sigma @ V)).sum(axis=1)
-        if model.means:
+        if by_mu is not None:
             flat = np.concatenate([levels, np.zeros((len(x), 1)), np.ones((len(x), 1))], axis=1)
-            by_mu = (P @ gap[:, :, None]).mT @ U
-            own -= 2.0 * sample.weight * by_mu[:, 0] * flat[:, plan.mean]
+            own += (by_mu[:, None, :] @ U)[:, 0] * flat[:, plan.mean]
         out[:, plan.where] += own
     return out, fine
 
 
-def _definite(sigma: Floats) -> bool:
+def positive(sigma: Floats) -> Booleans:
+    """Return which matrices of a stack are positive definite."""
     try:
         np.linalg.cholesky(sigma)
     except np.linalg.LinAlgError:
-        return False
-    return True
+        return np.asarray(np.linalg.eigvalsh(sigma)[:, 0] > 0)
+    return np.ones(len(sigma), dtype=bool)
 
 
 def _parts(block: BlockModel, x: Floats) -> tuple[Floats, Floats, Floats]:

@@ -57,7 +57,7 @@ def fit_complete(
     held = _held(table, groups)
     n_parameters = constraints.linear.basis.shape[1] if found.spent is None else found.spent
     df = points - sum(count for count, _ in held) - n_parameters
-    chisq = max(total * found.point.value, 0.0) if df > 0 else 0.0
+    chisq = max(total * found.point.value, 0.0) if df > 0 or found.tangent is not None else 0.0
     saturated = _log_likelihood(groups, covs, held)
     return StructuralEstimates(
         options,

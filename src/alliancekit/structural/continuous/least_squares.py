@@ -18,7 +18,7 @@ from alliancekit.structural.continuous.fit import exogenous_places
 from alliancekit.structural.continuous.limited import minimise_within
 from alliancekit.structural.duplication import half_vector, kronecker_sum, triangle
 from alliancekit.structural.estimates import ModelTest, StructuralEstimates
-from alliancekit.structural.likelihood.constrained import Limits
+from alliancekit.structural.likelihood.constrained import Limits, search_within
 from alliancekit.structural.likelihood.contract import Block as Moments
 from alliancekit.structural.likelihood.inference import inverse_information
 from alliancekit.structural.model import Model, compile_model, jacobian
@@ -54,7 +54,11 @@ def fit_least_squares(
     shares = [(g.n - 1) / sample.n for g in groups]
     start = starting_values(table, [g.names for g in groups], pairs)
     limits = Limits(table, constraints)
-    criterion, curvature = _criterion(model, constraints.linear, (observed, weights, kept), [g.n - 1 for g in groups])
+    rows = [g.n - 1 for g in groups]
+    criterion, curvature = _criterion(model, constraints.linear, (observed, weights, kept), rows)
+    if limits.any and options.point != "ULS":
+        unweighted = _criterion(model, constraints.linear, (observed, [np.eye(len(s)) for s in observed], kept), rows)
+        start = _start_within(constraints.linear, limits, unweighted, start)
     found, tangent, n_parameters = _search(constraints.linear, limits, criterion, curvature, start)
     x, value = constraints.linear.expand(found.x), found.value / sample.n
     slopes = [j[k] for j, k in zip(model.jacobian(x), kept, strict=True)]
@@ -63,7 +67,7 @@ def fit_least_squares(
     )
     basis = constraints.linear.basis if tangent is None else tangent
     df = sum(len(s) for s in observed) - n_parameters
-    chisq = sample.n * value if df > 0 else 0.0
+    chisq = sample.n * value if df > 0 or limits.any else 0.0
     implied = model.moments(x)
     stacked = stack(slopes, weights, gammas, shares)
     return StructuralEstimates(
@@ -90,6 +94,30 @@ def fit_least_squares(
         stacked=stacked,
         tangent=tangent,
     )
+
+
+def refit_least_squares(fit: StructuralEstimates, groups: Sequence[GroupSample], start: Floats) -> Floats:
+    """Return the parameters (size,) of a fit for other rows of its groups.
+
+    Raises
+    ------
+    FitError : the weights cannot be computed, or the search does not end at a minimum.
+    """
+    table, point, linear = fit.table, fit.options.point, fit.constraints.linear
+    covs = [g.cov * (g.n / (g.n - 1)) for g in groups]
+    pairs = [(g.mean, cov) for g, cov in zip(groups, covs, strict=True)]
+    model = compile_model(table, pairs) if any(table.exo) else fit.model
+    kept = [kept_moments(table, b, g, model.means) for b, g in enumerate(groups, start=1)]
+    held = [held_places(table, b, g) for b, g in enumerate(groups, start=1)]
+    needed = point in ("WLS", "DWLS")
+    gammas = [_gamma(point, g, k, x, needed) for g, k, x in zip(groups, kept, held, strict=True)]
+    weights = [_weight(point, c, gamma, k) for c, gamma, k in zip(covs, gammas, kept, strict=True)]
+    observed = [_vector(g.mean, c, k) for g, c, k in zip(groups, covs, kept, strict=True)]
+    functions = _criterion(model, linear, (observed, weights, kept), [g.n - 1 for g in groups])
+    found = _search(linear, Limits(table, fit.constraints), *functions, start)[0]
+    if not found.converged:
+        raise FitError(message("the search for the estimates stopped before the optimum"))
+    return linear.expand(found.x)
 
 
 def _criterion(
@@ -122,6 +150,12 @@ def _criterion(
         return np.asarray(linear.basis.T @ inner @ linear.basis)
 
     return criterion, curvature
+
+
+def _start_within(linear: Linear, limits: Limits, unweighted: tuple[Criterion, Curvature], start: Floats) -> Floats:
+    """Return the unweighted minimum within the limits: weighted criteria of models that fit badly have several."""
+    found = search_within(*unweighted, linear.reduce(start), limits)
+    return start if found is None or not found.converged else linear.expand(found.x)
 
 
 def _search(

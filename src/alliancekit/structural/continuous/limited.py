@@ -1,6 +1,6 @@
 """Estimates of moments within limits: equalities that are not linear, inequalities and bounds.
 
-The search goes on from the minimum without limits, or from the starting values where that was not found.
+The search goes on from the minimum without limits, and once more from the starting values: the lower end counts.
 """
 
 from __future__ import annotations
@@ -48,11 +48,8 @@ def minimise_within(
         here = criterion(near)
         if here is not None:
             return _within(limits, Found(near, here[0], here[1], 1, 1, True))
-    moved = None if near is None else search_within(criterion, curvature, near, limits)
-    if moved is None or not moved.converged:
-        other = search_within(criterion, curvature, start, limits)
-        if moved is None or (other is not None and other.converged):
-            moved = other
+    found = [search_within(criterion, curvature, from_, limits) for from_ in (near, start) if from_ is not None]
+    moved = min((one for one in found if one is not None), key=lambda one: (not one.converged, one.value), default=None)
     if moved is None:
         what = "No parameters were found that satisfy the constraints"
         raise FitError(message(what, do="Check that they do not contradict each other"))

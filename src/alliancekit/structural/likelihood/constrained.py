@@ -16,7 +16,7 @@ from alliancekit.formula.model_expressions import Expression
 from alliancekit.structural.constraints import Constraints
 from alliancekit.structural.likelihood.contract import Likelihood
 from alliancekit.structural.likelihood.reduced import Reduced
-from alliancekit.structural.likelihood.search import criterion_of
+from alliancekit.structural.likelihood.search import criterion_of, search_maximum
 from alliancekit.structural.scoring import Criterion, Curvature, Found, search_by_scoring
 from alliancekit.structural.table import ParameterTable
 
@@ -102,8 +102,23 @@ def finish_within(
         raise FitError(message(what, do="Check that they do not contradict each other"))
     x = mapping.expand(moved.x)
     spent = limits.tangent(moved.x, active=False).shape[1]
-    along = Reduced(mapping.model, limits.tangent(moved.x), x, spent)
+    along = Reduced(mapping.model, limits.tangent(moved.x), x, spent, limited=True)
     return along, replace(moved, x=np.zeros(along.size))
+
+
+def refit(data: Likelihood, mapping: Reduced, near: Floats, table: ParameterTable, constraints: Constraints) -> Floats:
+    """Return the parameters (size,) of the maximum within the limits of a table, searched from ``near`` on.
+
+    Raises
+    ------
+    FitError : the search does not end at a maximum.
+    """
+    found = search_maximum(data, mapping, mapping.reduce(near))
+    if found is not None:
+        mapping, found = finish_within(data, mapping, found, table, constraints)
+    if found is None or not found.converged:
+        raise FitError(message("the search for the estimates stopped before the optimum"))
+    return mapping.expand(found.x)
 
 
 def search_within(

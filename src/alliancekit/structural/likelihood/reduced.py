@@ -15,13 +15,23 @@ Floats = NDArray[np.float64]
 class Reduced:
     """A mapping from the free directions z (k,) of the parameters x (size,) = offset + basis z.
 
-    spent: degrees of freedom that the model uses (k where None); more than k where inequalities are active. whole:
-    nothing is constrained, and z is x.
+    spent: degrees of freedom that the model uses (k where None); more than k where inequalities are active. limited:
+    whether bounds, inequalities or equalities that are not linear limit the parameters. whole: nothing is constrained,
+    and z is x.
     """
 
-    def __init__(self, model: Mapping, basis: Floats, offset: Floats | None = None, spent: int | None = None) -> None:
+    def __init__(
+        self,
+        model: Mapping,
+        basis: Floats,
+        offset: Floats | None = None,
+        spent: int | None = None,
+        *,
+        limited: bool = False,
+    ) -> None:
         self.model = model
         self.basis = basis
+        self.limited = limited
         self.spent = int(basis.shape[1]) if spent is None else spent
         self.offset = np.zeros(basis.shape[0]) if offset is None else offset
         self.whole = (

@@ -67,11 +67,13 @@ def solve(
     *,
     parameters: int | None = None,
     spent: int | None = None,
+    limited: bool = False,
 ) -> Solution:
     """Return the uncertainty and the tests of a model whose maximum is at ``x`` (-2 log L there is ``value``).
 
     parameters: number of free parameters before equality constraints, by which the scaling factor of the
-    log-likelihood is divided; spent: degrees of freedom that the model uses (both the size of the mapping where None).
+    log-likelihood is divided; spent: degrees of freedom that the model uses (both the size of the mapping where None);
+    limited: whether there are bounds or inequalities, so that a model without degrees of freedom may not fit exactly.
     """
     implied, slopes = mapping.moments(x), mapping.jacobian(x)
     parts = [_parts(data, mapping, x, implied, slopes, saturated, request, 0)]
@@ -86,7 +88,7 @@ def solve(
         kind = request.information[1]
         scaling = scale(data, saturated, own, kind)
     vcov = bread @ meat @ bread if request.sandwich else bread
-    statistic = max(value + 2 * saturated.log_likelihood, 0.0) if df > 0 else 0.0
+    statistic = max(value + 2 * saturated.log_likelihood, 0.0) if df > 0 or limited else 0.0
     log_likelihood = -value / 2 - saturated.outside
     return Solution(x, log_likelihood, implied, information, bread, meat, vcov, statistic, df, scaling)
 

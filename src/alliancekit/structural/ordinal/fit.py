@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from alliancekit.core.errors import DesignWarning, SpecError, message
+from alliancekit.core.errors import DesignWarning, FitError, SpecError, message
 from alliancekit.structural.constraints import Constraints
 from alliancekit.structural.continuous.asymptotic import Stacked, scale_by_traces, scale_test, stack
 from alliancekit.structural.estimates import ModelTest, StructuralEstimates
@@ -17,8 +18,9 @@ from alliancekit.structural.likelihood.contract import Block as Moments
 from alliancekit.structural.model import BlockModel, Model, compile_model
 from alliancekit.structural.options import Options
 from alliancekit.structural.ordinal.compile import compile_structures, conditional_names, start
-from alliancekit.structural.ordinal.estimate import Estimated, OrdinalFit, estimate_ordinal, independence
+from alliancekit.structural.ordinal.estimate import Estimated, OrdinalFit, estimate_ordinal, independence, weights_of
 from alliancekit.structural.ordinal.notices import notices
+from alliancekit.structural.ordinal.search import Target, search_limited
 from alliancekit.structural.ordinal.statistics import Statistics, compute_statistics
 from alliancekit.structural.ordinal.structure import Structure
 from alliancekit.structural.sample import GroupSample, Sample
@@ -59,6 +61,31 @@ def fit_ordinal(
     return _gather(options, table, constraints, sample, model, done)
 
 
+def refit_ordinal(fit: StructuralEstimates, groups: Sequence[GroupSample]) -> Floats:
+    """Return the parameters (size,) of a fit for other rows of its groups, searched from its own on.
+
+    Raises
+    ------
+    FitError : a category has no row, there are no weights, or the search does not end at a minimum.
+    """
+    assert fit.ordinal is not None
+    statistics, point = [], fit.options.point
+    for b, group in enumerate(groups, start=1):
+        names, given = conditional_names(fit.table, b)
+        sizes, rows, covariates = _columns(group, fit.sample, names, given)
+        for name, size, codes in zip(names, sizes.tolist(), rows.T, strict=True):
+            if size and len(np.unique(codes[~np.isnan(codes)])) < size:
+                raise FitError(message(f"a category of '{name}' has no row"))
+        statistics.append(compute_statistics(names, rows, sizes, covariates))
+    total = sum(s.n for s in statistics)
+    targets = [Target(s.vector, weights_of(point, s), (s.n - 1) / total) for s in statistics]
+    limits = Limits(fit.table, fit.constraints)
+    reached = search_limited(fit.ordinal.structures, targets, fit.constraints.linear, fit.x, limits, total)
+    if reached is None or not reached.optimum.converged:
+        raise FitError(message("the search for the estimates stopped before the optimum"))
+    return reached.optimum.x
+
+
 def _columns(
     group: GroupSample, sample: Sample, names: tuple[str, ...], given: tuple[str, ...]
 ) -> tuple[Integers, Floats, Floats]:
@@ -93,7 +120,7 @@ def _gather(
     df = sum(len(target.observed) for target in fit.targets) - n_parameters
     stacked = _stack(fit, [at.jacobian for at in fit.at], total)
     alone = independence(fit)
-    test = ModelTest(total * found.value if df > 0 else 0.0, df)
+    test = ModelTest(total * found.value if df > 0 or Limits(table, constraints).any else 0.0, df)
     baseline = ModelTest(total * alone.value, alone.df)
     if options.test != "standard":
         test = scale_test(test, stacked, done.reached.directions, options.test)

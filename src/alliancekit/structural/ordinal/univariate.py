@@ -208,6 +208,11 @@ def _numeric(values: Floats, known: Booleans, covariates: Floats) -> tuple[float
     return float(beta[0]), beta[1:], variance, standard
 
 
+def residual_variance(values: Floats, covariates: Floats) -> float:
+    """Return the variance (divisor n) of the known values of a numeric variable, given the covariates."""
+    return _numeric(values, np.isfinite(values), covariates)[2]
+
+
 def _numeric_scores(standard: Floats, known: Booleans, variance: float, covariates: Floats) -> Floats:
     """Return scores of mean, slopes and variance, (n, 2 + q)."""
     by_mean = standard / np.sqrt(variance)

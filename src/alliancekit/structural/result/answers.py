@@ -33,7 +33,8 @@ class Answers:
 
         Notes
         -----
-        Standard errors by the delta method with exact derivatives. Covariances are given as correlations, of residuals
+        Standard errors by the delta method with exact derivatives; with ``se="bootstrap"`` from the covariances of the
+        replicates, as in lavaan. Covariances are given as correlations, of residuals
         where a variable has one.
 
         Examples
@@ -70,7 +71,7 @@ class Answers:
 
         Raises
         ------
-        SpecError : the bootstrap is asked of a fit that is not one of complete rows by maximum likelihood.
+        SpecError : the bootstrap is asked of a fit that is not one of complete, independent rows by maximum likelihood.
 
         Notes
         -----

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from alliancekit.structural.constraints import Constraints
-from alliancekit.structural.likelihood.constrained import finish_within
+from alliancekit.structural.likelihood.constrained import finish_within, refit
 from alliancekit.structural.likelihood.reduced import Reduced
 from alliancekit.structural.likelihood.saturation import SaturatedModel
 from alliancekit.structural.likelihood.selection import Selection
@@ -138,7 +138,15 @@ def fit_clustered(
     found = search_levels(data, mapping, mapping.reduce(start), None if near is None else mapping.reduce(near))
     mapping, found = finish_within(data, mapping, found, table, constraints)
     solution = solve(
-        data, mapping, found.x, found.value, saturated, request, parameters=table.n_free, spent=mapping.spent
+        data,
+        mapping,
+        found.x,
+        found.value,
+        saturated,
+        request,
+        parameters=table.n_free,
+        spent=mapping.spent,
+        limited=mapping.limited,
     )
     return ClusteredFit(
         table,
@@ -155,6 +163,33 @@ def fit_clustered(
         request,
         tuple(notices),
     )
+
+
+def refit_clustered(
+    source: ClusteredFit,
+    constraints: Constraints,
+    rows: Sequence[Floats],
+    only: Sequence[Floats],
+    clusters: Sequence[NDArray[np.generic]],
+) -> Floats:
+    """Return the parameters (size,) of a fit for other clusters of its groups, searched from its own on.
+
+    rows, only, clusters : as in ``fit_clustered``. Covariates that are held have the moments of the new clusters.
+
+    Raises
+    ------
+    DesignError : a variable does not vary. FitError : the search does not end at a maximum.
+    """
+    table, model, groups = source.table, source.model, []
+    for own, part, between, labels in zip(group_roles(table), rows, only, clusters, strict=True):
+        number = number_clusters(labels)
+        groups.append(_summarise(part, number, cluster_values(between, number, own.cluster_only), own))
+    data = ClusteredRows(tuple(groups))
+    if any(table.exo):
+        saturated, _ = saturate_levels(data, source.exogenous)
+        model = compile_model(table, [(block.mu, block.sigma) for block in saturated.blocks])
+    mapping = Reduced(model, constraints.linear.basis, constraints.linear.offset)
+    return refit(data, mapping, source.x, table, constraints)
 
 
 def group_roles(table: ParameterTable) -> tuple[Roles, ...]:

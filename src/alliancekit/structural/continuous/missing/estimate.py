@@ -23,7 +23,7 @@ from alliancekit.structural.continuous.missing.patterns import group_patterns
 from alliancekit.structural.continuous.missing.saturated import Saturated
 from alliancekit.structural.continuous.objective import SampleMoments
 from alliancekit.structural.continuous.optimise import search
-from alliancekit.structural.likelihood.constrained import finish_within
+from alliancekit.structural.likelihood.constrained import finish_within, refit
 from alliancekit.structural.likelihood.reduced import Reduced
 from alliancekit.structural.likelihood.saturation import SaturatedModel
 from alliancekit.structural.likelihood.selection import Selection
@@ -115,11 +115,35 @@ def fit_incomplete(
     found = search_incomplete(data, mapping, mapping.reduce(start), near)
     mapping, found = finish_within(data, mapping, found, table, constraints)
     solution = solve(
-        data, mapping, found.x, found.value, saturated, request, parameters=table.n_free, spent=mapping.spent
+        data,
+        mapping,
+        found.x,
+        found.value,
+        saturated,
+        request,
+        parameters=table.n_free,
+        spent=mapping.spent,
+        limited=mapping.limited,
     )
     vcov = mapping.basis @ solution.vcov @ mapping.basis.T
     x = mapping.expand(found.x)
     return IncompleteFit(table, model, data, mapping, x, vcov, solution, found, saturated, searches, exogenous, request)
+
+
+def refit_incomplete(source: IncompleteFit, constraints: Constraints, rows: Sequence[Floats]) -> Floats:
+    """Return the parameters (size,) of a fit for other rows of its groups, searched from its own on.
+
+    Raises
+    ------
+    DesignError : a variable does not vary. FitError : the search does not end at a maximum.
+    """
+    table, model = source.table, source.model
+    data = IncompleteRows(tuple(group_patterns(part) for part in rows))
+    if any(table.exo):
+        saturated, _ = saturate(data, source.exogenous)
+        model = compile_model(table, [(block.mu, block.sigma) for block in saturated.blocks])
+    mapping = Reduced(model, constraints.linear.basis, constraints.linear.offset)
+    return refit(data, mapping, source.x, table, constraints)
 
 
 def _near(
