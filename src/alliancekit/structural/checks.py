@@ -33,6 +33,9 @@ def check_solution(fit: StructuralEstimates) -> list[str]:
     if not fit.converged:
         do = "Give starting values with start(), or simplify the model"
         found.append(message("the search for the estimates stopped before the optimum", do=do))
+    if fit.rotation is not None and not fit.rotation.converged:
+        do = "Raise max_iter in rotation_args, or take another criterion: some have no minimum in oblique rotation"
+        found.append(message("the rotation stopped before the minimum of its criterion", do=do))
     if fit.test.df < 0:
         more = f"{-fit.test.df} parameter{'s' if fit.test.df < -1 else ''}"
         what = f"the model has {more} more than the data have moments (df = {fit.test.df})"

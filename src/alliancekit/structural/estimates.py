@@ -79,8 +79,7 @@ class StructuralEstimates:
     stacked : moments, weights and Gamma of a fit by least squares.
     source : the fit of raw data (missing values, levels) with what only it knows; None for fits of moments.
     ordinal : what only a fit of ordinal and mixed variables knows. replicates : of a bootstrap. tangent : directions in
-        which limits leave the parameters free, None without limits. rotation : of exploratory factors, None where there is
-    none.
+        which limits and rotation leave the parameters free, None without. rotation : of exploratory factors, or None.
     """
 
     options: Options

@@ -93,6 +93,9 @@ def _estimate(
         table, text = complete(statements, options.rules, labels, counts), model
     if any(table.efa):
         table = held_table(table)
+        if options.se == "bootstrap" and options.rotation.criterion != "none":
+            what = 'se="bootstrap" is not for rotated factors: their signs and order change from sample to sample'
+            raise SpecError(message(what, do='Take standard errors by se="robust", or leave se= out'))
     sample = _sample(table, frame, moments, labels, options)
     table = add_bounds(table, sample, options.bounds)
     fitted = rotate_fit(estimate(options, table, read_constraints(table), sample))

@@ -50,6 +50,9 @@ def fit_again(
     if fit.engine != "moments" or any(group.rows is None for group in fit.sample.groups):
         what = "the bootstrap is for maximum likelihood of complete rows"
         raise SpecError(message(what, do='For missing values and clusters take estimator="MLR"'))
+    if fit.rotation is not None:
+        what = "samples drawn again are not for rotated factors: their signs and order change from sample to sample"
+        raise SpecError(message(what, do="Fit with rotation='none', or take the standard errors of tidy()"))
     drawn, places = _with_drawn_covariates(fit)
     given = [group.rows for group in fit.sample.groups if group.rows is not None] if rows is None else list(rows)
     sources = spawn(seed, n)

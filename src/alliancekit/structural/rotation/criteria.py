@@ -158,7 +158,7 @@ def simplimax(L: Floats) -> Valued:
     k = L.shape[-2]
     flat = L2.reshape(*L2.shape[:-2], -1)
     limit = np.partition(flat, k - 1, axis=-1)[..., k - 1]
-    small = L2 <= limit[..., None, None]
+    small = limit[..., None, None] >= L2
     return (L2 * small).sum(axis=(-2, -1)), 2.0 * L * small
 
 
@@ -194,5 +194,16 @@ PLAIN: dict[str, Criterion] = {
     "oblimax": oblimax,
     "simplimax": simplimax,
 }
-CRITERIA = ("geomin", "oblimin", "quartimin", "varimax", "orthomax", "promax", "target", "pst", "biquartimin", "bigeomin")
-CRITERIA += ("cf", *WEIGHTS, *PLAIN, "none")
+OWN = (
+    "geomin",
+    "oblimin",
+    "quartimin",
+    "varimax",
+    "orthomax",
+    "promax",
+    "target",
+    "pst",
+    "biquartimin",
+    "bigeomin",
+)
+CRITERIA = (*OWN, "cf", *WEIGHTS, *PLAIN, "none")

@@ -47,13 +47,13 @@ def rotate_fit(fit: StructuralEstimates) -> StructuralEstimates:
     model = _complete(fit, model)
     step = turns(fit.model, model, H, blocks, x, kept)
     exact = plain = np.full((model.size, fit.model.size), np.nan)
-    if words.criterion != "promax":
+    done = all(rotated.converged for rotated in found.values())
+    if words.criterion != "promax" and done:
         exact = plain = step.bordered(condition_slopes(words, blocks, model, x, plain=False))
         if words.errors == "bordered" and not words.orthogonal and (words.std_ov or words.row_weights != "none"):
             plain = step.bordered(condition_slopes(words, blocks, model, x, plain=True))
-    done = tuple(found[b.block, b.name].converged for b in blocks)
     values = tuple(found[b.block, b.name].value for b in blocks)
-    rotation = Rotation(fit.x, exact @ fit.vcov @ exact.T, values, all(done))
+    rotation = Rotation(fit.x, exact @ fit.vcov @ exact.T, values, done)
     return _gather(fit, table, model, x, _Turned(step.along, step.free, plain), rotation)
 
 
@@ -90,9 +90,7 @@ def _rotations(
     return out
 
 
-def _wholes(
-    model: Model, blocks: tuple[ExploratoryBlock, ...], found: dict[tuple[int, str], Rotated]
-) -> list[Floats]:
+def _wholes(model: Model, blocks: tuple[ExploratoryBlock, ...], found: dict[tuple[int, str], Rotated]) -> list[Floats]:
     """Return the rotation of all variables of each block of the table, (v, v)."""
     out = [np.eye(len(block.m)) for block in model.blocks]
     for block in blocks:
@@ -174,7 +172,6 @@ def _gather(
         x=x,
         vcov=vcov,
         information=back.T @ fit.information @ back,
-        converged=fit.converged and rotation.converged,
         source=None if fit.source is None else _source(fit.source, table, model, x, vcov, turned),
         stacked=stacked,
         ordinal=None if fit.ordinal is None else _ordinal(fit.ordinal, table, model, x, turned, fit),
@@ -195,26 +192,15 @@ def _source(
     step = turned.along if np.isnan(turned.bordered).any() else turned.bordered
     mapping = Reduced(model, step @ source.mapping.basis, x, source.mapping.spent)
     none = np.zeros(mapping.size)
-    return replace(
-        source,
-        table=table,
-        model=model,
-        mapping=mapping,
-        x=x,
-        vcov=vcov,
-        solution=replace(source.solution, x=none),
-        found=replace(source.found, x=none),
-        _later=dict(source._later),
-    )
+    solution, found = replace(source.solution, x=none), replace(source.found, x=none)
+    return replace(source, table=table, model=model, mapping=mapping, x=x, vcov=vcov, solution=solution, found=found)
 
 
 def _ordinal(
     ordinal: OrdinalFit, table: ParameterTable, model: Model, x: Floats, turned: _Turned, fit: StructuralEstimates
 ) -> OrdinalFit:
     """Return what a fit of ordinal variables knows, of the rotated parameters."""
-    structures = compile_structures(
-        table, model, [_sizes(s) for s in ordinal.structures], fit.options.rules.theta
-    )
+    structures = compile_structures(table, model, [_sizes(s) for s in ordinal.structures], fit.options.rules.theta)
     at: list[At] = []
     for structure in structures:
         whole = evaluate(structure, x, complete=True)

@@ -16,9 +16,9 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Rotated:
-    """Rotated loadings (p, m), H (m, m) with loadings = A H'^-1 and factor correlations H' H, the criterion (NaN: none).
+    """Rotated loadings (p, m), H (m, m) with loadings = A H'^-1 and factor correlations H' H.
 
-    converged : whether the search ended at a minimum.
+    value : the criterion, NaN where there is none. converged : whether the search ended at a minimum.
     """
 
     loadings: Floats

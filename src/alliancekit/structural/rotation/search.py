@@ -15,8 +15,8 @@ from alliancekit.structural.rotation.criteria import Criterion
 
 Floats = NDArray[np.float64]
 _HALVINGS = 40
-_SINGULAR = 1e-6
-"""Determinant of T below which factors are taken to have collapsed into one."""
+_SINGULAR, _COLLAPSED = 1e-6, 1e-6
+"""Determinant of T, and eigenvalue of the factor correlations, below which factors have collapsed into one."""
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -39,12 +39,15 @@ def search_rotation(
     """
     m = A.shape[1]
     T = np.stack([np.eye(m), *_random_rotations(m, starts, seed)])
-    T, values, _ = _descend(A, criterion, T, orthogonal, max(tol, 1e-2), min(max_iter, 100))
+    T, values = _descend(A, criterion, T, orthogonal, max(tol, 1e-2), min(max_iter, 100))
     best = np.argsort(values, kind="stable")[: max(3, len(values) // 4)]
-    T, values, small = _descend(A, criterion, T[best], orthogonal, tol, max_iter)
-    k = int(np.argmin(values))
-    polished, value, done = _polish(A, criterion, T[k], float(values[k]), orthogonal)
-    return Turned(polished, value, bool(small[k]) or done)
+    T, values = _descend(A, criterion, T[best], orthogonal, tol, min(max_iter, 500))
+    best = np.argsort(values, kind="stable")[:1]
+    found = _polish(A, criterion, T[best[0]], orthogonal, tol)
+    if not found.converged:
+        T, values = _descend(A, criterion, T[best], orthogonal, tol, max_iter)
+        found = _polish(A, criterion, T[0], orthogonal, tol)
+    return found
 
 
 def turn(A: Floats, T: Floats, orthogonal: bool) -> Floats:
@@ -73,8 +76,8 @@ def _value_and_slope(A: Floats, criterion: Criterion, T: Floats, orthogonal: boo
         slope = A.T @ by_loading
         inner = np.swapaxes(T, -1, -2) @ slope
         return value, slope - T @ (inner + np.swapaxes(inner, -1, -2)) / 2.0
-    slope = -np.linalg.solve(np.swapaxes(T, -1, -2), np.swapaxes(by_loading, -1, -2) @ L)
-    return value, slope - T * (T * slope).sum(axis=-2, keepdims=True)
+    drawn = -np.linalg.solve(np.swapaxes(T, -1, -2), np.swapaxes(by_loading, -1, -2) @ L)
+    return value, drawn - T * (T * drawn).sum(axis=-2, keepdims=True)
 
 
 def _retract(X: Floats, orthogonal: bool) -> Floats:
@@ -87,8 +90,8 @@ def _retract(X: Floats, orthogonal: bool) -> Floats:
 
 def _descend(
     A: Floats, criterion: Criterion, T: Floats, orthogonal: bool, tol: float, max_iter: int
-) -> tuple[Floats, Floats, NDArray[np.bool_]]:
-    """Return where each of several starts (s, m, m) leads, the criterion there, and where the gradient is small."""
+) -> tuple[Floats, Floats]:
+    """Return where each of several starts (s, m, m) leads, and the criterion there."""
     T = T.copy()
     values, slopes = _value_and_slope(A, criterion, T, orthogonal)
     step = np.ones(len(T))
@@ -107,44 +110,41 @@ def _descend(
                 found = _value_and_slope(A, criterion, trial, orthogonal)
             better = found[0] < values[waiting] - 0.5 * size2[waiting] * step[waiting]
             done = waiting[better]
+            moving[done] = values[done] - found[0][better] > 1e-11 * np.abs(values[done])
             T[done], values[done], slopes[done] = trial[better], found[0][better], found[1][better]
             waiting = waiting[~better]
             if not waiting.size:
                 break
             step[waiting] /= 2.0
         moving[waiting] = False
-    return T, values, (slopes * slopes).sum(axis=(-2, -1)) <= tol * tol
+    return T, values
 
 
-def _polish(
-    A: Floats, criterion: Criterion, T: Floats, value: float, orthogonal: bool
-) -> tuple[Floats, float, bool]:
+def _polish(A: Floats, criterion: Criterion, T: Floats, orthogonal: bool, tol: float) -> Turned:
     """Return T after Newton steps on the projected gradient, as long as these make it smaller."""
-    m = len(T)
-    moves = _directions(m, orthogonal)
-    h = 1e-5
-    size = np.inf
+    moves = _directions(len(T), orthogonal)
+    h, size, kept = 1e-5, np.inf, T
+    value = float(_value_and_slope(A, criterion, T, orthogonal)[0])
     for _ in range(20):
         here = _along(A, criterion, T[None], orthogonal, moves)[0]
         now = float(np.abs(here).max())
-        if now > 0.5 * size:
+        if not now < 0.5 * size:
             break
         size, kept = now, T
         steps = np.concatenate([h * moves, -h * moves])
         around = _along(A, criterion, _moved(T, steps, orthogonal), orthogonal, moves)
         curvature = (around[: len(moves)] - around[len(moves) :]) / (2.0 * h)
-        curvature = (curvature + curvature.T) / 2.0
         if not np.isfinite(curvature).all():
             break
-        change = -np.linalg.lstsq(curvature, here, rcond=1e-10)[0]
-        if np.abs(change).max() > 0.1:
-            break
+        change = -np.linalg.lstsq((curvature + curvature.T) / 2.0, here, rcond=1e-10)[0]
         trial = _moved(T, np.tensordot(change, moves, axes=1)[None], orthogonal)[0]
-        if _value_and_slope(A, criterion, trial, orthogonal)[0] > value + 1e-12 * abs(value):
+        worse = _value_and_slope(A, criterion, trial, orthogonal)[0] > value + 1e-12 * abs(value)
+        if np.abs(change).max() > 0.1 or worse:
             break
         T = trial
     found = _value_and_slope(A, criterion, kept, orthogonal)
-    return kept, float(found[0]), bool(np.sqrt((found[1] ** 2).sum()) < 1e-8)
+    apart = orthogonal or float(np.linalg.eigvalsh(kept.T @ kept)[0]) > _COLLAPSED
+    return Turned(kept, float(found[0]), apart and bool(np.sqrt((found[1] ** 2).sum()) <= tol))
 
 
 def _directions(m: int, orthogonal: bool) -> Floats:

@@ -95,7 +95,9 @@ def make_words(rotation: str, given: Mapping[str, Any] | None, errors: str, seed
     named = {str(name).replace(".", "_"): value for name, value in (given or {}).items()}
     for name in named:
         check_option("rotation_args", name, (*ARGUMENTS, "seed"))
-    aims = {name: _by_block(name, named.pop(name)) for name in ("target", "target_mask") if name in named}
+    aims: dict[str, Any] = {
+        name: _by_block(name, named.pop(name)) for name in ("target", "target_mask") if name in named
+    }
     words = replace(RotationWords(criterion=criterion, errors=errors, seed=seed), **aims, **_checked(named))
     if criterion in ORTHOGONAL:
         words = replace(words, orthogonal=True)
@@ -119,14 +121,13 @@ def _checked(named: Mapping[str, Any]) -> dict[str, Any]:
     for name in ("orthogonal", "std_ov", "reflect"):
         if name in out and not isinstance(out[name], bool | np.bool_):
             raise SpecError(message(f"{name}={out[name]!r} is not True or False", where="rotation_args"))
-    limits = {"geomin_epsilon": 0.0, "promax_kappa": 1.0, "gpa_tol": 0.0, "rstarts": 0, "max_iter": 1}
+    limits = {"geomin_epsilon": 1e-12, "promax_kappa": 1.0, "gpa_tol": 1e-12, "rstarts": 0, "max_iter": 1}
     for name in (*limits, "orthomax_gamma", "cf_gamma", "oblimin_gamma", "seed"):
         if name not in out:
             continue
-        lowest = limits.get(name, -np.inf)
-        value = out[name]
+        value, lowest = out[name], limits.get(name, -np.inf)
         number = isinstance(value, int | float | np.number) and not isinstance(value, bool)
-        if not number or not np.isfinite(value) or value < lowest or (lowest == 0.0 and name != "rstarts" and not value):
+        if not number or not np.isfinite(value) or value < lowest:
             what = f"{name}={value!r} is out of its range"
             raise SpecError(message(what, where="rotation_args", do="Give a number, such as lavaan's default"))
         out[name] = int(value) if name in ("rstarts", "max_iter", "seed") else float(value)
