@@ -1,19 +1,7 @@
 # Usage: Rscript run_sem_efa.R <case_dir> ...: writes expected.json of tests/reference/sem_efa.
 here <- dirname(sub("^--file=", "", grep("^--file=", commandArgs(), value = TRUE)))
 source(file.path(here, "common.R")); source(file.path(here, "lib_sem.R"))
-# lavaan ends its rotation at a projected gradient of 1e-5 and differentiates it by forward steps of .005. Here each search goes on with steps
-# of the size that served before, to where rounding ends it, and derivatives are central with Richardson's extrapolation.
-internal <- function(name) getFromNamespace(name, "lavaan")
-put <- function(name, f) assignInNamespace(name, f, "lavaan")
-gpa <- internal("lav_matrix_rotate_gpa"); text <- paste(deparse(gpa), collapse = "\n")
-text <- sub("alpha <- 1\n", "alpha <- 1; served <- 0.01\n", text, fixed = TRUE)
-text <- sub("alpha <- 2 * alpha", "alpha <- if (frob < 1e-5) served else 2 * alpha", text, fixed = TRUE)
-text <- sub("if (Q.new < Q.current - 0.5 * frob * frob * alpha) {", "if (frob < 1e-5) break\n if (Q.new < Q.current - 0.5 * frob * frob * alpha) {\n served <- alpha/2", text, fixed = TRUE)
-text <- sub("for (i in seq_len(1000))", "for (i in seq_len(40))", text, fixed = TRUE)
-put("lav_matrix_rotate_gpa", eval(parse(text = text), environment(gpa)))
-promax <- internal("lav_matrix_rotate"); text <- paste(deparse(promax), collapse = "\n")
-text <- sub("normalize = normalize.flag)", "normalize = normalize.flag, eps = 1e-15)", text, fixed = TRUE)
-put("lav_matrix_rotate", eval(parse(text = text), environment(promax)))
+source(file.path(here, "lib_efa.R"))
 matrix_of <- function(x) { v <- lapply(x, function(row) vapply(row, function(z) if (is.null(z)) NA_real_ else as.numeric(z), 0)); do.call(rbind, v) }
 # errors of all rows by the delta method: the rotation differentiated, from the parameters before it
 delta <- function(fit, plain) { o <- fit@Options; o$rotation.args$gpa.tol <- 1e-12; o$rotation.args$max.iter <- 2000L
@@ -23,8 +11,8 @@ delta_std <- function(fit, plain) { o <- fit; o@Options$rotation.args$gpa.tol <-
   J <- numDeriv::jacobian(internal("lav_standardize_all_x"), x = coef(plain), lavobject = o, rotation = TRUE, method.args = list(d = 1e-2, eps = 1e-2, r = 4, zero.tol = 1e-8)); sqrt(pmax(diag(J %*% vcov(plain) %*% t(J)), 0)) }
 one <- function(M, mod, d) { M$fn <- M$fn %||% mod$fn; a <- c(M$args, mod$common_args); a <- lapply(a, function(z) if (is.list(z)) unlist(z) else z)
   rotation <- M[["rotation"]] %||% "geomin"; ra <- M[["rotation_args"]] %||% list(); if (!is.null(ra$target)) ra$target <- matrix_of(ra$target)
-  ra <- modifyList(ra, list(gpa.tol = 1e-7, max.iter = 2000L, rstarts = 25L))
-  call <- c(list(model = M$syntax, data = d, rotation = rotation, rotation.args = ra, control = list(rel.tol = 1e-14, x.tol = 1e-12, iter.max = 20000, eval.max = 40000), optim.force.converged = TRUE), a)
+  ra <- modifyList(ra, list(gpa.tol = M$tight %||% 1e-7, max.iter = 4000L, rstarts = 25L))
+  call <- c(list(model = M$syntax, data = d, rotation = rotation, rotation.args = ra, control = list(rel.tol = 1e-14, x.tol = 1e-12, iter.max = 20000, eval.max = 40000), optim.force.converged = TRUE), a, if (identical(a$missing, "ml")) list(em.h1.tol = 1e-12, em.h1.iter.max = 5000L))
   set.seed(1); fit <- suppressWarnings(do.call(M$fn, call)); set.seed(2); again <- suppressWarnings(do.call(M$fn, modifyList(call, list(rotation.args = modifyList(ra, list(rstarts = 25L))))))
   plain <- suppressWarnings(do.call(M$fn, modifyList(call, list(rotation = "none"))))
   o <- list(converged = lavInspect(fit, "converged"), group_labels = I(as.character(lavInspect(fit, "group.label"))), ntotal = lavInspect(fit, "ntotal"))
@@ -33,7 +21,7 @@ one <- function(M, mod, d) { M$fn <- M$fn %||% mod$fn; a <- c(M$args, mod$common
   e$user <- p$user[kept]; e$plabel <- p$plabel[kept]; if (!is.null(e$group)) e$block <- p$block[kept]
   o$estimates <- df(e)
   s <- as.data.frame(unclass(standardizedSolution(fit)))
-  if (rotation != "promax" && fit@Options$se != "none") { if (rotation == "none") { o$se_delta <- vec(p$se[kept]); o$se_delta_std <- vec(s$se) } else { o$se_delta <- tr(vec(delta(fit, plain)[kept])); o$se_delta_std <- tr(vec(delta_std(fit, plain)[kept])) } }
+  if (isTRUE(M$delta)) { o$se_delta <- tr(vec(delta(fit, plain)[kept])); o$se_delta_std <- tr(vec(delta_std(fit, plain)[kept])) }
   o$standardized <- df(s[, setdiff(names(s), c("se", "z", "pvalue", "ci.lower", "ci.upper"))])
   o$fit <- tr(nv(unclass(suppressWarnings(fitMeasures(fit))))); o$npar <- as.numeric(fitMeasures(fit, "npar"))
   o$r2 <- tr(conv(lavInspect(fit, "r2"))); o$implied <- tr(conv(lavInspect(fit, "implied"))); o$cov_lv <- tr(conv(lavInspect(fit, "cov.lv")))

@@ -7,8 +7,9 @@ what would leave these conditions (the bordered information; Jennrich 1974, Psyc
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,10 +17,14 @@ from numpy.typing import NDArray
 from alliancekit.structural.model import BlockModel, Model, matrices
 from alliancekit.structural.rotation.blocks import ExploratoryBlock
 from alliancekit.structural.rotation.criteria import make_criterion
-from alliancekit.structural.rotation.rotate import row_weights
+from alliancekit.structural.rotation.rotate import Rotated, row_weights
 from alliancekit.structural.rotation.words import RotationWords
 
 Floats = NDArray[np.float64]
+Rotations = Sequence[tuple[ExploratoryBlock, Rotated]]
+"""Exploratory blocks, each with its rotation."""
+Follows = Mapping[int, Floats]
+"""Place of a variable -> derivatives (size,) of its residual variance, where this is no parameter of its own."""
 
 
 def conditions(words: RotationWords, name: str, L: Floats, P: Floats, own: Floats, *, plain: bool) -> Floats:
@@ -71,18 +76,21 @@ class Turns:
 
 
 def condition_slopes(
-    words: RotationWords, blocks: tuple[ExploratoryBlock, ...], model: Model, x: Floats, *, plain: bool
+    words: RotationWords, rotated: Rotations, model: Model, x: Floats, follow: Sequence[Follows], *, plain: bool
 ) -> Floats:
-    """Return the derivatives of all conditions by the rotated parameters, (r, size), by central differences."""
+    """Return the derivatives of all conditions by the rotated parameters, (r, size), by central differences.
+
+    follow : per block of the table, residual variances that follow from the parameters.
+    """
     out = []
-    for block in blocks:
+    for block, found_there in rotated:
         if not block.leader:
             continue
         own = model.blocks[block.block]
         A, S, _, _ = matrices(own, x)
         p, m = len(block.items), len(block.factors)
         by_L, by_P, by_own = _differences(
-            lambda L, P, u, name=block.name: conditions(words, name, L, P, u, plain=plain),  # type: ignore[misc]
+            partial(_as_searched, words, block.name, found_there, plain),
             A[np.ix_(block.items, block.factors)],
             S[np.ix_(block.factors, block.factors)],
             S[block.items, block.items],
@@ -99,8 +107,20 @@ def condition_slopes(
                 found[:, k] += by_P.reshape(-1, m, m)[:, factors[i], factors[j]]
             elif i == j and i in items:
                 found[:, k] += by_own[:, items[i]]
+        for i, slope in follow[block.block].items():
+            if i in items:
+                found += np.outer(by_own[:, items[i]], slope)
         out.append(found)
     return np.concatenate(out) if out else np.zeros((0, model.size))
+
+
+def _as_searched(
+    words: RotationWords, name: str, found: Rotated, plain: bool, L: Floats, P: Floats, own: Floats
+) -> Floats:
+    """Return the conditions of loadings and correlations brought into the order and signs of the search."""
+    back = np.argsort(found.place)
+    L, P = (L * found.sign)[..., back], (P * found.sign * found.sign[:, None])[..., back, :][..., back]
+    return conditions(words, name, L, P, own, plain=plain)
 
 
 def _differences(

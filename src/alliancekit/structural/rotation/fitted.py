@@ -24,6 +24,8 @@ from alliancekit.structural.table import ParameterTable
 from alliancekit.structural.twolevel.estimate import ClusteredFit
 
 Floats = NDArray[np.float64]
+Shown = tuple[tuple[Structure, ...], tuple[At, ...]]
+"""Structures of ordinal variables, and what they are at the parameters."""
 
 
 def rotate_fit(fit: StructuralEstimates) -> StructuralEstimates:
@@ -45,16 +47,19 @@ def rotate_fit(fit: StructuralEstimates) -> StructuralEstimates:
     kept = _kept(fit.table, table)
     x = _rotated_values(fit, model, H, kept)
     model = _complete(fit, model)
+    shown = _structures(fit, table, model, x)
+    follow = _following(fit, model, shown)
     step = turns(fit.model, model, H, blocks, x, kept)
     exact = plain = np.full((model.size, fit.model.size), np.nan)
-    done = all(rotated.converged for rotated in found.values())
+    done = all(one.converged for one in found.values())
+    rotated = [(block, found[block.block, block.name]) for block in blocks]
     if words.criterion != "promax" and done:
-        exact = plain = step.bordered(condition_slopes(words, blocks, model, x, plain=False))
+        exact = plain = step.bordered(condition_slopes(words, rotated, model, x, follow, plain=False))
         if words.errors == "bordered" and not words.orthogonal and (words.std_ov or words.row_weights != "none"):
-            plain = step.bordered(condition_slopes(words, blocks, model, x, plain=True))
+            plain = step.bordered(condition_slopes(words, rotated, model, x, follow, plain=True))
     values = tuple(found[b.block, b.name].value for b in blocks)
     rotation = Rotation(fit.x, exact @ fit.vcov @ exact.T, values, done)
-    return _gather(fit, table, model, x, _Turned(step.along, step.free, plain), rotation)
+    return _gather(fit, table, model, x, _Turned(step.along, step.free, plain), shown, rotation)
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -157,7 +162,13 @@ def _complete(fit: StructuralEstimates, model: Model) -> Model:
 
 
 def _gather(
-    fit: StructuralEstimates, table: ParameterTable, model: Model, x: Floats, turned: _Turned, rotation: Rotation
+    fit: StructuralEstimates,
+    table: ParameterTable,
+    model: Model,
+    x: Floats,
+    turned: _Turned,
+    shown: Shown,
+    rotation: Rotation,
 ) -> StructuralEstimates:
     """Return all that a fit knows, of the rotated parameters."""
     step, back = turned.bordered, turned.back
@@ -174,7 +185,7 @@ def _gather(
         information=back.T @ fit.information @ back,
         source=None if fit.source is None else _source(fit.source, table, model, x, vcov, turned),
         stacked=stacked,
-        ordinal=None if fit.ordinal is None else _ordinal(fit.ordinal, table, model, x, turned, fit),
+        ordinal=None if fit.ordinal is None else _ordinal(fit.ordinal, shown, turned),
         tangent=tangent,
         rotation=rotation,
     )
@@ -196,18 +207,35 @@ def _source(
     return replace(source, table=table, model=model, mapping=mapping, x=x, vcov=vcov, solution=solution, found=found)
 
 
-def _ordinal(
-    ordinal: OrdinalFit, table: ParameterTable, model: Model, x: Floats, turned: _Turned, fit: StructuralEstimates
-) -> OrdinalFit:
-    """Return what a fit of ordinal variables knows, of the rotated parameters."""
-    structures = compile_structures(table, model, [_sizes(s) for s in ordinal.structures], fit.options.rules.theta)
+def _structures(fit: StructuralEstimates, table: ParameterTable, model: Model, x: Floats) -> Shown:
+    """Return the structures of a fit of ordinal variables, and these at the rotated parameters; none for others."""
+    if fit.ordinal is None:
+        return (), ()
+    sizes = [_sizes(structure) for structure in fit.ordinal.structures]
+    structures = compile_structures(table, model, sizes, fit.options.rules.theta)
     at: list[At] = []
     for structure in structures:
         whole = evaluate(structure, x, complete=True)
         assert whole is not None
         at.append(whole)
+    return structures, tuple(at)
+
+
+def _following(fit: StructuralEstimates, model: Model, shown: Shown) -> list[dict[int, Floats]]:
+    """Return the derivatives of the residual variances of ordinal items, which follow in the delta parameterisation."""
+    if fit.ordinal is None or fit.options.rules.theta:
+        return [{} for _ in model.blocks]
+    out = []
+    for structure, at in zip(*shown, strict=True):
+        places = structure.own[structure.ordinal].tolist()
+        out.append({place: at.residuals[k] for k, place in enumerate(places)})
+    return out
+
+
+def _ordinal(ordinal: OrdinalFit, shown: Shown, turned: _Turned) -> OrdinalFit:
+    """Return what a fit of ordinal variables knows, of the rotated parameters."""
     step = turned.along if np.isnan(turned.bordered).any() else turned.bordered
-    return replace(ordinal, structures=structures, at=tuple(at), inverse=step @ ordinal.inverse @ step.T)
+    return replace(ordinal, structures=shown[0], at=shown[1], inverse=step @ ordinal.inverse @ step.T)
 
 
 def _sizes(structure: Structure) -> NDArray[np.intp]:

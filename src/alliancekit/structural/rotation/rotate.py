@@ -18,13 +18,16 @@ Floats = NDArray[np.float64]
 class Rotated:
     """Rotated loadings (p, m), H (m, m) with loadings = A H'^-1 and factor correlations H' H.
 
-    value : the criterion, NaN where there is none. converged : whether the search ended at a minimum.
+    value : the criterion, NaN where there is none. converged : whether the search ended at a minimum. place, sign : the
+    columns in the order and with the signs of the search, times sign, at place.
     """
 
     loadings: Floats
     H: Floats
     value: float
     converged: bool
+    place: NDArray[np.intp]
+    sign: Floats
 
 
 def rotate_loadings(A: Floats, words: RotationWords, block: str = "", variances: Floats | None = None) -> Rotated:
@@ -41,7 +44,7 @@ def rotate_loadings(A: Floats, words: RotationWords, block: str = "", variances:
     """
     p, m = A.shape
     if m < 2 or words.criterion == "none":
-        return Rotated(A, np.eye(m), float("nan"), True)
+        return Rotated(A, np.eye(m), float("nan"), True, np.arange(m), np.ones(m))
     unit = A if variances is None else A / np.sqrt(variances)[:, None]
     weights = row_weights(unit @ unit.T, m, words.row_weights)
     if words.criterion == "promax":
@@ -51,7 +54,7 @@ def rotate_loadings(A: Floats, words: RotationWords, block: str = "", variances:
             unit * weights[:, None],
             make_criterion(words, p, m, block),
             orthogonal=words.orthogonal,
-            starts=words.rstarts,
+            starts=words.starts(m),
             seed=words.seed,
             tol=words.gpa_tol,
             max_iter=words.max_iter,
@@ -59,7 +62,7 @@ def rotate_loadings(A: Floats, words: RotationWords, block: str = "", variances:
         H, value, converged = found.T, found.value, found.converged
     loadings = turn(A, H, words.orthogonal and words.criterion != "promax")
     place, sign = _arrange(loadings, words)
-    return Rotated(loadings[:, place] * sign, H[:, place] * sign, value, converged)
+    return Rotated(loadings[:, place] * sign, H[:, place] * sign, value, converged, place, sign)
 
 
 def row_weights(common: Floats, factors: int, kind: str) -> Floats:
@@ -94,7 +97,7 @@ def _promax(A: Floats, weights: Floats, words: RotationWords) -> Floats:
         A * kaiser[:, None],
         lambda L: orthomax(L, 1.0),
         orthogonal=True,
-        starts=words.rstarts,
+        starts=words.starts(A.shape[1]),
         seed=words.seed,
         tol=words.gpa_tol,
         max_iter=words.max_iter,

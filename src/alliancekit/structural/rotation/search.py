@@ -40,7 +40,7 @@ def search_rotation(
     m = A.shape[1]
     T = np.stack([np.eye(m), *_random_rotations(m, starts, seed)])
     T, values = _descend(A, criterion, T, orthogonal, max(tol, 1e-2), min(max_iter, 100))
-    best = np.argsort(values, kind="stable")[: max(3, len(values) // 4)]
+    best = np.argsort(values, kind="stable")[: max(10, len(values) // 4)]
     T, values = _descend(A, criterion, T[best], orthogonal, tol, min(max_iter, 500))
     best = np.argsort(values, kind="stable")[:1]
     found = _polish(A, criterion, T[best[0]], orthogonal, tol)
@@ -58,8 +58,10 @@ def turn(A: Floats, T: Floats, orthogonal: bool) -> Floats:
 
 
 def _random_rotations(m: int, n: int, seed: int) -> list[Floats]:
+    """Return random orthogonal matrices of both orientations, so that a target can be reached from either side."""
     rng = np.random.default_rng(seed)
-    return [np.asarray(np.linalg.qr(rng.standard_normal((m, m)))[0]) for _ in range(n)]
+    found = [np.linalg.qr(rng.standard_normal((m, m)))[0] * rng.choice([-1.0, 1.0], m) for _ in range(n)]
+    return [np.asarray(Q, dtype=np.float64) for Q in found]
 
 
 def _value_and_slope(A: Floats, criterion: Criterion, T: Floats, orthogonal: bool) -> tuple[Floats, Floats]:

@@ -63,4 +63,4 @@ def principal_axes(cov: Floats, factors: int) -> Floats:
     communality = (L**2).sum(axis=1)
     L = L * np.sqrt(np.minimum(1.0, 0.95 / np.maximum(communality, 1e-12)))[:, None]
     L = L @ np.linalg.qr(L[:factors].T)[0]
-    return np.asarray(L * np.where(L.sum(axis=0) < 0, -1.0, 1.0) * size[:, None])
+    return np.asarray(L * np.where(L.diagonal() < 0, -1.0, 1.0) * size[:, None])

@@ -36,7 +36,8 @@ class RotationWords:
     row_weights : what loadings are multiplied by while they are rotated. std_ov : items have variance one meanwhile.
     geomin_epsilon, orthomax_gamma, cf_gamma, oblimin_gamma, promax_kappa : constants of the criteria.
     target, target_mask : block -> (p, m) loadings aimed at (NaN: none), and 0 where the target does not count; the name
-    "" stands for every block. rstarts : random starts. reflect : columns of loadings have a positive sum.
+    "" stands for every block. rstarts : random starts; None: 30 for two factors, more for
+    more. reflect : columns of loadings have a positive sum.
     order_lv_by : "index", "sumofsquares" or "none". gpa_tol, max_iter : where a search ends. seed : of the starts.
     """
 
@@ -52,7 +53,7 @@ class RotationWords:
     promax_kappa: float = 4.0
     target: Mapping[str, Floats] = field(default_factory=dict)
     target_mask: Mapping[str, Floats] = field(default_factory=dict)
-    rstarts: int = 30
+    rstarts: int | None = None
     reflect: bool = True
     order_lv_by: str = "index"
     gpa_tol: float = 1e-5
@@ -66,6 +67,10 @@ class RotationWords:
         usual = make_words(plain, None, self.errors, self.seed)
         names = [name for name in ARGUMENTS if name not in ("target", "target_mask")]
         return {name: getattr(self, name) for name in names if getattr(self, name) != getattr(usual, name)}
+
+    def starts(self, factors: int) -> int:
+        """Return the number of random starts for some factors: minima multiply with the pairs of these."""
+        return min(30 * (factors - 1) ** 2, 500) if self.rstarts is None else self.rstarts
 
     def target_of(self, block: str) -> tuple[Floats, Floats]:
         """Return the target of an exploratory block, and the weights (p, m): 0 where there is none."""
