@@ -35,7 +35,7 @@ def solutions_table(result: FactorSolutions) -> Table:
             row = {other: correlations.loc[name, other] for other in factors[:k]}
             parts.append(pd.DataFrame([{"item": name, **row, "component": "Factor correlations"}]))
     data = pd.concat(parts, ignore_index=True)[["component", "item", *factors, "uniqueness"]]
-    kinds: dict[str, Kind] = dict.fromkeys([*factors, "uniqueness"], "estimate")
+    kinds: dict[str, Kind] = dict.fromkeys([*factors, "uniqueness"], "statistic")
     how = "orthogonal" if words.orthogonal else "oblique"
     turned = "" if len(factors) == 1 else f" Rotation: {words.criterion}, {how}."
     return Table(

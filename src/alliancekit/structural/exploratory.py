@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from typing import Any
 
@@ -120,7 +120,7 @@ def _items(data: Any, items: Sequence[str] | None, sample_cov: Any) -> list[str]
 
 def _numbers(nfactors: int | Sequence[int], items: int) -> list[int]:
     """Return the numbers of factors, in the order given."""
-    given = [nfactors] if isinstance(nfactors, int) else list(nfactors)
+    given = list(nfactors) if isinstance(nfactors, Iterable) else [nfactors]
     most = 0
     while (most + 1) * items + items - (most + 1) * most // 2 <= items * (items + 1) // 2 and most < items:
         most += 1
