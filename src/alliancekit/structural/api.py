@@ -80,9 +80,10 @@ def cfa(
         "entropy", "tandem1", "tandem2", "oblimax", "simplimax", "none". rotation_args : a mapping with ``orthogonal``
         (False), ``row_weights`` ("none", "kaiser", "cureton-mulaik"), ``std_ov`` (True), ``geomin_epsilon`` (0.001),
         ``oblimin_gamma``, ``orthomax_gamma``, ``cf_gamma``, ``promax_kappa``, ``target`` (an array, NaN where it is
-        open, or block -> array), ``target_mask``, ``rstarts`` (random starts; None: 30 for two factors, more
-        for more), ``reflect``, ``order_lv_by`` ("index",
-        "sumofsquares", "none"), ``gpa_tol``, ``max_iter``, ``seed``. rotation_se : "bordered" (lavaan's) or "delta".
+        open, or block -> array), ``target_mask``, ``rstarts`` (random starts; None: 30 for two factors, more for more),
+        ``reflect``, ``order_lv_by`` ("index", "sumofsquares", "none"), ``gpa_tol``, ``max_iter``, ``seed``.
+    rotation_se : "bordered" (lavaan's; in oblique rotation with ``std_ov`` or row weights its side conditions are
+        approximate) or "delta" (exact).
     sample_cov, sample_mean, sample_nobs : moments instead of data (a list, or group -> moments, for groups);
         covariances with divisor n - 1 and with names.
 

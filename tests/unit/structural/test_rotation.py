@@ -228,7 +228,6 @@ def test_groups_with_equal_loadings_share_one_rotation(data: pd.DataFrame) -> No
 
 
 def test_two_levels_are_rotated_each_on_its_own() -> None:
-    rng = np.random.default_rng(4)
     upper, lower = people(60, 5)[ITEMS].to_numpy(), people(600, 6)[ITEMS].to_numpy()
     d = pd.DataFrame(lower + np.repeat(upper, 10, axis=0), columns=ITEMS).assign(ward=np.repeat(np.arange(60), 10))
     items = " + ".join(ITEMS)
@@ -240,7 +239,6 @@ def test_two_levels_are_rotated_each_on_its_own() -> None:
     assert len(fit._fit.rotation.values) == 2 and fit.tidy()["std_error"].notna().all()
     scores = fit.factor_scores(), plain.factor_scores()
     assert np.linalg.matrix_rank(np.hstack([part.to_numpy() for part in scores]), tol=1e-6) == 2
-    assert rng is not None
 
 
 def test_a_rotated_table_can_be_fitted_again(data: pd.DataFrame) -> None:
