@@ -44,6 +44,7 @@ _EXPORTS: dict[str, str] = {
     "cfa": "alliancekit.structural.api",
     "sem": "alliancekit.structural.api",
     "growth": "alliancekit.structural.api",
+    "efa": "alliancekit.structural.exploratory",
     "parameter_table": "alliancekit.structural.tables",
     # measurement
     "reliability": "alliancekit.measurement.reliability",

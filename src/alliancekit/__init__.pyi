@@ -33,6 +33,7 @@ from alliancekit.structural.api import cfa as cfa
 from alliancekit.structural.api import growth as growth
 from alliancekit.structural.api import sem as sem
 from alliancekit.structural.compare import compare as compare
+from alliancekit.structural.exploratory import efa as efa
 from alliancekit.structural.tables import parameter_table as parameter_table
 from alliancekit.study.codebook import Codebook as Codebook
 from alliancekit.study.correlations import correlations as correlations

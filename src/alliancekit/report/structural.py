@@ -14,8 +14,10 @@ from alliancekit.report.formatting import ci_text, decimals_for, format_fixed, f
 from alliancekit.report.parts import Equation, Figure, Sentence, Table
 from alliancekit.report.structural_figures import modification_figure, residual_figure
 from alliancekit.report.structural_fit import comparison_table, fit_table, fit_words
+from alliancekit.report.structural_loadings import solutions_table
 from alliancekit.report.structural_path import path_figure
 from alliancekit.structural.compare import StructuralComparison
+from alliancekit.structural.exploratory import FactorSolutions
 from alliancekit.structural.result.fit import StructuralFit
 
 __all__ = ["make_equation", "make_figure", "make_sentence", "make_table"]
@@ -39,6 +41,10 @@ def make_table(*results: Any, names: tuple[str, ...] | None = None) -> Table:
         if names is not None:
             raise SpecError(message("names= is for fits side by side", do="Give ak.compare the names"))
         return comparison_table(results[0])
+    if isinstance(results[0], FactorSolutions):
+        if len(results) > 1 or names is not None:
+            raise SpecError(message("exploratory solutions have a table of their own", do="Call ak.table for each"))
+        return solutions_table(results[0])
     if all(isinstance(r, StructuralFit) for r in results):
         return _estimates(results[0]) if len(results) == 1 and names is None else fit_table(results, names)
     raise ReportError(message("fits and comparisons cannot share a table", do="Call ak.table for each"))
@@ -141,7 +147,9 @@ def make_sentence(result: Any) -> Sentence:
     if not isinstance(result, StructuralFit):
         raise ReportError(message(f"a {type(result).__name__} has no sentence"))
     table = result.tidy()
-    parts = [f"A {_kind(result)} was estimated with {format_integer(result.nobs)} rows. {fit_words(result)}"]
+    kind = _kind(result)
+    article = "An" if kind.startswith("e") else "A"
+    parts = [f"{article} {kind} was estimated with {format_integer(result.nobs)} rows. {fit_words(result)}"]
     if not result.converged:
         parts.append("The search for the estimates did not end at an optimum: the numbers are not to be used.")
     loadings = table[(table["op"] == "=~") & table["std_all"].notna()]
@@ -163,6 +171,8 @@ def _kind(fit: StructuralFit) -> str:
     levels = "two-level " if fit.table.n_levels > 1 else ""
     if fit._fit.options.function == "growth":
         return f"{levels}latent growth model"
+    if any(fit.table.efa):
+        return f"{levels}exploratory {'structural equation' if '~' in ops else 'factor'} model"
     if "~" not in ops and "=~" in ops:
         return f"{levels}confirmatory factor model"
     return f"{levels}structural equation model" if "=~" in ops else f"{levels}path model"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from alliancekit.structural.fitting import fit_model
@@ -35,6 +35,9 @@ def cfa(
     bounds: str = "none",
     bootstrap: int = 1000,
     seed: int = 1,
+    rotation: str = "geomin",
+    rotation_args: Mapping[str, Any] | None = None,
+    rotation_se: str = "bordered",
     sample_cov: Any = None,
     sample_mean: Any = None,
     sample_nobs: Any = None,
@@ -73,6 +76,16 @@ def cfa(
     bounds : "none"; "pos.var", "pos.ov.var", "pos.lv.var" (variances of all, of observed, of latent variables are not
         negative); "standard" or "wide" (lavaan's "default"; variances, loadings and covariances within what the
         sample's variances allow; not with two levels, effect coding or free scales of ordinal variables).
+    rotation : of exploratory factors, written ``efa("name")*f1 + efa("name")*f2 =~ ...``: "geomin", "oblimin",
+        "quartimin", "varimax", "quartimax", "orthomax", "promax", "cf" and "cf-quartimax", "cf-varimax", "cf-equamax",
+        "cf-parsimax", "cf-facparsim", "biquartimin", "bigeomin", "target" or "pst", "bentler", "infomax", "mccammon",
+        "entropy", "tandem1", "tandem2", "oblimax", "simplimax", "none". rotation_args : a mapping with ``orthogonal``
+        (False), ``row_weights`` ("none", "kaiser", "cureton-mulaik"), ``std_ov`` (True), ``geomin_epsilon`` (0.001),
+        ``oblimin_gamma``, ``orthomax_gamma``, ``cf_gamma``, ``promax_kappa``, ``target`` (an array, NaN where it is
+        open, or block -> array), ``target_mask``, ``rstarts`` (random starts; None: 30 for two factors, more for more),
+        ``reflect``, ``order_lv_by`` ("index", "sumofsquares", "none"), ``gpa_tol``, ``max_iter``, ``seed``.
+    rotation_se : "bordered" (lavaan's; in oblique rotation with ``std_ov`` or row weights its side conditions are
+        approximate) or "delta" (exact).
     sample_cov, sample_mean, sample_nobs : moments instead of data (a list, or group -> moments, for groups);
         covariances with divisor n - 1 and with names.
 
@@ -142,6 +155,9 @@ def sem(
     bounds: str = "none",
     bootstrap: int = 1000,
     seed: int = 1,
+    rotation: str = "geomin",
+    rotation_args: Mapping[str, Any] | None = None,
+    rotation_se: str = "bordered",
     sample_cov: Any = None,
     sample_mean: Any = None,
     sample_nobs: Any = None,
@@ -153,7 +169,7 @@ def sem(
     model : lavaan model syntax, such as ``"outcome ~ b*bond + pre"``; indirect effects by ``indirect := a*b``.
     data, estimator, missing, se, test, information, likelihood, group, group_equal, group_partial, cluster, auxiliary,
     std_lv, orthogonal, meanstructure, fixed_x, effect_coding, ordered, parameterization, bounds, bootstrap, seed,
-    sample_cov, sample_mean, sample_nobs : as in ``ak.cfa``.
+    rotation, rotation_args, rotation_se, sample_cov, sample_mean, sample_nobs : as in ``ak.cfa``.
 
     Returns
     -------
@@ -215,6 +231,9 @@ def growth(
     bounds: str = "none",
     bootstrap: int = 1000,
     seed: int = 1,
+    rotation: str = "geomin",
+    rotation_args: Mapping[str, Any] | None = None,
+    rotation_se: str = "bordered",
     sample_cov: Any = None,
     sample_mean: Any = None,
     sample_nobs: Any = None,
@@ -226,7 +245,7 @@ def growth(
     model : lavaan model syntax, such as ``"i =~ 1*y1 + 1*y2 + 1*y3"`` and ``"s =~ 0*y1 + 1*y2 + 2*y3"``.
     data, estimator, missing, se, test, information, likelihood, group, group_equal, group_partial, cluster, auxiliary,
     std_lv, orthogonal, meanstructure, fixed_x, effect_coding, ordered, parameterization, bounds, bootstrap, seed,
-    sample_cov, sample_mean, sample_nobs : as in ``ak.cfa``.
+    rotation, rotation_args, rotation_se, sample_cov, sample_mean, sample_nobs : as in ``ak.cfa``.
 
     Returns
     -------

@@ -279,7 +279,9 @@ def _add_covariances(block: BlockRows, rules: Rules) -> None:
     latent = set(v.latent)
     for one, other in pairs:
         together = one in rotated and rotated.get(one) == rotated.get(other)
-        fixed = (rules.orthogonal and one in latent and other in latent) or (together and held)
+        apart = rules.orthogonal_efa and one in rotated and other in rotated
+        together = together and not apart
+        fixed = (rules.orthogonal and one in latent and other in latent) or (together and held) or apart
         added = _add(block, one, "~~", other, free=0 if fixed else 1, start=0.0 if fixed else NAN)
         if added is not None and together:
             added.user = 7 if held else 77

@@ -33,6 +33,9 @@ def check_solution(fit: StructuralEstimates) -> list[str]:
     if fit.sample.n < fit.n_parameters:
         what = f"{fit.sample.n} rows for {fit.n_parameters} parameters: tests and standard errors mean little"
         found.append(message(what, do="More rows or a simpler model are needed"))
+    if fit.rotation is not None and not fit.rotation.converged:
+        do = "Raise max_iter in rotation_args, or take another criterion: some have no minimum in oblique rotation"
+        found.append(message("the rotation stopped before the minimum of its criterion", do=do))
     if fit.test.df < 0:
         more = f"{-fit.test.df} parameter{'s' if fit.test.df < -1 else ''}"
         what = f"the model has {more} more than the data have moments (df = {fit.test.df})"

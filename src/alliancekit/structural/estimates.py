@@ -51,6 +51,19 @@ class ModelTest:
 
 
 @dataclass(frozen=True, eq=False, slots=True)
+class Rotation:
+    """What a rotation did: parameters before it, exact covariance of those after it, the criterion of each block.
+
+    converged : whether every search ended at a minimum.
+    """
+
+    x: Floats
+    vcov: Floats
+    values: tuple[float, ...]
+    converged: bool
+
+
+@dataclass(frozen=True, eq=False, slots=True)
 class StructuralEstimates:
     """A fitted model.
 
@@ -66,7 +79,7 @@ class StructuralEstimates:
     stacked : moments, weights and Gamma of a fit by least squares.
     source : the fit of raw data (missing values, levels) with what only it knows; None for fits of moments.
     ordinal : what only a fit of ordinal and mixed variables knows. replicates : of a bootstrap. tangent : directions in
-        which limits leave the parameters free, None without limits.
+        which limits and rotation leave the parameters free, None without. rotation : of exploratory factors, or None.
     """
 
     options: Options
@@ -94,6 +107,7 @@ class StructuralEstimates:
     ordinal: OrdinalFit | None = None
     replicates: StructuralBootstrap | None = None
     tangent: Floats | None = None
+    rotation: Rotation | None = None
 
     @property
     def directions(self) -> Floats:

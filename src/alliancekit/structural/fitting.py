@@ -26,6 +26,8 @@ from alliancekit.structural.model import observed_names
 from alliancekit.structural.options import Options, make_options
 from alliancekit.structural.products import add_products
 from alliancekit.structural.result.fit import StructuralFit
+from alliancekit.structural.rotation.blocks import held_table
+from alliancekit.structural.rotation.fitted import rotate_fit
 from alliancekit.structural.sample import Sample, group_labels, read_sample
 from alliancekit.structural.table import ParameterTable
 from alliancekit.structural.variables import Variables, find_variables
@@ -95,11 +97,13 @@ def _estimate(
         counts = {} if frame is None or not ordinal else count_categories(frame, ordinal, _roles(statements), options)
         table, text = complete(statements, options.rules, labels, counts), model
     if any(table.efa):
-        what = "exploratory blocks (efa) are read, but not rotated yet"
-        raise SpecError(message(what, do="Write which items load on which factor"))
+        table = held_table(table)
+        if options.se == "bootstrap" and options.rotation.criterion != "none":
+            what = 'se="bootstrap" is not for rotated factors: their signs and order change from sample to sample'
+            raise SpecError(message(what, do='Take standard errors by se="robust", or leave se= out'))
     sample = _sample(table, frame, moments, labels, options)
     table = add_bounds(table, sample, options)
-    fitted = estimate(options, table, read_constraints(table), sample)
+    fitted = rotate_fit(estimate(options, table, read_constraints(table), sample))
     return (add_replicates(fitted, options.bootstrap, options.seed) if options.se == "bootstrap" else fitted), text
 
 

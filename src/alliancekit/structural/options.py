@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 from alliancekit.core.errors import SpecError, check_option, message
 from alliancekit.structural.estimators import ESTIMATORS, MISSING, plain_word, point_of, resolve
+from alliancekit.structural.rotation.words import RotationWords, make_words
 from alliancekit.structural.rules import CFA, EQUAL, GROWTH, SEM, Rules
 
 LIKELIHOODS = ("normal", "wishart")
@@ -26,7 +28,7 @@ class Options:
         lavaan's words. missing_given : whether ``missing`` was stated. rules : how the table is completed.
     group, cluster : columns or None. auxiliary : variables that help with missing values only. ordered : ordinal
     variables. bounds : what keeps parameters within what is possible. bootstrap, seed : samples, and seed of their
-    draws, of bootstrap standard errors.
+    draws, of bootstrap standard errors. rotation : how exploratory factors are rotated.
     """
 
     function: str
@@ -45,6 +47,7 @@ class Options:
     bounds: str = "none"
     bootstrap: int = 1000
     seed: int = 1
+    rotation: RotationWords = field(default_factory=RotationWords)
 
     @property
     def point(self) -> str:
@@ -76,6 +79,9 @@ def make_options(
     bounds: str = "none",
     bootstrap: int = 1000,
     seed: int = 1,
+    rotation: str = "geomin",
+    rotation_args: Mapping[str, Any] | None = None,
+    rotation_se: str = "bordered",
 ) -> Options:
     """Return the options of a fit.
 
@@ -100,6 +106,7 @@ def make_options(
     means = meanstructure
     if means is None:
         means = bool(ordered) or chosen != "listwise" or group is not None or cluster is not None
+    turned = make_words(rotation, rotation_args, rotation_se, seed)
     rules = replace(
         _equal_rules(FUNCTIONS[function], group_equal, group_partial),
         meanstructure=bool(means) or function == "growth",
@@ -107,12 +114,13 @@ def make_options(
         orthogonal=orthogonal,
         fixed_x=bool(ordered) or point_of(word) == "ML" if fixed_x is None else fixed_x,
         theta=check_option("parameterization", parameterization, PARAMETERIZATIONS) == "theta",
+        orthogonal_efa=turned.orthogonal,
     )
     rules = _coded_rules(rules, effect_coding)
     within = "wide" if bounds == "default" else check_option("bounds", plain_word(bounds), BOUNDS)
     given = missing is not None
     own = (function, word, errors, tested, kind, chosen, given, likelihood, rules, group, cluster, helping)
-    return Options(*own, tuple(ordered), within, bootstrap, seed)
+    return Options(*own, tuple(ordered), within, bootstrap, seed, turned)
 
 
 def _equal_rules(rules: Rules, equal: Sequence[str] | str, partial: Sequence[str] | str) -> Rules:

@@ -32,7 +32,8 @@ class Rules:
     intercepts_observed, intercepts_latent : free, else zero. fixed_x : moments of covariates are those of the sample.
     effect_coding : "loadings" and "intercepts" average one and zero.
     group_equal, group_partial : what is equal in all groups, and single parameters that are not.
-    theta : ordinal residual variances are one in the first group, not the scales.
+    theta : ordinal residual variances are one in the first group, not the scales. orthogonal_efa : exploratory factors
+    stay uncorrelated when they are rotated.
     """
 
     meanstructure: bool = False
@@ -51,6 +52,7 @@ class Rules:
     group_equal: tuple[str, ...] = ()
     group_partial: tuple[str, ...] = ()
     theta: bool = False
+    orthogonal_efa: bool = False
 
 
 CFA = Rules()

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from scipy.linalg import lapack
 
 from alliancekit.structural.model import Model
+from alliancekit.structural.rotation.starts import exploratory_starts
 from alliancekit.structural.table import ParameterTable
 
 Floats = NDArray[np.float64]
@@ -35,6 +36,8 @@ def starting_values(
         mean, cov = samples[b - 1]
         found = _loadings(table, rows, place, cov)
         found |= _latent_means(table, rows, place, mean)
+        if any(table.efa[i] for i in rows):
+            found |= exploratory_starts(table, rows, place, cov)
         pointed_at = {table.lhs[i] if table.op[i] == "~" else table.rhs[i] for i in rows if table.op[i] in ("~", "=~")}
         own = cov.tolist()
         for i in rows:

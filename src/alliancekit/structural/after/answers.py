@@ -127,7 +127,7 @@ def standardised_table(fit: StructuralEstimates, kind: str, level: float) -> pd.
         raise SpecError(message(f"level={level!r} is not a confidence level", do="Give a number such as 0.95"))
     table = fit.table
     found = standardise(table, fit.model, wholes(fit), values(fit)[0], kind, fit.constraints, by_x=row_slopes(fit))
-    error = found.errors(fit.vcov)
+    error = found.errors(fit.vcov if fit.rotation is None else fit.rotation.vcov)
     error = np.where(error < np.finfo(float).eps ** 0.25, 0.0, error)
     kept = [i for i, op in enumerate(table.op) if op not in CONSTRAINTS or op == ":="]
     titles = block_titles(table)

@@ -72,6 +72,9 @@ def _df_of_larger_at_smaller(larger: StructuralEstimates, smaller: StructuralEst
     """Return df times the scaling factor of the larger model at the estimates of the smaller one."""
     if larger.test.df == 0:
         return 0.0
+    if larger.rotation is not None:
+        what = "rotated factors of the larger model cannot take the estimates of the smaller one"
+        raise SpecError(message(what, do='Use method="satorra.2000"'))
     linear, x = larger.constraints.linear, estimates_in(smaller, larger)
     within = linear.expand(linear.reduce(x))
     if np.abs(within - x).max() > 1e-6 * max(1.0, float(np.abs(x).max())):

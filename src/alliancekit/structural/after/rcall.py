@@ -5,8 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from math import isfinite, isnan
 
+import numpy as np
+from numpy.typing import NDArray
+
 from alliancekit.structural.estimates import StructuralEstimates
 from alliancekit.structural.options import Options, make_options
+from alliancekit.structural.rotation.blocks import held_table
 from alliancekit.structural.table import ParameterTable
 
 _NAMES = {"fiml": "ml", "fiml.x": "ml.x"}
@@ -26,6 +30,7 @@ def as_r(model: str, fit: StructuralEstimates) -> str:
         text = model.strip("\n").replace("\\", "\\\\").replace("'", "\\'")
         lines = ["library(lavaan)", f"model <- '\n{text}\n'"]
         given += _rules(options)
+        given += _rotation(options) if any(fit.table.efa) else []
         if options.bounds != "none":
             given.append(f'bounds = "{options.bounds}"')
         if options.auxiliary:
@@ -33,7 +38,8 @@ def as_r(model: str, fit: StructuralEstimates) -> str:
             function = f"{function}.auxiliary"
             given.append(f"aux = c({_quoted(options.auxiliary)})")
     else:
-        lines = ["library(lavaan)", _frame(fit.table)]
+        lines = ["library(lavaan)", _frame(held_table(fit.table))]
+        given += _rotation(options) if any(fit.table.efa) else []
         function = "lavaan"
     return "\n".join([*lines, f"fit <- {function}({', '.join(['model', *given])})", "summary(fit)"])
 
@@ -116,6 +122,28 @@ def _rules(options: Options) -> list[str]:
     return given
 
 
+def _rotation(options: Options) -> list[str]:
+    """Return how exploratory factors are rotated, where lavaan would do otherwise."""
+    words = options.rotation
+    given = [] if words.criterion == "geomin" else [f'rotation = "{words.criterion}"']
+    own = [f"{name.replace('_', '.')} = {_value(value)}" for name, value in words.given.items()]
+    for name in ("target", "target_mask"):
+        own += [f"{name.replace('_', '.')} = {_matrix(part)}" for part in list(getattr(words, name).values())[:1]]
+    if own:
+        given.append(f"rotation.args = list({', '.join(own)})")
+    return given + (['rotation.se = "delta"'] if words.errors == "delta" else [])
+
+
+def _value(value: object) -> str:
+    if isinstance(value, bool):
+        return "TRUE" if value else "FALSE"
+    return f'"{value}"' if isinstance(value, str) else repr(value)
+
+
+def _matrix(values: NDArray[np.float64]) -> str:
+    return f"matrix(c({_numbers(values.T.ravel().tolist())}), {len(values)})"
+
+
 def _frame(table: ParameterTable) -> str:
     """Return R code that makes the parameter table."""
     columns = [
@@ -130,6 +158,8 @@ def _frame(table: ParameterTable) -> str:
         columns.append(("level", _numbers(table.level)))
     columns += [("free", _numbers(table.free)), ("ustart", _numbers(table.start)), ("exo", _numbers(table.exo))]
     columns += [("label", _texts(table.label)), ("plabel", _texts(table.plabel))]
+    if any(table.efa):
+        columns.append(("efa", _texts(table.efa)))
     if any(map(isfinite, (*table.lower, *table.upper))):
         columns += [("lower", _numbers(table.lower)), ("upper", _numbers(table.upper))]
     return "model <- data.frame(\n" + ",\n".join(f"  {name} = c({values})" for name, values in columns) + ")"

@@ -53,6 +53,7 @@ def fit_again(fit: StructuralEstimates, n: int, seed: int, kind: str = "ordinary
     """
     if isinstance(n, bool) or not isinstance(n, int) or n < 2:
         raise SpecError(message(f"n={n!r} is not a number of samples", do="Give a whole number such as 1000"))
+    _check_unrotated(fit)
     draws, seeds = draws_of(fit, kind), spawn(seed, n)
     for found in unidentified(fit):
         raise FitError(found)
@@ -75,8 +76,15 @@ def drawn_tests(fit: StructuralEstimates, n: int, seed: int) -> Floats:
     if not by_moments(fit) or fit.options.cluster:
         what = "the test of Bollen and Stine is for maximum likelihood of complete, independent rows"
         raise SpecError(message(what, do="Leave bollen_stine= out"))
+    _check_unrotated(fit)
     x, chisq = _fit_moments(fit, draws_of(fit, "bollen.stine"), spawn(seed, n))
     return chisq[_fitted(x)]
+
+
+def _check_unrotated(fit: StructuralEstimates) -> None:
+    if fit.rotation is not None:
+        what = "samples drawn again are not for rotated factors: their signs and order change from sample to sample"
+        raise SpecError(message(what, do="Fit with rotation='none', or take the standard errors of tidy()"))
 
 
 def by_moments(fit: StructuralEstimates) -> bool:
