@@ -40,8 +40,7 @@ def check_solution(fit: StructuralEstimates) -> list[str]:
         more = f"{-fit.test.df} parameter{'s' if fit.test.df < -1 else ''}"
         what = f"the model has {more} more than the data have moments (df = {fit.test.df})"
         found.append(message(what, do="Fix or equate some of them"))
-    bounded = max(fit.table.lower, default=-np.inf) > -np.inf or min(fit.table.upper, default=np.inf) < np.inf
-    if fit.table.expressions or bounded:
+    if fit.table.expressions or fit.table.bounded:
         found += _held(fit)
     return found + _admissible(fit)
 

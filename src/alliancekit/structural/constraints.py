@@ -83,6 +83,8 @@ class Constraints:
 
     def define(self, x: Floats) -> tuple[Floats, Floats]:
         """Return the values of the definitions, (d,), and their derivatives by x, (d, size)."""
+        if not self.definitions:
+            return np.zeros(0), np.zeros((0, x.size))
         expressions = tuple(self.definitions.values())
         values = self.values(x)
         with np.errstate(all="ignore"):

@@ -88,6 +88,11 @@ class ParameterTable:
         """Blocks: groups times levels."""
         return len(self.group_labels) * self.n_levels
 
+    @property
+    def bounded(self) -> bool:
+        """Whether a parameter has a bound."""
+        return max(self.lower, default=-np.inf) > -np.inf or min(self.upper, default=np.inf) < np.inf
+
     def rows(self, block: int) -> list[int]:
         """Return the rows of a block, counted from 1."""
         if ("rows", block) not in self._found:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from math import isfinite
-
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
@@ -49,10 +47,15 @@ def values(fit: StructuralEstimates) -> tuple[Floats, Floats]:
     return estimate, error
 
 
-def _at_bound(fit: StructuralEstimates, row: int, value: float) -> bool:
-    """Return whether a free parameter is at its lower or upper bound, where there is no test of it."""
-    ends = (fit.table.lower[row], fit.table.upper[row]) if fit.table.free[row] else ()
-    return any(isfinite(end) and abs(value - end) <= 1e-6 * max(1.0, abs(end)) for end in ends)
+def _at_bounds(fit: StructuralEstimates, estimate: Floats) -> NDArray[np.bool_]:
+    """Return which free parameters are at their lower or upper bound, where there is no test of them, (R,)."""
+    out = np.zeros(len(estimate), dtype=bool)
+    if not fit.table.bounded:
+        return out
+    for ends in (np.array(fit.table.lower), np.array(fit.table.upper)):
+        close = np.abs(estimate - ends) <= 1e-6 * np.maximum(1.0, np.abs(ends))
+        out |= np.isfinite(ends) & close & (np.array(fit.table.free) > 0)
+    return out
 
 
 def _replicated(fit: StructuralEstimates) -> dict[int, int]:
@@ -77,7 +80,7 @@ def coefficients(fit: StructuralEstimates, level: float, interval: str = "percen
     statistic[known] = estimate[known] / error[known]
     p_value = np.full(len(kept), np.nan)
     p_value[known] = t_two_sided(statistic[known], np.inf)
-    p_value[[_at_bound(fit, i, whole_estimate[i]) for i in kept]] = np.nan
+    p_value[_at_bounds(fit, whole_estimate)[kept]] = np.nan
     reach = float(normal_quantile(1 - (1 - level) / 2)) * error
     low, high = estimate - reach, estimate + reach
     if fit.replicates is not None:
