@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -38,3 +40,16 @@ def test_asked_for_values_are_kept() -> None:
     x = starting_values(table, [("t1", "t2", "t3", "t4")], [(np.zeros(4), np.eye(4) + 1.0)])
     assert x[table.free[table.find("i", "~1")] - 1] == 3.0
     assert x[table.free[table.find("t1", "~~", "t1")] - 1] == 2.0
+
+
+@pytest.mark.parametrize("estimator", ["GLS", "WLS"])
+def test_of_several_minima_the_lower_one_is_found(estimator: str) -> None:
+    """A factor whose first item is nearly the sum of two others: limits can only raise the minimum."""
+    d = items()
+    d["x4"] = d["x1"] + d["x2"] + 0.2 * d["x4"]
+    model = "f =~ x4 + x1 + x2 + x3"
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ak.ConvergenceWarning)
+        free, limited = (ak.cfa(model, d, estimator=estimator, bounds=bounds) for bounds in ("none", "pos.var"))
+    assert free.converged and limited.converged
+    assert free.fit_measures()["fmin"] < limited.fit_measures()["fmin"]

@@ -7,6 +7,7 @@ Goldberger (1972), Psychometrika 37, 243-260; WLS: Browne (1984), Br J Math Stat
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +19,7 @@ from alliancekit.structural.continuous.fit import exogenous_places
 from alliancekit.structural.continuous.limited import minimise_within
 from alliancekit.structural.duplication import half_vector, kronecker_sum, triangle
 from alliancekit.structural.estimates import ModelTest, StructuralEstimates
-from alliancekit.structural.likelihood.constrained import Limits, search_within
+from alliancekit.structural.likelihood.constrained import Limits
 from alliancekit.structural.likelihood.contract import Block as Moments
 from alliancekit.structural.likelihood.inference import inverse_information
 from alliancekit.structural.model import Model, compile_model, jacobian
@@ -55,11 +56,14 @@ def fit_least_squares(
     start = starting_values(table, [g.names for g in groups], pairs)
     limits = Limits(table, constraints)
     rows = [g.n - 1 for g in groups]
-    criterion, curvature = _criterion(model, constraints.linear, (observed, weights, kept), rows)
-    if limits.any and options.point != "ULS":
-        unweighted = _criterion(model, constraints.linear, (observed, [np.eye(len(s)) for s in observed], kept), rows)
-        start = _start_within(constraints.linear, limits, unweighted, start)
-    found, tangent, n_parameters = _search(constraints.linear, limits, criterion, curvature, start)
+    functions = _criterion(model, constraints.linear, (observed, weights, kept), rows)
+    search = partial(_search, constraints.linear, limits, *functions)
+    nearby = partial(_diagonal_start, model, constraints.linear, limits, (observed, weights, kept), rows, start)
+    several = options.point in ("GLS", "WLS")  # whose criteria have several minima where a model fits badly
+    found, tangent, n_parameters = search(nearby() if several and limits.any else start)
+    if several and not limits.any and not (found.converged and _proper(model, constraints.linear.expand(found.x))):
+        other = search(nearby())[0]
+        found = min(found, other, key=lambda one: (not one.converged, one.value))
     x, value = constraints.linear.expand(found.x), found.value / sample.n
     slopes = [j[k] for j, k in zip(model.jacobian(x), kept, strict=True)]
     information = sum(
@@ -152,10 +156,31 @@ def _criterion(
     return criterion, curvature
 
 
-def _start_within(linear: Linear, limits: Limits, unweighted: tuple[Criterion, Curvature], start: Floats) -> Floats:
-    """Return the unweighted minimum within the limits: weighted criteria of models that fit badly have several."""
-    found = search_within(*unweighted, linear.reduce(start), limits)
-    return start if found is None or not found.converged else linear.expand(found.x)
+def _diagonal_start(
+    model: Model,
+    linear: Linear,
+    limits: Limits,
+    targets: tuple[Sequence[Floats], Sequence[Floats], Sequence[Booleans]],
+    rows: Sequence[int],
+    start: Floats,
+) -> Floats:
+    """Return the minimum within the limits where moments are weighted by their variances alone; else the start."""
+    observed, weights, kept = targets
+    diagonal = [np.diag(1.0 / np.diag(np.linalg.inv(V))) for V in weights]
+    functions = _criterion(model, linear, (observed, diagonal, kept), rows)
+    try:
+        found = _search(linear, limits, *functions, start)[0]
+    except FitError:
+        return start
+    return linear.expand(found.x) if found.converged else start
+
+
+def _proper(model: Model, x: Floats) -> bool:
+    """Return whether no variance is negative."""
+    for c in (block.covariances for block in model.blocks):
+        if (x[c.parameters[c.rows == c.columns]] < 0).any():
+            return False
+    return True
 
 
 def _search(
