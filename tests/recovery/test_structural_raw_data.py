@@ -25,6 +25,7 @@ from alliancekit.structural.model import Model, compile_model
 from alliancekit.structural.rules import CFA
 from alliancekit.structural.table import ParameterTable
 from alliancekit.structural.twolevel.data import ClusteredRows
+from alliancekit.structural.twolevel.saturated import NOBODY
 from alliancekit.structural.twolevel.search import LevelExogenous, nearest_start, saturate_levels, search_levels
 from alliancekit.structural.twolevel.statistics import Roles, summarise_clusters
 
@@ -91,7 +92,7 @@ def level_study(clusters: int, size: int, count: int, seed: int) -> None:
     roles = Roles(ITEMS, ITEMS)
     between = np.array([1.0, 0.9, 0.8, 1.0])
     truth = np.concatenate([LOADINGS[1:], [0.5] * 4, [1.0], between[1:], [0.1] * 4, [0.4], [0.0] * 4])
-    nobody = LevelExogenous(frozenset(), frozenset())
+    nobody = LevelExogenous(NOBODY, NOBODY)
     out, errors, p_values = [], [], []
     for child in spawn(seed, count):
         rng = np.random.default_rng(child)

@@ -8,6 +8,7 @@ import pytest
 from alliancekit.structural.twolevel import saturated
 from alliancekit.structural.twolevel.group import evaluate_group
 from alliancekit.structural.twolevel.moments import join_moments, join_slope
+from alliancekit.structural.twolevel.saturated import NOBODY, Pair
 from alliancekit.structural.twolevel.statistics import Clusters, Roles, summarise_clusters
 
 WITHIN, BETWEEN = ("y1", "y2", "y3"), ("z", "y1", "y2", "y3")
@@ -22,9 +23,9 @@ def balanced(roles: Roles) -> Clusters:
     return summarise_clusters(rows, cluster, upper[:, :1] if "z" in roles.between else upper[:, :0], roles)
 
 
-@pytest.mark.parametrize("exogenous", [None, frozenset(), frozenset({"y1", "y2", "z"})])
+@pytest.mark.parametrize("exogenous", [None, NOBODY, (frozenset({"y1", "y2"}), frozenset({"y1", "y2", "z"}))])
 @pytest.mark.parametrize("between", [WITHIN, BETWEEN])
-def test_the_closed_form_is_the_maximum(between: tuple[str, ...], exogenous: frozenset[str] | None) -> None:
+def test_the_closed_form_is_the_maximum(between: tuple[str, ...], exogenous: Pair | None) -> None:
     data = balanced(Roles(WITHIN, between))
     free = saturated.free_moments(data.roles, exogenous)
     found = saturated._fit_balanced(data, free)

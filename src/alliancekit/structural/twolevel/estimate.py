@@ -37,6 +37,7 @@ from alliancekit.structural.twolevel.statistics import Roles, cluster_values, nu
 from alliancekit.structural.variables import find_variables
 
 Floats = NDArray[np.float64]
+Pair = tuple[set[str], set[str]]
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -199,13 +200,16 @@ def group_roles(table: ParameterTable) -> tuple[Roles, ...]:
 
 
 def find_level_exogenous(table: ParameterTable) -> LevelExogenous:
-    """Return the exogenous variables of both levels, and those with fixed moments."""
-    outside: set[str] = set()
+    """Return the exogenous variables of each level, and those with fixed moments there."""
+    outside: Pair = (set(), set())
+    fixed: Pair = (set(), set())
     for b in range(1, table.n_blocks + 1):
         relations = [(table.lhs[i], table.op[i], table.rhs[i], table.user[i] == 1) for i in table.rows(b)]
-        outside |= set(find_variables(relations).exogenous)
-    fixed = {table.lhs[i] for i in range(len(table)) if table.exo[i] and table.op[i] == "~~"}
-    return LevelExogenous(frozenset(outside), frozenset(fixed))
+        outside[(b - 1) % 2].update(find_variables(relations).exogenous)
+    for i, exo in enumerate(table.exo):
+        if exo and table.op[i] == "~~":
+            fixed[table.level[i] - 1].add(table.lhs[i])
+    return LevelExogenous(*((frozenset(within), frozenset(between)) for within, between in (outside, fixed)))
 
 
 def _summarise(rows: Floats, number: NDArray[np.intp], only: Floats, roles: Roles) -> GroupData:

@@ -22,6 +22,8 @@ from alliancekit.structural.twolevel.statistics import Clusters, Roles
 
 Floats = NDArray[np.float64]
 Booleans = NDArray[np.bool_]
+Pair = tuple[frozenset[str], frozenset[str]]
+NOBODY: Pair = (frozenset(), frozenset())
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -54,10 +56,10 @@ def fit_saturated_levels(data: GroupData) -> LevelFit | None:
     return _fit_in_root(data, free, start)
 
 
-def fit_baseline_levels(data: GroupData, exogenous: frozenset[str] = frozenset()) -> LevelFit | None:
+def fit_baseline_levels(data: GroupData, exogenous: Pair = NOBODY) -> LevelFit | None:
     """Return the model of independent variables: means and variances at both levels, no covariance.
 
-    exogenous: variables whose covariances with each other stay free.
+    exogenous: variables within and between whose covariances with each other stay free.
     """
     free = free_moments(data.roles, exogenous)
     found = _fit_balanced(data, free)
@@ -87,7 +89,7 @@ def _fit_balanced(data: GroupData, free: Booleans) -> LevelFit | None:
     return None if found is None else LevelFit(moments, -found.value / 2, free, 0, True, False)
 
 
-def free_moments(roles: Roles, exogenous: frozenset[str] | None = None) -> Booleans:
+def free_moments(roles: Roles, exogenous: Pair | None = None) -> Booleans:
     """Return which moments are free: all but the within means of variables at both levels.
 
     With ``exogenous`` given, only variances, and the covariances of these variables with each other.
@@ -100,7 +102,7 @@ def free_moments(roles: Roles, exogenous: frozenset[str] | None = None) -> Boole
         if exogenous is None:
             flags += [True] * rows.size
             continue
-        own = np.array([name in exogenous for name in names])
+        own = np.array([name in exogenous[level] for name in names])
         flags += list((rows == columns) | (own[rows] & own[columns]))
     return np.array(flags, dtype=bool)
 

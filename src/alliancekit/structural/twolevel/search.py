@@ -22,7 +22,7 @@ from alliancekit.structural.scoring import Found
 from alliancekit.structural.twolevel.data import ClusteredRows
 from alliancekit.structural.twolevel.group import GroupData
 from alliancekit.structural.twolevel.likelihood import LOG_2PI
-from alliancekit.structural.twolevel.saturated import LevelFit, fit_baseline_levels, fit_saturated_levels
+from alliancekit.structural.twolevel.saturated import LevelFit, Pair, fit_baseline_levels, fit_saturated_levels
 from alliancekit.structural.twolevel.statistics import Clusters, Roles
 
 Floats = NDArray[np.float64]
@@ -31,10 +31,10 @@ Booleans = NDArray[np.bool_]
 
 @dataclass(frozen=True, slots=True)
 class LevelExogenous:
-    """Names of exogenous variables: with covariances of their own in the baseline, and with fixed moments."""
+    """Exogenous variables within and between: with covariances of their own in the baseline, and with fixed moments."""
 
-    free_in_baseline: frozenset[str]
-    fixed: frozenset[str]
+    free_in_baseline: Pair
+    fixed: Pair
 
 
 def saturate_levels(data: ClusteredRows, exogenous: LevelExogenous) -> tuple[SaturatedModel, tuple[LevelFit, ...]]:
@@ -111,25 +111,30 @@ def solve_level_baseline(
     return mapping, solve(data, mapping, mapping.start, value, saturated, request)
 
 
-def _fixed_moments(roles: Roles, fixed: frozenset[str]) -> Booleans:
-    """Return which moments belong to fixed exogenous variables alone."""
+def _fixed_moments(roles: Roles, fixed: Pair) -> Booleans:
+    """Return which moments belong to exogenous variables alone that are fixed at that level."""
     out = []
-    for names in (roles.within, roles.between):
-        own = np.array([name in fixed for name in names], dtype=bool)
+    for names, held in zip((roles.within, roles.between), fixed, strict=True):
+        own = np.array([name in held for name in names], dtype=bool)
         rows, columns = triangle(own.size)
         out += [own, own[rows] & own[columns]]
     return np.concatenate(out)
 
 
-def _outside(group: GroupData, fixed: frozenset[str]) -> float:
-    """Return the log-likelihood of fixed exogenous variables: of rows within, of clusters between."""
+def _outside(group: GroupData, fixed: Pair) -> float:
+    """Return the log-likelihood of fixed exogenous variables of one level: of rows within, of clusters between.
+
+    Variables at both levels stay in the likelihood, as in lavaan.
+    """
     if isinstance(group, Clusters):
         rows, only = group.rows, group.centre[:, : len(group.roles.cluster_only)]
     else:
         rows, only = group.patterns.rows, group.only
     total = 0.0
-    for values, names in ((rows, group.roles.within), (only, group.roles.cluster_only)):
-        own = [k for k, name in enumerate(names) if name in fixed]
+    both = set(group.roles.between)
+    held = ({name for name in group.roles.within if name in fixed[0]} - both, fixed[1])
+    for values, names, alone in zip((rows, only), (group.roles.within, group.roles.cluster_only), held, strict=True):
+        own = [k for k, name in enumerate(names) if name in alone]
         if own:
             part = values[:, own]
             part = part[~np.isnan(part).any(axis=1)]
