@@ -4,7 +4,7 @@ suppressMessages({library(lavaan); library(jsonlite)})
 data(Demo.twolevel)
 models <- c("level: 1\ny1 ~ y2\nlevel: 2\ny1 ~~ y2", "level: 1\ny1 ~~ y2\nlevel: 2\ny1 ~ y2",
   "level: 1\ny1 ~ y2\nlevel: 2\ny1 ~ y2\ny2 ~ w1", "level: 1\ny1 ~ y2\nlevel: 2\ny1 ~ y2",
-  "level: 1\ny1 ~ y2 + x1\nlevel: 2\ny1 ~ w1\ny2 ~~ y1", "level: 1\ny1 + y2 ~ y3\ny3 ~~ y3\nlevel: 2\ny1 ~ y2 + y3")
+  "level: 1\ny1 ~ y2 + x1\nlevel: 2\ny1 ~ w1\ny2 ~~ y1", "level: 1\ny1 + y2 ~ x1\nlevel: 2\ny1 ~ y2 + w1")
 names <- c("npar", "df", "baseline.df", "logl", "unrestricted.logl", "aic", "bic")
 out <- lapply(models, function(m) {
   f <- sem(m, Demo.twolevel, cluster = "cluster"); list(model = m, fit = as.list(unclass(fitMeasures(f, names))))
