@@ -1,7 +1,8 @@
 """Variables that are covariates at one level and not at the other: what counts as a moment, and which likelihood it is.
 
 lavaan holds moments of covariates between clusters at other values than the maximum, which moves its log-likelihood by
-a few thousandths; counts are exact.
+a few thousandths; counts are exact. Left out: the df of independence where y2 is predicted within and a covariate
+between; lavaan then holds its variance within as well, and its df do not add up (4; 5 moments are covariances).
 """
 
 from __future__ import annotations
