@@ -130,11 +130,12 @@ def _pull(linear: Linear, slope: Floats) -> Floats:
 
 def _solve(matrix: Floats, right: Floats) -> Floats:
     """Solve for a scoring step; directions without information are left alone."""
-    scale = 1.0 / np.sqrt(np.maximum(np.diag(matrix), 1e-300))
+    diagonal = matrix.diagonal()
+    factor, solved, failed = lapack.dposv(matrix, right, lower=1)
+    if not failed and (factor.diagonal() ** 2 > 1e-12 * diagonal).all():
+        return np.asarray(solved)
+    scale = 1.0 / np.sqrt(np.maximum(diagonal, 1e-300))
     scaled = matrix * scale[:, None] * scale
-    factor, solved, failed = lapack.dposv(scaled, scale * right, lower=1)
-    if not failed and factor.diagonal().min() > 1e-6:
-        return np.asarray(scale * solved)
     values, vectors = np.linalg.eigh(scaled)
     kept = values > 1e-10 * max(float(values[-1]), 1e-300)
     inverse = np.where(kept, 1.0 / np.where(kept, values, 1.0), 0.0)
