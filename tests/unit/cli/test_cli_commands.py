@@ -280,3 +280,8 @@ def test_verify_needs_a_report(tmp_path: Path, capsys: pytest.CaptureFixture[str
     assert "there is no folder" in capsys.readouterr().err
     assert run_app(["verify", str(tmp_path)]) == 1
     assert "holds no report" in capsys.readouterr().err
+
+
+def test_the_module_runs_as_the_command_does() -> None:
+    done = subprocess.run([sys.executable, "-m", "alliancekit", "--help"], capture_output=True, text=True, check=True)
+    assert "Usage" in done.stdout
