@@ -269,5 +269,6 @@ def _groups(fit: StructuralEstimates, drawn: Drawn) -> list[GroupSample]:
     for group, (rows, _) in zip(fit.sample.groups, drawn, strict=True):
         mean = rows.mean(axis=0)
         away = rows - mean
-        out.append(replace(group, n=len(rows), rows=rows, mean=mean, cov=away.T @ away / len(rows), clusters=None))
+        cov = away.T @ away / len(rows)
+        out.append(replace(group, n=len(rows), rows=rows, mean=mean, cov=cov, clusters=None, index=None))
     return out
