@@ -70,3 +70,48 @@ def test_factors_that_share_items_have_no_ratio_alpha_or_extracted_variance(data
     loads = np.array([table["g", "=~", v] for v in ITEMS])
     total = data[ITEMS].cov(ddof=0).to_numpy().sum()
     assert found.loc["g", "omega"] == pytest.approx(loads.sum() ** 2 * table["g", "~~", "g"] / total)
+
+
+def test_equalities_are_named_by_what_is_equal(data: pd.DataFrame) -> None:
+    equal = ak.cfa("f =~ a + b + c + u", data, group="half", group_equal=["loadings"]).score_tests()
+    first, second = data["half"].unique()
+    assert equal["parameter"].iloc[0] == f"f =~ b (group {first})"
+    assert equal["equal_to"].iloc[0] == f"f =~ b (group {second})"
+    labelled = ak.cfa("f =~ a + l*b + l*c + m*u\nm == 0.9*l", data).score_tests()
+    assert labelled[["parameter", "equal_to"]].iloc[:2].to_numpy().tolist() == [
+        ["f =~ u", "0.9*l"],
+        ["f =~ b", "f =~ c"],
+    ]
+
+
+def test_the_bootstrap_of_bollen_and_stine_says_how_to_have_it(data: pd.DataFrame) -> None:
+    fit = ak.cfa("f =~ a + b + c + u", data, missing="fiml")
+    with pytest.raises(ak.SpecError, match='missing="listwise"'):
+        fit.model_tests(bollen_stine=100)
+
+
+def test_warnings_of_exploratory_models_point_at_the_caller(data: pd.DataFrame) -> None:
+    holes = data[ITEMS].copy()
+    holes.iloc[0, 0] = np.nan
+    with pytest.warns(ak.DesignWarning, match="1 of 400") as found:
+        ak.efa(holes, [1, 2])
+    assert len(found) == 2 and all(w.filename == __file__ for w in found)
+
+
+def test_printed_sums_of_squares_stand_as_the_loadings(data: pd.DataFrame) -> None:
+    turned = data[["d", "e", "a", "b", "c", "u"]]
+    found = ak.efa(turned, 2)
+    squares = found.sums_of_squares().set_index("factor")["sum_of_squares"]
+    lines = found.summary().splitlines()
+    at = next(i for i, line in enumerate(lines) if line.startswith("Sum of squared"))
+    assert lines[at - 1].split() == ["f1", "f2", "total"]
+    assert [float(v) for v in lines[at].split()[-3:-1]] == pytest.approx(squares[["f1", "f2"]].tolist(), abs=6e-4)
+
+
+def test_residuals_have_no_rounding_noise(data: pd.DataFrame) -> None:
+    fit = ak.cfa(BIFACTOR.split("\n", 1)[1], data, missing="fiml")
+    found = fit.residual_matrix()
+    for part in found.values():
+        size = part.abs().to_numpy()
+        assert not ((size > 0) & (size < 1e-12)).any()
+    assert (np.diag(found["cov"]) == 0).all() and (found["cov"].abs().to_numpy() > 0.001).any()

@@ -90,10 +90,10 @@ class Derived:
 
         Notes
         -----
-        McDonald's omega with free residual covariances (Raykov 1997), hierarchical omega by Zinbarg, Revelle, Yovel & Li
-        (2005, Psychometrika 70, 123-133); two levels by Lai (2021, Psychol Methods 26,
-        90-102): omega_between and interrater are for a construct that is shared by the cluster, omega_two_level for one
-        that has the same loadings at both levels. Ordinal items: Green & Yang (2009, Psychometrika 74, 155-167).
+        McDonald's omega with free residual covariances (Raykov 1997), hierarchical omega by Zinbarg, Revelle, Yovel &
+        Li (2005, Psychometrika 70, 123-133); two levels by Lai (2021, Psychol Methods 26, 90-102): omega_between and
+        interrater are for a construct that is shared by the cluster, omega_two_level for one that has the same
+        loadings at both levels. Ordinal items: Green & Yang (2009, Psychometrika 74, 155-167).
 
         Examples
         --------
