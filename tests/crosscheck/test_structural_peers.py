@@ -80,9 +80,18 @@ def test_robust_errors_are_not_compared_with_those_of_normal_data(data: pd.DataF
     ],
 )
 def test_what_semopy_cannot_say_is_said(data: pd.DataFrame, options: dict[str, object], word: str) -> None:
-    fit = ak.cfa(MODEL, data, **options)
+    holes = data.mask(np.arange(len(data))[:, None] == np.arange(data.shape[1])) if "missing" in options else data
+    fit = ak.cfa(MODEL, holes, **options)
     assert word in beyond_semopy(fit)
-    assert ak.crosscheck(fit).glance()["colour"].item() == "not expressible"
+    found = ak.crosscheck(fit)
+    assert found.glance()["colour"].item() == "not expressible"
+    assert len(repr(found).splitlines()) == 1 and word in repr(found)
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_full_information_of_complete_rows_is_comparable(data: pd.DataFrame) -> None:
+    found = ak.crosscheck(ak.cfa(MODEL, data, missing="fiml"))
+    assert found.agrees and found.glance()["other_errors"].item()
 
 
 @pytest.mark.parametrize("line", ["w2 == 2*w3", "w2 > 0.1", "w2 == w3^2"])

@@ -53,7 +53,12 @@ class CrossCheck:
         return not answered.empty and not bool((answered["colour"] == "red").any())
 
     def __repr__(self) -> str:
-        return self.frame.to_string(index=False)
+        """Return the terms of the engines that answered, and one line for each that could not."""
+        unable = self.engines[self.engines["colour"].isin(["not expressible", "not installed"])]
+        answered = self.frame[~self.frame["engine"].isin(unable["engine"])]
+        lines = [] if answered.empty else [answered.to_string(index=False)]
+        pairs = zip(unable["engine"], unable["colour"], unable["note"], strict=True)
+        return "\n".join([*lines, *(f"{engine}: {colour}: {note}" for engine, colour, note in pairs)])
 
 
 def crosscheck(result: Any, *, peers: Sequence[str] = PEERS) -> CrossCheck:

@@ -47,7 +47,8 @@ def beyond_semopy(fit: StructuralFit) -> str:
     inner, table = fit._fit, fit.table
     if len(table.group_labels) > 1 or table.n_levels > 1:
         return "it has no models of several groups with constraints, and none of two levels"
-    if inner.options.missing != "listwise":
+    rows = [group.rows for group in inner.sample.groups if group.rows is not None]
+    if inner.options.missing != "listwise" and any(np.isnan(part).any() for part in rows):
         return "its answers with missing values are known to be wrong"
     if inner.options.point not in OBJECTIVES or inner.ordinal is not None:
         return f"its estimator {inner.options.estimator} is not ours"

@@ -5,9 +5,10 @@ from __future__ import annotations
 import io
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
 
-from alliancekit.core.errors import ReportError, message
+from alliancekit.core.errors import ReportError, SpecError, message
 from alliancekit.report.parts import Figure
 from alliancekit.report.style import FAINT, INK, MUTED, PAPER, SERIES, figure_style
 
@@ -18,6 +19,11 @@ PNG_DPI: Final = 220
 _DIGITS: Final = re.compile(r"(\d\.\d\d\d)\d+")
 _SVG_METADATA: Final = {"Date": None, "Creator": None, "Format": None, "Type": None}
 _PNG_METADATA: Final = {"Software": None}
+_FILES: Final[dict[str, dict[str, Any]]] = {
+    "png": {**_PNG_METADATA},
+    "svg": {**_SVG_METADATA},
+    "pdf": {"CreationDate": None, "Creator": None, "Producer": None},
+}
 _PAGE_COLOURS: Final = {
     INK: "currentColor",
     "#000000": "currentColor",
@@ -47,21 +53,42 @@ def draw(figure: Figure) -> DrawnFigure:
     ------
     ReportError : ``figure.draw`` did not return a matplotlib figure.
     """
-    from matplotlib.figure import Figure as MplFigure
-
     with figure_style():
-        drawn = figure.draw()
-        if not isinstance(drawn, MplFigure):
-            raise ReportError(
-                message(
-                    f"the figure '{figure.title}' did not draw a matplotlib figure but a {type(drawn).__name__}",
-                    do="Let draw return the Figure, not its axes",
-                )
-            )
+        drawn = _drawn(figure)
         svg, png = _svg_bytes(drawn), _png_bytes(drawn)
         width, height = (float(v) for v in drawn.get_size_inches())
     _close(drawn)
     return DrawnFigure(svg, png, width, height)
+
+
+def save(figure: Figure, path: str | Path, dpi: int = PNG_DPI) -> Path:
+    """Write a figure to a file, cut to what is drawn; see ``Figure.save``."""
+    path = Path(path)
+    kind = path.suffix.lower().removeprefix(".")
+    if kind not in _FILES:
+        what = f"a figure cannot be written as '{path.name}'"
+        raise SpecError(message(what, do="End the name with .png, .pdf or .svg"))
+    if isinstance(dpi, bool) or not dpi >= 1:
+        raise SpecError(message(f"dpi={dpi!r} is not a number of dots per inch", do="Give a number such as 220"))
+    with figure_style():
+        drawn = _drawn(figure)
+        metadata = _FILES[kind]
+        drawn.savefig(
+            path, format=kind, dpi=dpi, metadata=metadata, facecolor="white", bbox_inches="tight", pad_inches=0.08
+        )
+    _close(drawn)
+    return path
+
+
+def _drawn(figure: Figure) -> MplFigure:
+    """Return the matplotlib figure of a figure."""
+    from matplotlib.figure import Figure as MplFigure
+
+    drawn = figure.draw()
+    if not isinstance(drawn, MplFigure):
+        what = f"the figure '{figure.title}' did not draw a matplotlib figure but a {type(drawn).__name__}"
+        raise ReportError(message(what, do="Let draw return the Figure, not its axes"))
+    return drawn
 
 
 def _svg_bytes(drawn: MplFigure) -> bytes:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -91,8 +92,32 @@ class Figure:
     source: Any = None
 
     def __repr__(self) -> str:
-        """Return what the figure is; a report or a notebook draws it."""
+        """Return what the figure is; a report or a notebook draws it, ``save`` writes it."""
         return "\n".join(part for part in (f"Figure: {self.title}", self.caption, self.alt) if part)
+
+    def save(self, path: str | Path, *, dpi: int = 220) -> Path:
+        """Write the drawing to a file, cut to what is drawn, and return its path.
+
+        Parameters
+        ----------
+        path : where to; the ending says what: ".png", ".pdf" or ".svg". dpi : dots per inch of a PNG.
+
+        Raises
+        ------
+        SpecError : another ending, or ``dpi`` below one.
+
+        Examples
+        --------
+        >>> import tempfile, numpy as np, pandas as pd, alliancekit as ak
+        >>> rng = np.random.default_rng(1)
+        >>> d = pd.DataFrame(rng.normal(size=(500, 1)) + rng.normal(size=(500, 4)), columns=list("abcd"))
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     ak.figure(ak.cfa("g =~ a + b + c + d", d)).save(f"{folder}/model.pdf").name
+        'model.pdf'
+        """
+        from alliancekit.report.figures_io import save
+
+        return save(self, path, dpi)
 
     def _repr_png_(self) -> bytes:
         """Return the drawing for a notebook."""

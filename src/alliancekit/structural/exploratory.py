@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from typing import Any
@@ -85,26 +86,29 @@ def efa(
     numbers = _numbers(nfactors, len(names))
     frame = None if data is None else frame_of(data)
     limits = bounds if bounds is not None else ("none" if _ordinal(frame, names, ordered) else "pos.var")
-    fits = {
-        number: sem(
-            _syntax(names, number),
-            None if frame is None else frame[names],
-            estimator=estimator,
-            missing=missing,
-            se=se,
-            test=test,
-            information=information,
-            ordered=ordered,
-            bounds=limits,
-            seed=seed,
-            rotation=rotation,
-            rotation_args=rotation_args,
-            rotation_se=rotation_se,
-            sample_cov=sample_cov,
-            sample_nobs=sample_nobs,
-        )
-        for number in numbers
-    }
+    fits = {}
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        for number in numbers:
+            fits[number] = sem(
+                _syntax(names, number),
+                None if frame is None else frame[names],
+                estimator=estimator,
+                missing=missing,
+                se=se,
+                test=test,
+                information=information,
+                ordered=ordered,
+                bounds=limits,
+                seed=seed,
+                rotation=rotation,
+                rotation_args=rotation_args,
+                rotation_se=rotation_se,
+                sample_cov=sample_cov,
+                sample_nobs=sample_nobs,
+            )
+    for warning in caught:  # at the line that called
+        warnings.warn(warning.message, warning.category, stacklevel=2)
     return FactorSolutions(fits)
 
 
@@ -216,7 +220,7 @@ class FactorSolutions:
         return after_loadings.correlation_table(self._chosen(nfactors)._fit)
 
     def sums_of_squares(self, nfactors: int | None = None) -> pd.DataFrame:
-        """Return what each factor explains, the largest first.
+        """Return what each factor explains, the largest first (``summary`` has the order of the loadings).
 
         Returns
         -------

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -28,6 +28,7 @@ class GroupSample:
     ----------
     label : of the group, empty without groups. names : the observed variables. n : rows used. mean : (p,).
     cov : (p, p), divisor n. rows : (n, p) with NaN where missing, None where only moments were given. clusters : (n,).
+    index : of the rows in the data handed in.
     """
 
     label: str
@@ -37,6 +38,7 @@ class GroupSample:
     cov: Floats
     rows: Floats | None
     clusters: NDArray[np.generic] | None = None
+    index: pd.Index | None = None
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -139,7 +141,8 @@ def read_sample(
             if name in categories:
                 check_categories(name, rows[:, j], categories[name], f"group '{label}'" if label else "")
         _check_clusters(cluster, clusters, label)
-        groups.append(_group(label, own, rows, clusters))
+        index = frame.index if whole else frame.index[mine & kept]
+        groups.append(replace(_group(label, own, rows, clusters), index=index))
     counts = {label: group_.n for label, group_ in zip(labels, groups, strict=True) if label}
     account = SampleAccount(len(frame), int(kept.sum()), tuple(dropped), counts, kept)
     return Sample(tuple(groups), account, {name: tuple(map(_text, found)) for name, found in categories.items()})

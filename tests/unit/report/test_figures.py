@@ -3,12 +3,14 @@ from __future__ import annotations
 import itertools
 import re
 import xml.etree.ElementTree as ET
+from pathlib import Path
 
 import matplotlib
 import numpy as np
 import pytest
+from matplotlib.figure import Figure as MplFigure
 
-from alliancekit.core.errors import ReportError
+from alliancekit.core.errors import ReportError, SpecError
 from alliancekit.report import style
 from alliancekit.report.figures_io import draw, inline_svg
 from alliancekit.report.parts import Figure
@@ -113,3 +115,28 @@ def test_figures_made_with_pyplot_are_closed() -> None:
     before = plt.get_fignums()
     draw(Figure("Line", with_pyplot))
     assert plt.get_fignums() == before
+
+
+@pytest.mark.parametrize(("ending", "start"), [("png", b"\x89PNG"), ("pdf", b"%PDF"), ("svg", b"<?xml")])
+def test_a_figure_is_written_to_a_file(tmp_path: Path, ending: str, start: bytes) -> None:
+    figure = demo.course_figure()
+    path = figure.save(tmp_path / f"course.{ending}")
+    assert path.read_bytes().startswith(start)
+    first = path.read_bytes()
+    assert figure.save(path).read_bytes() == first
+
+
+def test_the_file_has_the_size_asked_for_and_all_of_the_labels(tmp_path: Path) -> None:
+    def drawn() -> MplFigure:
+        made = MplFigure(figsize=(style.WIDTH, 3), layout="none")
+        made.text(-0.2, 0.5, "a label that the figure would cut", ha="right")
+        made.text(0.9, 0.5, "end")
+        return made
+
+    figure = Figure(title="Wide", draw=drawn)
+    widths = [int.from_bytes(figure.save(tmp_path / "a.png", dpi=dpi).read_bytes()[16:20], "big") for dpi in (50, 100)]
+    assert widths[1] == pytest.approx(2 * widths[0], rel=0.05) and widths[1] > 1.2 * 100 * style.WIDTH
+    with pytest.raises(SpecError, match="pdf or"):
+        figure.save(tmp_path / "a.docx")
+    with pytest.raises(SpecError, match="dpi"):
+        figure.save(tmp_path / "a.png", dpi=0)

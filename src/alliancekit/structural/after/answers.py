@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from functools import partial
 
@@ -85,8 +86,7 @@ def score_test_table(fit: StructuralEstimates) -> pd.DataFrame:
     views = group_views(fit)
     slope = np.sum([view.slope @ view.jacobian for view in views], axis=0)
     found = score_tests(table, fit.constraints, fit.x, slope, expected_information(views))
-    names = table.names()
-    place = {table.plabel[i]: names[table.free[i] - 1] for i in range(len(table)) if table.free[i]}
+    place = _parameter_words(table)
     rows = [
         {
             "lhs": table.lhs[i],
@@ -101,6 +101,21 @@ def score_test_table(fit: StructuralEstimates) -> pd.DataFrame:
     ]
     total = {"lhs": "all", "rhs": "", "parameter": "all", "equal_to": "", "statistic": found.statistic}
     return pd.DataFrame([*rows, total | {"df": found.df, "p_value": found.p_value}])
+
+
+def _parameter_words(table: ParameterTable) -> dict[str, str]:
+    """Return what a parameter is in words, "bond =~ wai_5 (group f)", by .p1. ... and by labels that only one has."""
+    titles, out = block_titles(table), {}
+    several = Counter(label for label, free in zip(table.label, table.free, strict=True) if free)
+    for i, free in enumerate(table.free):
+        if free:
+            title = titles[table.block[i] - 1] if table.block[i] else {}
+            where = ", ".join(f"{kind} {name}" for kind, name in title.items())
+            words = f"{table.lhs[i]} {table.op[i]} {table.rhs[i]}".strip() + (f" ({where})" if where else "")
+            out[table.plabel[i]] = words
+            if table.label[i] and several[table.label[i]] == 1:
+                out[table.label[i]] = words
+    return out
 
 
 def expected_information(views: Sequence[GroupView]) -> Floats:

@@ -73,9 +73,9 @@ class StructuralBootstrap:
 
     def __repr__(self) -> str:
         lost = self.asked - len(self.replicates)
-        note = f"{len(self.replicates)} bootstrap samples ({self.kind}), seed {self.seed}"
+        note = f"{len(self.replicates)} bootstrap samples ({self.kind}), seed {self.seed}, 95% percentile limits"
         note += f"; {lost} did not converge, or had too few different rows, and are left out" if lost else ""
-        return f"{self.tidy().to_string(index=False)}\n{note}"
+        return f"{self.tidy().to_string(index=False, float_format='{:.3f}'.format)}\n{note}"
 
 
 def _summary(estimate: float, drawn: Floats, interval: str, level: float) -> tuple[float, ...]:

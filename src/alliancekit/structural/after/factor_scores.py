@@ -16,6 +16,8 @@ from alliancekit.structural.after.scores import METHODS, SAME, score_rows, score
 from alliancekit.structural.continuous.missing.estimate import IncompleteFit
 from alliancekit.structural.estimates import StructuralEstimates
 from alliancekit.structural.twolevel.estimate import ClusteredFit
+from alliancekit.structural.twolevel.incomplete import IncompleteClusters
+from alliancekit.structural.twolevel.statistics import number_clusters
 
 Floats = NDArray[np.float64]
 
@@ -36,7 +38,22 @@ def score_frame(
         parts = incomplete_scores(fit.source, method)
     else:
         parts = tuple(_rows(fit, b, _required(group.rows), method) for b, group in enumerate(fit.sample.groups))
-    return _join(fit, list(parts))
+    return _join(fit, list(parts), _kept_indices(fit))
+
+
+def _kept_indices(fit: StructuralEstimates) -> list[pd.Index]:
+    """Return the index of the rows of each group that have scores."""
+    out = []
+    for g, group in enumerate(fit.sample.groups):
+        index = pd.RangeIndex(group.n) if group.index is None else group.index
+        kept = None
+        if isinstance(fit.source, IncompleteFit):
+            kept = fit.source.data.groups[g].kept
+        elif isinstance(fit.source, ClusteredFit):
+            own = fit.source.data.groups[g]
+            kept = own.patterns.kept if isinstance(own, IncompleteClusters) else None
+        out.append(index if kept is None else index[kept])
+    return out
 
 
 def _required(rows: Floats | None) -> Floats:
@@ -84,16 +101,17 @@ def _names(fit: StructuralEstimates) -> list[str]:
     return list(dict.fromkeys(name for block in fit.model.blocks for name in block.latent))
 
 
-def _join(fit: StructuralEstimates, parts: list[Floats]) -> pd.DataFrame:
+def _join(fit: StructuralEstimates, parts: list[Floats], indices: list[pd.Index]) -> pd.DataFrame:
     """Return the scores of all groups, one after the other; rows that were not used are left out."""
     labels = fit.table.group_labels
     frames = [
-        pd.DataFrame(part, columns=list(block.latent)) for part, block in zip(parts, fit.model.blocks, strict=True)
+        pd.DataFrame(part, columns=list(block.latent), index=index)
+        for part, block, index in zip(parts, fit.model.blocks, indices, strict=True)
     ]
     if len(labels) > 1:
         for frame, label in zip(frames, labels, strict=True):
             frame.insert(0, "group", label)
-    return pd.concat(frames, ignore_index=True)
+    return pd.concat(frames)
 
 
 def _of_levels(
@@ -107,9 +125,22 @@ def _of_levels(
         raise SpecError(message("two-level models score the rows they were fitted to", do="Leave new= out"))
     at = 1 if level == "between" else 0
     frames = []
+    indices = _cluster_labels(fit, source) if at else _kept_indices(fit)
     for g, part in enumerate(level_scores(source, level)):
-        frame = pd.DataFrame(part, columns=list(fit.model.blocks[2 * g + at].latent))
+        frame = pd.DataFrame(part, columns=list(fit.model.blocks[2 * g + at].latent), index=indices[g])
         if len(fit.table.group_labels) > 1:
             frame.insert(0, "group", fit.table.group_labels[g])
         frames.append(frame)
-    return pd.concat(frames, ignore_index=True)
+    return pd.concat(frames)
+
+
+def _cluster_labels(fit: StructuralEstimates, source: ClusteredFit) -> list[pd.Index]:
+    """Return the labels of the clusters of each group that have scores, in order of first appearance."""
+    out = []
+    for own, group in zip(source.data.groups, fit.sample.groups, strict=True):
+        assert group.clusters is not None
+        labels = pd.Index(pd.unique(group.clusters), name=fit.options.cluster)
+        if isinstance(own, IncompleteClusters):
+            labels = labels[np.unique(number_clusters(group.clusters)[own.patterns.kept])]
+        out.append(labels)
+    return out

@@ -30,6 +30,12 @@ def factor_items(block: BlockModel) -> dict[str, Integers]:
     return out
 
 
+def shared_factors(block: BlockModel) -> set[str]:
+    """Return the factors that have an item in common with another: their alpha and extracted variance mean nothing."""
+    items = factor_items(block)
+    return {a for a in items for b in items if a != b and np.intersect1d(items[a], items[b]).size}
+
+
 def omega(block: BlockModel, at: Whole, cov: Floats) -> dict[str, float]:
     """Return omega of each factor with indicators: true variance of the sum of its items over its variance.
 
@@ -53,21 +59,26 @@ def higher_omega(block: BlockModel, at: Whole, cov: Floats, factor: str) -> floa
 
 
 def alpha(block: BlockModel, cov: Floats) -> dict[str, float]:
-    """Return Cronbach's alpha of the items of each factor, from covariances."""
-    out = {}
+    """Return Cronbach's alpha of the items of each factor, from covariances; NaN where it shares some with another."""
+    out, shared = {}, shared_factors(block)
     for name, items in factor_items(block).items():
         part, k = cov[np.ix_(items, items)], items.size
-        out[name] = float(k / (k - 1) * (1 - np.trace(part) / part.sum())) if k > 1 else float("nan")
+        known = k > 1 and name not in shared
+        out[name] = float(k / (k - 1) * (1 - np.trace(part) / part.sum())) if known else float("nan")
     return out
 
 
 def average_variance_extracted(block: BlockModel, at: Whole, cov: Floats) -> dict[str, float]:
-    """Return the average variance extracted of each factor: explained over total variance of its items."""
-    out = {}
+    """Return the average variance extracted of each factor: explained over total variance of its items.
+
+    NaN where a factor shares items with another.
+    """
+    out, shared = {}, shared_factors(block)
     for name, items in factor_items(block).items():
         k = len(block.observed) + block.latent.index(name)
         explained = float((at.A[items, k] ** 2).sum()) * at.cov[k, k]
-        out[name] = float(explained / np.trace(cov[np.ix_(items, items)]))
+        total = float(np.trace(cov[np.ix_(items, items)]))
+        out[name] = float("nan") if name in shared else explained / total
     return out
 
 
@@ -118,6 +129,7 @@ def heterotrait_monotrait(correlations: Floats, factors: dict[str, Integers], ge
 
     geometric : geometric means (HTMT2: Roemer, Schuberth & Henseler 2021, Ind Manag Data Syst 121, 2637-2650), else
     arithmetic ones (Henseler, Ringle & Sarstedt 2015, J Acad Mark Sci 43, 115-135). Absolute correlations are taken.
+    NaN where two factors share items.
     """
     size = np.abs(correlations)
     groups = list(factors.values())
@@ -125,6 +137,9 @@ def heterotrait_monotrait(correlations: Floats, factors: dict[str, Integers], ge
     out = np.eye(len(groups))
     for i in range(len(groups)):
         for j in range(i):
+            if np.intersect1d(groups[i], groups[j]).size:
+                out[i, j] = out[j, i] = np.nan
+                continue
             between = _mean(size[np.ix_(groups[i], groups[j])].ravel(), geometric)
             out[i, j] = out[j, i] = between / np.sqrt(own[i] * own[j])
     return out

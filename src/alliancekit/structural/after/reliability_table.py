@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import combinations
+
 import numpy as np
 import pandas as pd
 
@@ -85,6 +87,9 @@ def htmt_table(fit: StructuralEstimates, geometric: bool) -> pd.DataFrame:
         if len(factors) < 2:
             what = "heterotrait-monotrait ratios need two factors with two items each"
             raise SpecError(message(what, do="Use reliability() for a single factor"))
+        if all(np.intersect1d(a, b).size for a, b in combinations(factors.values(), 2)):
+            what = "every two factors share items, and a ratio would hold an item against itself"
+            raise SpecError(message(what, do="Take the factors without the general one, or look at reliability()"))
         sd = np.sqrt(sample.sigma.diagonal())
         found = heterotrait_monotrait(sample.sigma / np.outer(sd, sd), factors, geometric)
         frame = pd.DataFrame(found, index=list(factors), columns=list(factors))

@@ -75,7 +75,9 @@ def drawn_tests(fit: StructuralEstimates, n: int, seed: int) -> Floats:
     """
     if not by_moments(fit) or fit.options.cluster:
         what = "the test of Bollen and Stine is for maximum likelihood of complete, independent rows"
-        raise SpecError(message(what, do="Leave bollen_stine= out"))
+        rows = fit.engine == "rows" and fit.options.missing != "listwise"
+        do = 'Fit with missing="listwise", or leave bollen_stine= out' if rows else "Leave bollen_stine= out"
+        raise SpecError(message(what, do=do))
     _check_unrotated(fit)
     x, chisq = _fit_moments(fit, draws_of(fit, "bollen.stine"), spawn(seed, n))
     return chisq[_fitted(x)]
@@ -269,5 +271,6 @@ def _groups(fit: StructuralEstimates, drawn: Drawn) -> list[GroupSample]:
     for group, (rows, _) in zip(fit.sample.groups, drawn, strict=True):
         mean = rows.mean(axis=0)
         away = rows - mean
-        out.append(replace(group, n=len(rows), rows=rows, mean=mean, cov=away.T @ away / len(rows), clusters=None))
+        cov = away.T @ away / len(rows)
+        out.append(replace(group, n=len(rows), rows=rows, mean=mean, cov=cov, clusters=None, index=None))
     return out

@@ -19,6 +19,7 @@ from alliancekit.structural.likelihood.contract import Block as Moments
 Floats = NDArray[np.float64]
 KINDS = ("raw", "cor.bentler", "cor.bollen", "normalized", "standardized")
 CLOSE = 0.05
+NOISE = 1e-12
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -35,14 +36,19 @@ def plain_residuals(sample: Moments, model: Moments, kind: str, means: bool) -> 
     kind : "raw"; "cor.bentler", both divided by the sample's standard deviations; "cor.bollen", differences of
     correlations.
     """
-    gap = sample.mu - model.mu if means else None
-    if kind == "raw":
-        return Residuals(sample.sigma - model.sigma, gap)
     sd = np.sqrt(sample.sigma.diagonal())
+    gap = _without_noise(sample.mu - model.mu, np.maximum(sd, np.abs(sample.mu))) if means else None
+    if kind == "raw":
+        return Residuals(_without_noise(sample.sigma - model.sigma, np.outer(sd, sd)), gap)
     with np.errstate(invalid="ignore"):
         other = sd if kind == "cor.bentler" else np.sqrt(model.sigma.diagonal())
         cov = sample.sigma / np.outer(sd, sd) - model.sigma / np.outer(other, other)
-    return Residuals(cov, None if gap is None else gap / sd)
+    return Residuals(_without_noise(cov, np.ones_like(cov)), None if gap is None else gap / sd)
+
+
+def _without_noise(gap: Floats, size: Floats) -> Floats:
+    """Return differences with zeros where they are no more than rounding of numbers of that size."""
+    return np.where(np.abs(gap) < NOISE * size, 0.0, gap)
 
 
 def scaled_residuals(sample: Moments, model: Moments, means: bool, spread: Floats) -> Residuals:

@@ -70,7 +70,8 @@ def _solution(fit: StructuralEstimates, cutoff: float, dot: float, alpha: float)
 
 
 def _explained(fit: StructuralEstimates) -> list[str]:
-    found = explained_table(fit)
+    found = explained_table(fit).set_index("factor").loc[list(fit.model.blocks[0].latent)].reset_index()
+    found["cumulative"] = found["share"].cumsum()
     lines = [" " * 26 + "".join(f"{name:>8}" for name in found["factor"]) + f"{'total':>8}"]
     titles = {"sum_of_squares": "Sum of squared loadings", "share_of_common": "Proportion of total"}
     for name, title in (titles | {"share": "Proportion var", "cumulative": "Cumulative var"}).items():

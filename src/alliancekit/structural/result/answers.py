@@ -148,8 +148,9 @@ class Answers:
 
         Returns
         -------
-        DataFrame : lhs, rhs (of the table), parameter, equal_to (their names), statistic (chi-square), df, p_value; the
-        last row tests all at once.
+        DataFrame : lhs, rhs (of the table), parameter, equal_to (what they are, with group and level: "bond =~ wai_5
+        (group f)"; an expression as it was written), statistic (chi-square), df, p_value; the last row tests all at
+        once.
 
         Raises
         ------

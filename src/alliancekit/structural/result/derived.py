@@ -32,13 +32,15 @@ class Derived:
         method : "regression" (expected factors given the answers) or "bartlett" (unbiased given the factors). With
             ordinal items these are modes: "regression" or "ebm" the most likely factors given the answers, "bartlett"
             or "ml" those under which the answers are most likely.
-        level : of a two-level model, "within" (rows) or "between" (clusters, in order of first appearance).
+        level : of a two-level model, "within" (rows) or "between" (clusters, in order of first appearance, their labels
+            as index).
         new : other rows to score, with the model's columns; NaN where a value is missing.
 
         Returns
         -------
-        DataFrame : (group,) one column per latent variable. Groups stand one after the other. Rows with missing values
-        are scored by the variables they have where the model was fitted with ``missing="fiml"`` or "pairwise".
+        DataFrame : (group,) one column per latent variable, with the index of the rows in the data; rows that were not
+        used are not there. Groups stand one after the other. Rows with missing values are scored by the variables they
+        have where the model was fitted with ``missing="fiml"`` or "pairwise".
 
         Raises
         ------
@@ -76,7 +78,9 @@ class Derived:
         Returns
         -------
         DataFrame : (group,) factor, omega (variance of the sample below), omega_implied (variance of the model below),
-        alpha, ave (average variance extracted), items. A factor of higher order has omega alone. For two levels:
+        alpha, ave (average variance extracted), items. A factor of higher order has omega alone. Factors that share
+        items, as in a bifactor model, have no alpha and ave (NaN); their omega is hierarchical: what this factor alone
+        explains of the sum of its items, those of the other factors counted as error. For two levels:
         factor, omega_within, omega_two_level, omega_between, interrater. Ordinal items: omega is that of their sum as
         it is scored (missing where an item is numeric), omega_responses and the others are of the latent responses.
 
@@ -86,9 +90,10 @@ class Derived:
 
         Notes
         -----
-        McDonald's omega with free residual covariances (Raykov 1997); two levels by Lai (2021, Psychol Methods 26,
-        90-102): omega_between and interrater are for a construct that is shared by the cluster, omega_two_level for one
-        that has the same loadings at both levels. Ordinal items: Green & Yang (2009, Psychometrika 74, 155-167).
+        McDonald's omega with free residual covariances (Raykov 1997), hierarchical omega by Zinbarg, Revelle, Yovel &
+        Li (2005, Psychometrika 70, 123-133); two levels by Lai (2021, Psychol Methods 26, 90-102): omega_between and
+        interrater are for a construct that is shared by the cluster, omega_two_level for one that has the same
+        loadings at both levels. Ordinal items: Green & Yang (2009, Psychometrika 74, 155-167).
 
         Examples
         --------
@@ -118,10 +123,11 @@ class Derived:
         Returns
         -------
         DataFrame : (k, k), one row and column per factor with two items or more; with groups, a column "group" first.
+        NaN for factors that share items: the ratio would hold an item against itself.
 
         Raises
         ------
-        SpecError : fewer than two such factors, or a two-level model.
+        SpecError : fewer than two such factors, no two of them without shared items, or a two-level model.
 
         Notes
         -----
