@@ -15,7 +15,7 @@ from alliancekit.formula.model_statements import CONSTRAINTS
 from alliancekit.numerics.distributions import normal_quantile, t_two_sided
 from alliancekit.structural.after.coefficients import values
 from alliancekit.structural.after.group_views import free_directions, group_views
-from alliancekit.structural.after.modification import modifications, score_tests
+from alliancekit.structural.after.modification import ScoreTests, modifications, score_tests
 from alliancekit.structural.after.ordinal_rows import extra_slopes, fill_slopes
 from alliancekit.structural.after.scaling import KINDS, standardise
 from alliancekit.structural.after.view import GroupView
@@ -81,11 +81,7 @@ def modification_table(fit: StructuralEstimates, minimum: float = 0.0, op: str |
 def score_test_table(fit: StructuralEstimates) -> pd.DataFrame:
     """Return one row per equality constraint, then one for all; see ``StructuralFit.score_tests``."""
     table = fit.table
-    if "==" not in table.op:
-        raise SpecError(message("the model has no equality constraints", do="Use modification_indices()"))
-    views = group_views(fit)
-    slope = np.sum([view.slope @ view.jacobian for view in views], axis=0)
-    found = score_tests(table, fit.constraints, fit.x, slope, expected_information(views))
+    found = _score_tests(fit)
     place = _parameter_words(table)
     rows = [
         {
@@ -96,11 +92,43 @@ def score_test_table(fit: StructuralEstimates) -> pd.DataFrame:
             "statistic": statistic,
             "df": 1,
             "p_value": p,
+            "epc": apart,
         }
-        for i, statistic, p in zip(found.rows, found.statistics, found.p_values, strict=True)
+        for i, statistic, p, apart in zip(found.rows, found.statistics, found.p_values, found.apart, strict=True)
     ]
     total = {"lhs": "all", "rhs": "", "parameter": "all", "equal_to": "", "statistic": found.statistic}
     return pd.DataFrame([*rows, total | {"df": found.df, "p_value": found.p_value}])
+
+
+def change_table(fit: StructuralEstimates) -> pd.DataFrame:
+    """Return what each parameter would be without the equality constraints; see ``StructuralFit.expected_changes``."""
+    table, found = fit.table, _score_tests(fit)
+    free = np.array(table.free, dtype=np.intp)
+    estimate = values(fit)[0]
+    change = np.concatenate([(np.nan,), found.change])[free]
+    own = np.where(np.isnan(change), 0.0, change)
+    for i, op in enumerate(table.op):  # what has a variance of its own is scaled by the estimated one, as in lavaan
+        if op == "~~" and table.lhs[i] == table.rhs[i] and not table.exo[i]:
+            own[i] = estimate[i]
+    of = partial(standardise, table, fit.model, wholes(fit), np.abs(own), constraints=fit.constraints)
+    kept = [i for i, op in enumerate(table.op) if op not in (*CONSTRAINTS, ":=")]
+    titles = block_titles(table)
+    columns: dict[str, object] = {name: [getattr(table, name)[i] for i in kept] for name in ("lhs", "op", "rhs")}
+    for kind in titles[0]:
+        columns[kind] = [titles[table.block[i] - 1][kind] for i in kept]
+    columns |= {"label": ["" if table.label[i].startswith(".p") else table.label[i] for i in kept]}
+    columns |= {"estimate": estimate[kept], "epc": change[kept], "epv": (estimate + change)[kept]}
+    for name, kind in (("sepc_lv", "std_lv"), ("sepc_all", "std_all"), ("sepc_nox", "std_nox")):
+        columns[name] = (np.sign(change) * of(kind=kind).values)[kept]
+    return pd.DataFrame(columns)
+
+
+def _score_tests(fit: StructuralEstimates) -> ScoreTests:
+    if "==" not in fit.table.op:
+        raise SpecError(message("the model has no equality constraints", do="Use modification_indices()"))
+    views = group_views(fit)
+    slope = np.sum([view.slope @ view.jacobian for view in views], axis=0)
+    return score_tests(fit.table, fit.constraints, fit.x, slope, expected_information(views))
 
 
 def _parameter_words(table: ParameterTable) -> dict[str, str]:

@@ -129,6 +129,8 @@ class ScoreTests:
     Attributes
     ----------
     statistic, df, p_value : of all at once. rows : (E,) rows of the table. statistics, p_values : (E,) one at a time.
+    apart : (E,) by how much left and right side would differ, that equality alone released. change : (size,) expected
+    change of the parameters, all equalities released.
     """
 
     statistic: float
@@ -137,6 +139,8 @@ class ScoreTests:
     rows: tuple[int, ...]
     statistics: Floats
     p_values: Floats
+    apart: Floats
+    change: Floats
 
 
 def score_tests(
@@ -152,15 +156,18 @@ def score_tests(
     rows = tuple(i for i, op in enumerate(table.op) if op == "==")
     equations = np.array([_coefficients(table, constraints, i, x) for i in rows]).reshape(len(rows), x.size)
     total = float(slope @ inverse_of(information) @ slope)
-    single = np.empty(len(rows))
+    single, apart = np.empty(len(rows)), np.empty(len(rows))
     for r in range(len(rows)):
         directions = _null_space(np.delete(equations, r, axis=0))
         pulled = directions.T @ slope
         inner = directions.T @ information @ directions
-        single[r] = float(pulled @ inverse_of(inner) @ pulled)
+        step = inverse_of(inner) @ pulled
+        single[r], apart[r] = float(pulled @ step), float(equations[r] @ directions @ step)
     df = len(rows)
     p = float(chi2_upper(total, df)) if df else float("nan")
-    return ScoreTests(total, df, p, rows, single, np.asarray(chi2_upper(single, 1)))
+    return ScoreTests(
+        total, df, p, rows, single, np.asarray(chi2_upper(single, 1)), apart, inverse_of(information) @ slope
+    )
 
 
 def _coefficients(table: ParameterTable, constraints: Constraints, row: int, x: Floats) -> Floats:

@@ -149,8 +149,8 @@ class Answers:
         Returns
         -------
         DataFrame : lhs, rhs (of the table), parameter, equal_to (what they are, with group and level: "bond =~ wai_5
-        (group f)"; an expression as it was written), statistic (chi-square), df, p_value; the last row tests all at
-        once.
+        (group f)"; an expression as it was written), statistic (chi-square), df, p_value, epc (by how much the
+        parameter would exceed the other, this equality alone released); the last row tests all at once.
 
         Raises
         ------
@@ -174,6 +174,37 @@ class Answers:
         With many constraints as a hunt: some will be significant by chance.
         """
         return after_answers.score_test_table(self._fit)
+
+    def expected_changes(self) -> pd.DataFrame:
+        """Return what the parameters would be without the equality constraints, by one step from the estimates.
+
+        Returns
+        -------
+        DataFrame : lhs, op, rhs, (level, group,) label, estimate, epc (expected change), epv (expected value), sepc_lv,
+        sepc_all, sepc_nox (standardised changes); NaN where a parameter is fixed.
+
+        Raises
+        ------
+        SpecError : the model has no equality constraints.
+
+        Examples
+        --------
+        >>> import numpy as np, pandas as pd, alliancekit as ak
+        >>> rng = np.random.default_rng(1)
+        >>> f = rng.normal(size=(500, 1))
+        >>> d = pd.DataFrame(f + rng.normal(size=(500, 4)), columns=list("abcd"))
+        >>> ak.cfa("g =~ a + x*b + x*c + d", d).expected_changes().columns.tolist()[4:7]
+        ['estimate', 'epc', 'epv']
+
+        Checked against
+        ---------------
+        ``lavTestScore(fit, epc = TRUE, standardized = TRUE)$epc`` of lavaan 0.6-14 (tests/reference/sem_limits).
+
+        When not to use
+        ---------------
+        Where the model fits badly: one step is then a poor guess of where the parameters would go.
+        """
+        return after_answers.change_table(self._fit)
 
     def residual_matrix(self, kind: str = "cor.bollen", *, z: bool = False) -> dict[str, pd.DataFrame]:
         """Return what the model leaves unexplained of covariances and means.
