@@ -110,7 +110,13 @@ class _Parser:
         value = self.take()
         if value.kind not in ("name", "number", "text"):
             raise self.wrong(value, f"{kind}: needs a label", f"Write for example {kind}: 1")
-        label = value.text.strip("\"'")
+        last = value
+        while kind == "group" and self.peek().kind not in ("end", "stop"):
+            if self.peek().column > last.column + len(last.text):
+                break
+            last = self.take()
+        line = self.text.split("\n")[value.line - 1]
+        label = line[value.column - 1 : last.column - 1 + len(last.text)].strip("\"'")
         if kind == "group":
             self.group, self.level = label, None
         else:

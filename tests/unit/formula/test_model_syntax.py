@@ -166,3 +166,8 @@ def test_expressions_take_many_replicates_at_once() -> None:
     tree = constraint("a*b/(a + b)")
     a, b = np.array([1.0, 2.0, 3.0]), np.array([2.0, 2.0, 6.0])
     assert tree.evaluate({"a": a, "b": b}) == pytest.approx(a * b / (a + b))
+
+
+@pytest.mark.parametrize("label", ["Grant-White", "'Grant-White'", "Grant-White  # the second school"])
+def test_labels_of_groups_may_have_signs_in_them(label: str) -> None:
+    assert {s.group for s in parse_model(f"group: {label}\nf =~ x1 + x2")} == {"Grant-White"}

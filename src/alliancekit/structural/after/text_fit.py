@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pandas as pd
 
 from alliancekit.structural.continuous.missing.estimate import IncompleteFit
@@ -30,11 +31,15 @@ def head(fit: StructuralEstimates) -> list[str]:
     """Return what was fitted: estimator, parameters, observations."""
     state = f"ended normally after {fit.iterations} iterations" if fit.converged else "DID NOT END NORMALLY"
     lines = [f"alliancekit {state}", ""]
-    lines += [_pair("Estimator", fit.options.estimator), _pair("Number of model parameters", str(fit.table.n_free))]
-    tied = fit.table.n_free - fit.n_parameters
+    tied = 0 if fit.rotation is not None else fit.table.n_free - fit.n_parameters
+    count = fit.n_parameters if fit.rotation is not None else fit.table.n_free
+    lines += [_pair("Estimator", fit.options.estimator), _pair("Number of model parameters", str(count))]
     if tied > 0:
         lines.append(_pair("Number of equality constraints", str(tied)))
-    lines.append("")
+    unequal = sum(op in ("<", ">") for op in fit.table.op)
+    if unequal:
+        lines.append(_pair("Number of inequality constraints", str(unequal)))
+    lines += ["", *_rotated(fit)]
     groups = fit.sample.groups
     account = fit.sample.account
     if len(groups) == 1:
@@ -48,6 +53,21 @@ def head(fit: StructuralEstimates) -> list[str]:
     return [*lines, *_structure(fit)]
 
 
+def _rotated(fit: StructuralEstimates) -> list[str]:
+    """Return how exploratory factors were rotated."""
+    words = fit.options.rotation
+    if fit.rotation is None:
+        return []
+    how = "orthogonal" if words.orthogonal else "oblique"
+    lines = [_pair("Rotation method", f"{words.criterion} {how}")]
+    own = {"geomin": ("Geomin epsilon", words.geomin_epsilon), "oblimin": ("Oblimin gamma", words.oblimin_gamma)}
+    if words.criterion in own:
+        name, value = own[words.criterion]
+        lines.append(_pair(name, f"{value:g}"))
+    lines.append(_pair("Standardized metric", str(words.std_ov).upper()))
+    return [*lines, _pair("Row weights", words.row_weights.capitalize()), ""]
+
+
 def _structure(fit: StructuralEstimates) -> list[str]:
     """Return the number of clusters or of patterns of missing values."""
     source = fit.source
@@ -56,9 +76,14 @@ def _structure(fit: StructuralEstimates) -> list[str]:
         name = fit.options.cluster or "cluster"
         counts = [group.n_clusters for group in source.data.groups]
         return _by_group(f"Number of clusters [{name}]", labels, counts)
+    lines = []
+    if fit.options.cluster is not None:
+        counts = [len(np.unique(group.clusters)) for group in fit.sample.groups if group.clusters is not None]
+        lines += _by_group(f"Number of clusters [{fit.options.cluster}]", labels, counts)
     if isinstance(source, IncompleteFit) and fit.options.missing != "listwise":
-        return _by_group("Number of missing patterns", labels, [group.size.size for group in source.data.groups])
-    return []
+        patterns = [group.size.size for group in source.data.groups]
+        lines += _by_group("Number of missing patterns", labels, patterns)
+    return lines
 
 
 def _by_group(name: str, labels: list[str], counts: list[int]) -> list[str]:
@@ -83,7 +108,9 @@ def tests(fit: StructuralEstimates, m: pd.Series) -> list[str]:
         lines.append(_cells("Scaling correction factor", "", _number(m["chisq_scaling_factor"])))
         if fit.options.test == "scaled.shifted":
             lines.append(_cells("Shift parameter", "", _number(fit.test.shift)))
-        lines.append(f"    {CORRECTIONS.get(fit.options.test, fit.options.test)}")
+        clustered = fit.options.cluster is not None and fit.options.test == "standard"
+        test = "yuan.bentler.mplus" if clustered else fit.options.test
+        lines.append(f"    {CORRECTIONS.get(test, test)}")
     return lines
 
 
@@ -145,7 +172,10 @@ def _rmsea(m: pd.Series, wide: int) -> list[str]:
 def how_estimated(fit: StructuralEstimates) -> list[str]:
     """Return how standard errors were computed."""
     options = fit.options
-    lines = ["Parameter Estimates:", "", _pair("Standard errors", ERRORS.get(options.se, options.se))]
+    errors = ERRORS.get(options.se, options.se)
+    if options.cluster is not None and fit.table.n_levels == 1 and options.se in ("standard", "robust.huber.white"):
+        errors = "Robust.cluster"
+    lines = ["Parameter Estimates:", "", _pair("Standard errors", errors)]
     if options.se in ("none", "bootstrap"):
         return lines
     name = "Information bread" if options.se == "robust.huber.white" else "Information"
