@@ -91,16 +91,21 @@ def lay_out(graph: Graph) -> Layout:
     depth = _depths(graph, inner)
     last = max(depth.values(), default=0)
     outer = _outer(graph, inner, items)
+    general = _general(graph) if last == 0 else ""
+    if general:
+        items = _indicators(graph, general)
+        inner.remove(general)
     targets = {e.end for e in graph.edges if e.start in outer and e.kind == "regression"}
+    targets |= {e.end for e in graph.edges if e.start == general and e.kind == "loading"}
     layout = Layout(owner=items, beyond={*outer, *targets})
     pitch = 0.58 if targets else PITCH
     columns: dict[int, list[str]] = {}
     for name in inner:
         if name not in outer:
             columns.setdefault(depth[name], []).append(name)
-    lists = {name: [v for v, factor in items.items() if factor == name] for name in inner}
+    lists = {name: [v for v, factor in items.items() if factor == name] for name in [*inner, general]}
     left = [n for n in columns.get(0, []) if lists[n]] if last > 0 else []
-    right = [n for n in columns.get(last, []) if lists[n]]
+    right = [n for n in [*columns.get(last, []), general] if lists[n]]
     width = max([_half_width(v, False) for v in graph.observed] or [0.3])
     start = (2 * width + 0.9) if left else 0.0
     heights = [_list_height(lists, side, pitch) for side in (left, right)]
@@ -117,6 +122,10 @@ def lay_out(graph: Graph) -> Layout:
         _spread_column(layout, columns.get(d, []), own, height)
     for d in range(1, last):
         _place_rows(layout, columns.get(d, []), lists, width)
+    if general:
+        half = _half_width(general, True)
+        layout.places[general] = Place(edge + 1.25 + 2 * width + 1.25 + half, height / 2, half, 0.21, True)
+        layout.outside[general] = "right"
     for k, name in enumerate(outer):
         target = next(e.end for e in graph.edges if e.start == name and e.kind == "regression")
         y = layout.places[target].y if target in layout.places else height - k * pitch
@@ -126,12 +135,30 @@ def lay_out(graph: Graph) -> Layout:
     return layout
 
 
-def _indicators(graph: Graph) -> dict[str, str]:
-    """Return indicator -> the factor it is drawn with: the first that it measures."""
+def _general(graph: Graph) -> str:
+    """Return the general factor of a bifactor model, which stands beyond the items; "" where there is none.
+
+    It has the items of two other factors or more, and nothing but loadings.
+    """
+    loads: dict[str, set[str]] = {name: set() for name in graph.latent}
+    for e in graph.edges:
+        if e.kind == "loading":
+            loads[e.start].add(e.end)
+    tied = {v for e in graph.edges if e.kind in ("covariance", "regression") for v in (e.start, e.end)}
+    tied |= set().union(*loads.values()) if loads else set()
+    for name, own in loads.items():
+        inside = [other for other in loads if other != name and loads[other] and loads[other] < own]
+        if name not in tied and len(inside) > 1 and not own & set(graph.latent):
+            return name
+    return ""
+
+
+def _indicators(graph: Graph, general: str = "") -> dict[str, str]:
+    """Return indicator -> the factor it is drawn with: the first that it measures, a general one last."""
     latent = set(graph.latent)
     out: dict[str, str] = {}
     predicts = {e.start for e in graph.edges if e.kind == "regression"}
-    for e in graph.edges:
+    for e in sorted(graph.edges, key=lambda e: e.start == general):
         if e.kind == "loading" and e.end not in latent and e.end not in predicts:
             out.setdefault(e.end, e.start)
     return out

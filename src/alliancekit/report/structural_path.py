@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure as MplFigure
 
 PANELS = 4
+SHOWN = 0.3
+"""Standardised loadings of exploratory factors up to this size are not drawn, but for the largest of an item."""
+LABEL = (0.17, 0.08)
+"""Inches: half the width and height of a number with the room it needs."""
 
 
 def path_figure(fit: StructuralFit, value: str = "std_all") -> Figure:
@@ -42,7 +46,8 @@ def path_figure(fit: StructuralFit, value: str = "std_all") -> Figure:
         caption=f"{what}. Ellipses are latent variables, boxes observed ones; straight arrows are loadings and "
         "regressions, curved ones covariances, short ones (residual) variances"
         + (", which are left out where they are one" if value == "std_all" else "")
-        + ". Broken lines: the 95% interval holds zero.",
+        + ". Broken lines: the 95% interval holds zero."
+        + (" Standardised loadings up to |.3| are not drawn." if any(fit.table.efa) else ""),
         alt=_words(graphs),
         data=pd.DataFrame(rows),
         source=fit,
@@ -53,6 +58,8 @@ def graphs_of(fit: StructuralFit, value: str) -> list[Graph]:
     """Return one graph per group and level, the between level first."""
     table = fit.tidy()
     table = table[table["op"] != ":="]
+    if any(fit.table.efa):
+        table = _large_loadings(table, {v for v, efa in zip(fit.table.lhs, fit.table.efa, strict=True) if efa})
     out = []
     levels, labels = fit.table.n_levels, fit.table.group_labels
     for b, block in enumerate(fit._fit.model.blocks):
@@ -68,6 +75,18 @@ def graphs_of(fit: StructuralFit, value: str) -> list[Graph]:
     if levels > 1:
         out = [g for pair in zip(out[1::2], out[::2], strict=True) for g in pair]
     return out
+
+
+def _large_loadings(table: pd.DataFrame, factors: set[str]) -> pd.DataFrame:
+    """Return the table with the large loadings of exploratory factors only, the largest of each item first."""
+    explored = (table["op"] == "=~") & table["lhs"].isin(factors)
+    part = table[explored]
+    size = part["std_all"].abs()
+    blocks = ["rhs", *(name for name in ("group", "level") if name in part)]
+    largest = size == size.groupby([part[name] for name in blocks]).transform("max")
+    drawn = part[(size > SHOWN) | largest]
+    ordered = drawn.loc[drawn["std_all"].abs().sort_values(ascending=False, kind="stable").index]
+    return pd.concat([ordered, table[~explored]])
 
 
 def _words(graphs: list[Graph]) -> str:
@@ -170,6 +189,7 @@ class _Panel:
         self.axes, self.graph, self.layout, self.value = axes, graph, layout, value
         self.size = 7.6 * min(scale, 1.0) ** 0.5
         self.style = style
+        self.taken: list[tuple[float, float]] = []
 
     def draw(self) -> None:
         """Draw arrows first, variables over them, numbers last."""
@@ -212,8 +232,33 @@ class _Panel:
         part = 0.6 if edge.kind == "loading" else 0.3 if fan > 1 else 0.45
         if edge.kind == "loading" and self.layout.owner.get(edge.end) not in (edge.start, None):
             part = 0.32
-        x, y = (1 - part) * start[0] + part * end[0], (1 - part) * start[1] + part * end[1]
+        x, y = self._clear(edge, start, end, part) if edge.kind == "loading" else _between(start, end, part)
+        self.taken.append((x, y))
         self._number(x, y, edge)
+
+    def _clear(
+        self, edge: Edge, start: tuple[float, float], end: tuple[float, float], part: float
+    ) -> tuple[float, float]:
+        """Return where a number covers no other number, arrow or variable, as near ``part`` as can be."""
+        lines = []
+        for e in self.graph.edges:
+            if e is not edge and e.kind in ("loading", "regression") and _around(self.layout, e) is None:
+                a, b = self.layout.places[e.start], self.layout.places[e.end]
+                lines.append((_border(a, b), _border(b, a)))
+        best, most = _between(start, end, part), -1.0
+        for t in [part, *sorted(np.arange(0.2, 0.86, 0.03), key=lambda t: abs(t - part))]:
+            point = _between(start, end, float(t))
+            free = min([_distance(point, *line) for line in lines] + [1.0])
+            free = min([free, *(_distance(point, other, other) / 2 for other in self.taken)])
+            inside = any(
+                abs(point[0] - p.x) < p.half_width + 0.1 and abs(point[1] - p.y) < p.half_height + 0.06
+                for name, p in self.layout.places.items()
+                if name not in (edge.start, edge.end)
+            )
+            free = 0.0 if inside else free
+            if free > most + 1e-9:
+                best, most = point, free
+        return best
 
     def _curved(self, edge: Edge) -> None:
         self._through(edge, _apex(self.layout, edge), "<|-|>")
@@ -294,6 +339,19 @@ class _Panel:
 
     def _text(self, edge: Edge) -> str:
         return format_fixed(edge.value, 2, leading_zero=self.value != "std_all")
+
+
+def _between(start: tuple[float, float], end: tuple[float, float], part: float) -> tuple[float, float]:
+    return (1 - part) * start[0] + part * end[0], (1 - part) * start[1] + part * end[1]
+
+
+def _distance(point: tuple[float, float], start: tuple[float, float], end: tuple[float, float]) -> float:
+    """Return how far a number is from a line, in sizes of a number; below one it covers the line."""
+    p, a, b = (np.array(v) / LABEL for v in (point, start, end))
+    along = b - a
+    length = float(along @ along)
+    part = min(max(float((p - a) @ along) / length, 0.0), 1.0) if length else 0.0
+    return float(np.hypot(*(p - a - part * along)))
 
 
 def _border(a: Place, towards: Place) -> tuple[float, float]:

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import re
+from itertools import combinations
+
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.path import Path
 
 import alliancekit as ak
 from alliancekit.report.figures_io import draw
 from alliancekit.report.structural_graph import graph_of, lay_out
-from alliancekit.report.structural_path import graphs_of
+from alliancekit.report.structural_path import _border, graphs_of
+from alliancekit.report.style import figure_style
 from alliancekit.structural.result.fit import StructuralFit
 
 MODEL = "\n".join(f"f{k} =~ " + " + ".join(f"w{i}" for i in range(3 * k - 2, 3 * k + 1)) for k in range(1, 5))
@@ -201,3 +206,68 @@ def test_no_p_is_given_for_the_unscaled_statistic_of_least_squares() -> None:
     d = pd.DataFrame({f"y{i}": f + rng.normal(size=200) for i in range(4)})
     words = str(ak.sentence(ak.cfa("f =~ y0 + y1 + y2 + y3", d, estimator="ULS")))
     assert "p =" not in words and "χ²(2, N = 200)" in words
+
+
+def _bifactor() -> StructuralFit:
+    rng = np.random.default_rng(7)
+    g, a, b = rng.normal(size=(3, 600))
+    names = [f"w{i}" for i in range(1, 9)]
+    loads = rng.uniform(0.6, 1.2, (8, 2))
+    columns = {
+        v: k * g + h * (a if i < 4 else b) + rng.normal(size=600)
+        for i, (v, (k, h)) in enumerate(zip(names, loads, strict=True))
+    }
+    model = f"g =~ {' + '.join(names)}\nfa =~ {' + '.join(names[:4])}\nfb =~ {' + '.join(names[4:])}"
+    return ak.cfa(model, pd.DataFrame(columns), orthogonal=True)
+
+
+def test_exploratory_diagrams_show_large_loadings_and_each_item(data: pd.DataFrame) -> None:
+    fit = ak.efa(data, 4, items=[f"w{i}" for i in range(1, 13)])[4]
+    (graph,) = graphs_of(fit, "std_all")
+    drawn = [e for e in graph.edges if e.kind == "loading"]
+    every = fit.standardized().query("op == '=~'")
+    assert len(drawn) < len(every) == 48 and {e.end for e in drawn} == set(graph.observed)
+    largest = every.assign(size=every["estimate"].abs()).groupby("rhs")["size"].max()
+    assert all(abs(e.value) > 0.3 or abs(e.value) == pytest.approx(largest[e.end]) for e in drawn)
+    assert int((every["estimate"].abs() > 0.3).sum()) <= len(drawn)
+    owner = lay_out(graph).owner
+    first = every.loc[every["estimate"].abs().groupby(every["rhs"]).idxmax()].set_index("rhs")["lhs"]
+    assert owner == first.to_dict()
+    assert "|.3|" in ak.figure(fit).caption
+
+
+def test_the_general_factor_stands_beyond_the_items() -> None:
+    (graph,) = graphs_of(_bifactor(), "std_all")
+    layout = lay_out(graph)
+    items = {layout.places[v].x for v in graph.observed}
+    assert max(layout.places[f].x for f in ("fa", "fb")) < min(items) <= max(items) < layout.places["g"].x
+    assert set(layout.owner.values()) == {"fa", "fb"}
+
+
+_FIVE = "\n".join(
+    f"{name} =~ " + " + ".join(f"{t if name == 's' else 1}*w{t}" for t in range(5)) for name in ("i", "s")
+)
+
+
+def _five_occasions() -> pd.DataFrame:
+    rng = np.random.default_rng(1)
+    i, s = rng.normal(size=300), 0.5 * rng.normal(size=300) + 0.3
+    return pd.DataFrame({f"w{t}": i + s * t + 0.6 * rng.normal(size=300) for t in range(5)})
+
+
+@pytest.mark.parametrize("kind", ["growth", "bifactor"])
+def test_numbers_of_a_path_diagram_do_not_cover_each_other(kind: str) -> None:
+    fit = ak.growth(_FIVE, _five_occasions()) if kind == "growth" else _bifactor()
+    with figure_style():
+        figure = ak.figure(fit).draw()
+    figure.canvas.draw()
+    boxes = [t.get_window_extent() for t in figure.axes[0].texts if re.fullmatch(r"−?\d*\.\d\d", t.get_text())]
+    assert not any(a.overlaps(b) for a, b in combinations(boxes, 2))
+    (graph,) = graphs_of(fit, "std_all")
+    places = lay_out(graph).places
+    pairs = [(places[e.start], places[e.end]) for e in graph.edges if e.kind == "loading"]
+    lines = [Path([_border(a, b), _border(b, a)]) for a, b in pairs]
+    to_data = figure.axes[0].transData.inverted()
+    own = [box.transformed(to_data) for box in boxes]
+    crossed = [sum(line.intersects_bbox(box, filled=False) for line in lines) for box in own]
+    assert sum(crossed) <= len(lines) + (kind == "growth")  # where two fans cross, one number may touch another arrow
