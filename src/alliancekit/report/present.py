@@ -99,7 +99,8 @@ def sentence(result: Any, *, terms: Sequence[str] | None = None, headline: bool 
     Parameters
     ----------
     result : result of alliancekit.
-    terms : for a mixed model, the fixed effects to speak of; None speaks of all, and of the whole model.
+    terms : of a mixed model, the fixed effects to speak of; of a structural one, terms of ``tidy()`` such as
+        "post ~ f", labels, or names of definitions. None speaks of all, and of the whole model.
     headline : True where these sentences answer the report's question: they stand in the box at the top, and are
         withheld where the assumption checks refuse the result.
 

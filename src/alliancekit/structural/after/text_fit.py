@@ -28,7 +28,8 @@ ERRORS = {
 
 def head(fit: StructuralEstimates) -> list[str]:
     """Return what was fitted: estimator, parameters, observations."""
-    state = f"ended normally after {fit.iterations} iterations" if fit.converged else "DID NOT END NORMALLY"
+    steps = f"{fit.iterations} iteration{'' if fit.iterations == 1 else 's'}"
+    state = f"ended normally after {steps}" if fit.converged else "DID NOT END NORMALLY"
     lines = [f"alliancekit {state}", ""]
     lines += [_pair("Estimator", fit.options.estimator), _pair("Number of model parameters", str(fit.table.n_free))]
     tied = fit.table.n_free - fit.n_parameters

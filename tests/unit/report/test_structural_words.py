@@ -1,0 +1,121 @@
+"""Sentences and notes of structural models say what was fitted and claim no more than the numbers do."""
+
+from __future__ import annotations
+
+import re
+import warnings
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import alliancekit as ak
+from alliancekit.report.structural_path import graphs_of
+from alliancekit.structural.result.fit import StructuralFit
+from tests.unit.report.test_structural import GROWTH, MODEL, _clustered, _occasions, simulate
+
+PATH = "f =~ w1 + w2 + w3\npost ~ f + pre"
+
+
+@pytest.fixture(scope="module")
+def data() -> pd.DataFrame:
+    return simulate()
+
+
+@pytest.fixture(scope="module")
+def drawn(data: pd.DataFrame) -> StructuralFit:
+    return ak.sem(PATH, data, missing="listwise", se="bootstrap", bootstrap=60, seed=7)
+
+
+def test_terms_choose_what_the_sentence_speaks_of(data: pd.DataFrame) -> None:
+    fit = ak.sem(PATH.replace("pre", "k*pre"), data)
+    text = ak.sentence(fit, terms=["f=~w2", "post ~ f"]).text
+    assert text.startswith("The loading of w2 on f was positive") and "The effect of f on post" in text
+    assert "pre on post" not in text and "CFI" not in text
+    assert "The effect of pre on post" in ak.sentence(fit, terms=["k"]).text
+    assert "was fixed, b = 1.00" in ak.sentence(fit, terms=["f =~ w1"]).text
+    with pytest.raises(ak.SpecError, match=r"no term 'f =~ w4'.*terms of the sentence"):
+        ak.sentence(fit, terms=["f =~ w4"])
+    with pytest.raises(ak.SpecError, match="terms= is for a fit"):
+        ak.sentence(ak.efa(data, items=["w1", "w2", "w3", "w4"]), terms=["w1"])
+
+
+def test_a_model_that_is_not_identified_has_no_fit_to_tell(data: pd.DataFrame) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ak.ConvergenceWarning)
+        fit = ak.cfa("f =~ w1 + w2", data, meanstructure=True)
+    notes = " ".join(ak.table(fit).notes)
+    for text in (ak.sentence(fit).text, notes):
+        assert "not identified (df = −1)" in text and "CFI" not in text and "χ²" not in text
+    assert "cannot be told from others" in notes
+
+
+def test_a_bootstrap_is_named_and_its_interval_decides(drawn: StructuralFit) -> None:
+    for text in (ak.sentence(drawn).text, " ".join(ak.table(drawn).notes)):
+        assert "60 bootstrap samples" in text and "percentiles (seed 7)" in text
+    table = drawn.tidy()
+    for graph in graphs_of(drawn, "std_all"):
+        for edge in (e for e in graph.edges if e.kind == "regression"):
+            row = table[(table["op"] == "~") & (table["rhs"] == edge.start)].iloc[0]
+            holds_zero = bool(row["conf_low"] <= 0 <= row["conf_high"])
+            assert edge.certain is not holds_zero
+            said = ak.sentence(drawn, terms=[row["term"]]).text
+            assert ("not reliably different" in said) is holds_zero and " p " not in said
+
+
+def test_the_interval_decides_where_it_disagrees_with_p(drawn: StructuralFit, monkeypatch: pytest.MonkeyPatch) -> None:
+    table = drawn.tidy()
+    at = table.index[table["term"] == "post ~ f"]
+    table.loc[at, ["conf_low", "conf_high", "p_value"]] = [-0.01, 1.5, 0.037]
+    monkeypatch.setattr(StructuralFit, "tidy", lambda self: table)
+    assert "f on post was not reliably different from zero" in ak.sentence(drawn).text
+    edges = {(e.start, e.end): e for e in graphs_of(drawn, "std_all")[0].edges}
+    assert not edges["f", "post"].certain
+
+
+def test_clusters_and_groups_are_counted(data: pd.DataFrame) -> None:
+    text = ak.sentence(ak.cfa("f =~ w1 + w2 + w3", data, group="half")).text
+    assert "2 groups (a n = 150, b n = 150)" in text
+    model = "level: 1\nf =~ w1 + w2 + w3\nlevel: 2\ng =~ w1 + w2 + w3"
+    assert "480 rows in 60 clusters (cluster)" in ak.sentence(ak.cfa(model, _clustered(), cluster="cluster")).text
+    assert "in 30 clusters" in ak.sentence(ak.cfa("f =~ w1 + w2 + w3", data, cluster="cluster")).text
+
+
+def test_growth_models_tell_means_and_variances() -> None:
+    fit = ak.growth(GROWTH, _occasions())
+    text = ak.sentence(fit).text
+    assert "oadings" not in text
+    mean = fit.tidy().query("term == 's ~1'")["estimate"].item()
+    assert f"factor s had a mean of {mean:.3f}".replace("-", "−") in text
+    assert "and a variance of" in text
+    predicted = ak.sentence(ak.growth(GROWTH + "\ni + s ~ pre", _occasions())).text
+    assert "an intercept of" in predicted and "a residual variance of" in predicted
+
+
+def test_loadings_of_two_orders_are_told_apart(data: pd.DataFrame) -> None:
+    fit = ak.cfa(MODEL + "\nh =~ f1 + f2 + f3 + f4", data)
+    table = fit.tidy().query("op == '=~'")
+    text = ak.sentence(fit).text
+    for own, what in ((table["lhs"] != "h", "loadings"), (table["lhs"] == "h", "loadings of factors on factors")):
+        low, high = (f"{v:.2f}".lstrip("0") for v in (table["std_all"][own].min(), table["std_all"][own].max()))
+        assert f"Standardised {what} ranged from {low} to {high}." in text
+
+
+def test_exploratory_solutions_are_told(data: pd.DataFrame) -> None:
+    found = ak.efa(data, items=[f"w{i}" for i in range(1, 7)], nfactors=[1, 2])
+    text = ak.sentence(found).text
+    assert "of 6 items with 1 and 2 factors" in text and "geomin rotation (oblique)" in text
+    assert "Fit with 1 factor: χ²" in text
+    value = float(np.asarray(found.factor_correlations(2))[1, 0])
+    assert f"The factors correlated {value:.2f}".replace("0.", ".") in text
+
+
+def test_robust_is_said_of_each_measure(data: pd.DataFrame) -> None:
+    text = ak.sentence(ak.cfa(MODEL, data, estimator="MLR")).text
+    assert "robust CFI" in text and "robust TLI" in text
+
+
+def test_one_iteration_is_singular(data: pd.DataFrame) -> None:
+    text = ak.sem("post ~ pre", data).summary()
+    count = int(re.findall(r"after (\d+) iteration", text)[0])
+    assert ("iterations" in text.splitlines()[0]) is (count != 1)
