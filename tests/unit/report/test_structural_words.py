@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import warnings
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -119,3 +120,61 @@ def test_one_iteration_is_singular(data: pd.DataFrame) -> None:
     text = ak.sem("post ~ pre", data).summary()
     count = int(re.findall(r"after (\d+) iteration", text)[0])
     assert ("iterations" in text.splitlines()[0]) is (count != 1)
+
+
+def test_models_that_are_not_nested_get_no_verdict(data: pd.DataFrame) -> None:
+    """Of two models the one with more df fits better: a negative difference is no test."""
+    items = [f"w{i}" for i in range(1, 7)]
+    bad = "f =~ " + " + ".join(items) + "\nw1 ~~ w4"
+    good = "f =~ w1 + w2 + w3\ng =~ w4 + w5 + w6\nf ~~ k*g\nw1 ~~ j*w1\nw2 ~~ j*w2"
+    fits = [ak.cfa(bad, data, missing="listwise"), ak.cfa(good, data, missing="listwise")]
+    with pytest.warns(ak.DesignWarning, match="not nested, or one search did not reach"):
+        found = ak.compare(*fits, names=["one", "two"])
+    last = found.tidy().iloc[-1]
+    assert last["chisq_diff"] < 0 and np.isnan(last["p_value"]) and np.isnan(last["rmsea_d"])
+    text = ak.sentence(found).text
+    assert text.startswith("The models cannot be tested.") and "reliably" not in text and "not nested" in text
+
+
+def test_the_print_of_a_comparison_has_one_name_for_one_quantity(data: pd.DataFrame) -> None:
+    free, equal = ak.cfa("f =~ w1 + w2 + w3 + w4", data), ak.cfa("f =~ w1 + k*w2 + k*w3 + k*w4", data)
+    found = ak.compare(free, equal)
+    assert {"cfi", "rmsea_d"} <= set(repr(found).split("\n")[0].split()) and "rmsea_diff" not in repr(found)
+    assert found.tidy()["cfi"].iloc[1] == equal.fit_measures()["cfi"]
+    change = ak.table(found).data["rmsea_diff"].iloc[1]
+    assert change == pytest.approx(equal.fit_measures()["rmsea"] - free.fit_measures()["rmsea"])
+
+
+def _stopped(data: pd.DataFrame) -> StructuralFit:
+    """Return a fit whose search is said not to have ended at an optimum."""
+    fit = ak.sem(PATH, data, missing="listwise")
+    return StructuralFit(fit.model, replace(fit._fit, converged=False), ("the search stopped early",))
+
+
+def test_a_search_that_did_not_end_makes_no_claim(data: pd.DataFrame) -> None:
+    fit = _stopped(data)
+    text = ak.sentence(fit).text
+    assert text.endswith("the numbers are not to be used.") and "CFI" not in text and "effect" not in text
+    assert "did not end at an optimum" in ak.sentence(fit, terms=["post ~ f"]).text
+    notes = " ".join(ak.table(fit).notes)
+    assert "did not end at an optimum" in notes and "CFI" not in notes
+    page = ak.Report("A Model").section("Results", fit, ak.sentence(fit, headline=True)).assemble()
+    assert any("convergence" in banner.text for banner in page.banners)
+    lines = {line.label: line for line in page.summary}
+    assert lines["Answer"].tone == "bad" and "Withheld" in lines["Answer"].lines[-1]
+    assert lines["Assumption checks"].lines == ("Refused: convergence",)
+
+
+def test_the_seed_of_a_bootstrap_is_recorded(drawn: StructuralFit, data: pd.DataFrame) -> None:
+    page = ak.Report("A Model").section("Results", drawn).html()
+    assert "Random seed: 7." in page and "No random numbers" not in page
+    assert drawn.seed == 7 and ak.sem(PATH, data).seed is None
+    assert ak.efa(data, items=[f"w{i}" for i in range(1, 7)], nfactors=2, seed=5)[2].seed == 5
+
+
+def test_the_checks_of_a_structural_model_are_those_of_its_fit(data: pd.DataFrame) -> None:
+    fit = ak.sem(PATH, data, missing="listwise")
+    line = {s.label: s for s in ak.Report("A Model").section("Results", fit).assemble().summary}["Assumption checks"]
+    assert line.tone == "good" and "no warning" in line.lines[0]
+    with pytest.raises(ak.SpecError, match=r"made while a structural model is fitted.*fit\.warnings"):
+        ak.check_assumptions(fit, data)
