@@ -118,6 +118,8 @@ def is_audit(item: Any) -> bool:
 def layer_of(item: Any) -> str:
     """Return the layer of alliancekit that a result's type lives in, or an empty text."""
     parts = type(item).__module__.split(".")
+    if isinstance(item, pd.DataFrame):  # a frame that a result's method gave may name its layer
+        return str(item.attrs.get("layer", ""))
     return parts[1] if parts[0] == "alliancekit" and len(parts) > 1 else ""
 
 
@@ -184,7 +186,7 @@ def audit_state(evidence: Evidence) -> tuple[str, str]:
         return _structural_state(evidence)
     checks = [c for a in audits for c in a.checks]
     counts = {s: [str(c.name) for c in checks if getattr(c, "status", "") == s] for s in ("pass", "warn", "refuse")}
-    if any(a.refused for a in audits):
+    if evidence.refusals:
         return "bad", f"refused: {_listed([r.check for r in evidence.refusals])}"
     done = sum(len(names) for names in counts.values())
     rest = f"; {len(checks) - done} not checked" if done < len(checks) else ""
@@ -205,7 +207,7 @@ def _structural_state(evidence: Evidence) -> tuple[str, str]:
     what = "those made while a structural model is fitted (search, identification, variances)"
     if not count:
         return "good", f"{what}: no warning"
-    return "warn", f"{what}: {count} warning{'s' if count > 1 else ''}, listed under Software"
+    return "warn", f"{what}: {count} warning{'s' if count > 1 else ''}, listed under Software and Reproduction"
 
 
 def second_opinion_state(evidence: Evidence) -> tuple[str, str]:

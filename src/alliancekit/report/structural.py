@@ -10,9 +10,10 @@ import pandas as pd
 
 from alliancekit.core.errors import ReportError, SpecError, check_option, message
 from alliancekit.report.parts import Equation, Figure, Sentence, Table
-from alliancekit.report.structural_figures import modification_figure, residual_figure
+from alliancekit.report.structural_after import bootstrap_table, reliability_table
+from alliancekit.report.structural_figures import modification_figure, residual_figure, scree_figure
 from alliancekit.report.structural_fit import comparison_table, fit_table, fit_words
-from alliancekit.report.structural_loadings import solutions_table
+from alliancekit.report.structural_loadings import loadings_table, solutions_table
 from alliancekit.report.structural_path import path_figure
 from alliancekit.report.structural_words import (
     NOT_CONVERGED,
@@ -21,6 +22,7 @@ from alliancekit.report.structural_words import (
     fit_text,
     solutions_text,
 )
+from alliancekit.structural.after.bootstrap import StructuralBootstrap
 from alliancekit.structural.compare import StructuralComparison
 from alliancekit.structural.exploratory import FactorSolutions
 from alliancekit.structural.result.fit import StructuralFit
@@ -50,9 +52,19 @@ def make_table(*results: Any, names: tuple[str, ...] | None = None) -> Table:
         if len(results) > 1 or names is not None:
             raise SpecError(message("exploratory solutions have a table of their own", do="Call ak.table for each"))
         return solutions_table(results[0])
+    if len(results) == 1 and names is None and isinstance(results[0], StructuralBootstrap):
+        return bootstrap_table(results[0])
+    if len(results) == 1 and names is None and isinstance(results[0], pd.DataFrame):
+        return reliability_table(results[0])
     if all(isinstance(r, StructuralFit) for r in results):
         return _estimates(results[0]) if len(results) == 1 and names is None else fit_table(results, names)
-    raise ReportError(message("fits and comparisons cannot share a table", do="Call ak.table for each"))
+    raise ReportError(message("results of these kinds cannot share a table", do="Call ak.table for each"))
+
+
+def more_tables(result: Any) -> list[Table]:
+    """Return the tables that follow the first in a report: the loadings of each of several exploratory solutions."""
+    several = isinstance(result, FactorSolutions) and len(result.fits) > 1
+    return [loadings_table(result, number) for number in result.nfactors] if several else []
 
 
 def _estimates(fit: StructuralFit) -> Table:
@@ -171,11 +183,14 @@ def make_sentence(result: Any, terms: tuple[str, ...] | None = None) -> Sentence
 
 
 def make_figure(result: Any, kind: str | None) -> Figure:
-    """Return a figure of a fit.
+    """Return a figure of a fit, or the eigenvalues ("scree") of an exploratory analysis.
 
     Kinds: "path" (default; standardised estimates), "path-estimates", "residuals" (residual correlations), and
     "modification" (largest modification indices).
     """
+    if isinstance(result, FactorSolutions):
+        check_option("kind", kind or "scree", ["scree"])
+        return scree_figure(result)
     if not isinstance(result, StructuralFit):
         raise ReportError(message(f"a {type(result).__name__} has no figure", do="Use ak.table"))
     makers: dict[str, Callable[[StructuralFit], Figure]] = {

@@ -95,7 +95,9 @@ def fit_table(fits: Sequence[StructuralFit], names: Sequence[str] | None = None)
         what = f"{len(heads)} names for {len(fits)} models" if len(heads) != len(fits) else "a name stands twice"
         raise SpecError(message(what, where="names=", do="Give one name for each model, all different"))
     data = _measures(fits, heads)
-    return _table(data, fits, "Fit of the Models", ())
+    lost = [head for head, fit in zip(heads, fits, strict=True) if not fit.converged]
+    notes = [f"The search did not end at an optimum, and the numbers are not to be used: {', '.join(lost)}."]
+    return _table(data, fits, "Fit of the Models", notes if lost else ())
 
 
 def comparison_table(result: StructuralComparison) -> Table:

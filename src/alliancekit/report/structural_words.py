@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from alliancekit.core.errors import SpecError, message, nearest
@@ -190,8 +191,10 @@ def comparison_text(result: StructuralComparison) -> str:
     """Return which model fits worse than the one before it; nothing where no test is to be had."""
     clauses = []
     table = result.tidy()
-    for before, row in zip(rows(table.iloc[:-1]), rows(table.iloc[1:]), strict=True):
-        if row.p_value != row.p_value:
+    ended = [fit.converged for fit in result.fits]
+    pairs = zip(rows(table.iloc[:-1]), rows(table.iloc[1:]), ended[:-1], ended[1:], strict=True)
+    for before, row, *both in pairs:
+        if np.isnan(row.p_value) or not all(both):
             continue
         worse = "fitted worse than" if row.p_value < 0.05 else "did not fit reliably worse than"
         test = f"{test_text('Δχ²', row.chisq_diff, row.df_diff)}, {p_text(row.p_value)}"

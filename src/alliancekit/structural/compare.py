@@ -216,6 +216,9 @@ def _row(label: str, fit: StructuralFit, found: Difference | None) -> dict[str, 
 
 def _notes(fits: Sequence[StructuralFit], method: str, rows: Sequence[dict[str, Any]]) -> tuple[str, ...]:
     notes = []
+    for fit, row in zip(fits, rows, strict=True):
+        if not fit.converged:
+            notes.append(f"The search of '{row['model']}' did not end at an optimum: its tests are not to be used.")
     if method != "standard":
         title = {"satorra.2000": "Satorra (2000)", "satorra.bentler.2001": "Satorra and Bentler (2001)"}
         notes.append(f"Scaled difference by {title.get(method, 'Satorra and Bentler (2010)')}; chisq is not scaled.")

@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 
 import alliancekit as ak
+from alliancekit.report.figures_io import draw
 from alliancekit.report.structural_path import graphs_of
 from alliancekit.structural.result.fit import StructuralFit
 from tests.unit.report.test_structural import GROWTH, MODEL, _clustered, _occasions, simulate
@@ -178,3 +179,49 @@ def test_the_checks_of_a_structural_model_are_those_of_its_fit(data: pd.DataFram
     assert line.tone == "good" and "no warning" in line.lines[0]
     with pytest.raises(ak.SpecError, match=r"made while a structural model is fitted.*fit\.warnings"):
         ak.check_assumptions(fit, data)
+
+
+def test_a_bootstrap_has_a_table(data: pd.DataFrame) -> None:
+    found = ak.cfa("f =~ w1 + w2 + w3", data, missing="listwise").bootstrap(40, seed=3)
+    table = ak.table(found)
+    pd.testing.assert_frame_equal(table.data, found.tidy())
+    assert "40 bootstrap samples (rows drawn again), seed 3" in table.notes[0]
+    assert "Random seed: 3." in ak.Report("A Model").section("Bootstrap", found).html()
+
+
+def test_what_cannot_be_printed_is_refused_when_it_is_added(data: pd.DataFrame) -> None:
+    frame = ak.cfa("f =~ w1 + w2 + w3", data, missing="listwise").reliability()
+    broken = frame.rename(columns={"omega": "something"})
+    with pytest.raises(ak.ReportError, match="this frame is not as"):
+        ak.Report("A Model").section("Reliability", broken)
+
+
+def test_reliability_has_a_table(data: pd.DataFrame) -> None:
+    fit = ak.cfa(MODEL, data, missing="listwise")
+    table = ak.table(fit.reliability())
+    assert table.data["omega"].tolist() == fit.reliability()["omega"].tolist()
+    assert "AVE" in repr(table) and "ω" in repr(table)
+    assert "Reliability of the Factors" in ak.Report("A Model").section("Results", fit.reliability()).html()
+    with pytest.raises(ak.ReportError, match="wrap the frame"):
+        ak.table(data)
+
+
+def test_exploratory_solutions_in_a_report_and_their_eigenvalues(data: pd.DataFrame) -> None:
+    found = ak.efa(data, items=[f"w{i}" for i in range(1, 7)], nfactors=[1, 2], missing="listwise")
+    titles = [placed.table.title for placed in ak.Report("Items").section("Factors", found).assemble().tables]
+    assert titles[0] == "Fit of the Models" and titles[1].endswith(", 1 Factor") and titles[2].endswith(", 2 Factors")
+    figure = ak.figure(found)
+    assert figure.data is not None and figure.data["eigenvalue"].tolist() == found.eigenvalues().tolist()
+    assert draw(figure).png.startswith(b"\x89PNG")
+    with pytest.raises(ak.SpecError, match="scree"):
+        ak.figure(found, "path")
+
+
+def test_comparisons_leave_out_a_search_that_did_not_end(data: pd.DataFrame) -> None:
+    fits = _stopped(data), ak.sem(PATH.replace("pre", "0*pre"), data, missing="listwise")
+    found = ak.compare(*fits, names=["one", "two"])
+    text = ak.sentence(found).text
+    assert text.startswith("The models cannot be tested.") and "search of 'one' did not end" in text
+    assert "not to be used: one." in ak.table(*fits, names=["one", "two"]).notes[0]
+    page = ak.Report("Models").section("Comparison", ak.sentence(found, headline=True)).assemble()
+    assert {line.label: line for line in page.summary}["Answer"].tone == "bad"
