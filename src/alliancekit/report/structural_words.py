@@ -213,7 +213,8 @@ def solutions_text(result: FactorSolutions) -> str:
     turned = f", {words.criterion} rotation ({how})" if max(result.nfactors) > 1 else ""
     items = len(first._fit.model.blocks[0].observed)
     parts = [
-        f"Exploratory factor analyses of {items} items with {listed} factor{plural} were estimated with "
+        f"{'Exploratory factor analyses' if len(numbers) > 1 else 'An exploratory factor analysis'} of {items} items "
+        f"with {listed} factor{plural} {'were' if len(numbers) > 1 else 'was'} estimated with "
         f"{sample_words(first)}{turned}."
     ]
     for number, fit in result.fits.items():
