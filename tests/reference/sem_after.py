@@ -265,7 +265,7 @@ def compare_lrt(family: str, case: str, test: dict[str, Any]) -> None:
     theirs = test["table"]
     assert list(ours["model"]) == [row["model"] for row in theirs]
     known = {"Df": "df", "AIC": "aic", "BIC": "bic", "Chisq": "chisq", "Chisq diff": "chisq_diff"}
-    known |= {"RMSEA": "rmsea_diff", "Df diff": "df_diff", "Pr(>Chisq)": "p_value"}
+    known |= {"RMSEA": "rmsea_d", "Df diff": "df_diff", "Pr(>Chisq)": "p_value"}
     kinds = {
         "Df": "count",
         "Df diff": "count",

@@ -186,6 +186,9 @@ def make_context(result: Any, data: Any, asked: Asked) -> Context:
         return _of_mixed(result, frame, study, asked)
     if isinstance(result, IncrementalValidity):
         return _of_prediction(result, frame, study, asked)
+    if type(result).__module__.startswith("alliancekit.structural."):
+        what = f"a {type(result).__name__} has no checks beside those made while a structural model is fitted"
+        raise SpecError(message(what, do="Read fit.converged and fit.warnings; a report prints both"))
     raise SpecError(
         message(
             f"a {type(result).__name__} has no assumption checks",

@@ -235,7 +235,7 @@ def expand(items: Sequence[Any]) -> list[Any]:
 def _result_parts(result: Any) -> list[Any]:
     if not present.can_present(result, "table") and hasattr(result, "tidy"):
         return [Table(_title_of(result), result.tidy(), source=result)]
-    parts: list[Any] = [present.table(result)]
+    parts: list[Any] = [present.table(result), *present.more_tables(result)]
     if present.can_present(result, "sentence"):
         # A layer has one function for all its types; a type without a sentence says so with this error.
         with contextlib.suppress(ReportError):

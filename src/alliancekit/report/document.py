@@ -25,7 +25,7 @@ from alliancekit.report.assembly import (
 )
 from alliancekit.report.checklist import CHECKLIST_TEXT, checklist_table
 from alliancekit.report.docx import write_docx
-from alliancekit.report.evidence import PARTS, layer_of, sources_of, unstated_by
+from alliancekit.report.evidence import PARTS, sources_of, unstated_by
 from alliancekit.report.grid import exported
 from alliancekit.report.html import write_html
 from alliancekit.report.manifest import (
@@ -50,6 +50,8 @@ DATA_TAGS = {
 class _Section:
     heading: str
     items: tuple[Any, ...]
+    parts: tuple[Any, ...] = ()
+    """The items as what is printed: tables, figures, sentences, text."""
 
 
 class Report:
@@ -147,15 +149,13 @@ class Report:
         """
         if not heading.strip():
             raise ReportError(message("a section needs a heading"))
-        # A frame or a picture is refused here, where the line of the script shows, not when the report is written.
         for item in _flatten(items):
-            if not layer_of(item) and not isinstance(item, str):
-                expand([item])
             option = unstated_by(item)
             if option:
                 what = f"the model does not say {option}=, and a report must state it"
                 raise ReportError(message(what, where=heading, do=f'Give {option}="fiml" or {option}="listwise"'))
-        self._sections.append(_Section(" ".join(heading.split()), items))
+        # What cannot be printed is refused here, where the line of the script shows, not when the report is written.
+        self._sections.append(_Section(" ".join(heading.split()), items, tuple(expand(items))))
         return self
 
     def limits(self, *texts: str) -> Report:
@@ -176,7 +176,7 @@ class Report:
         """
         builder = Builder()
         evidence = builder.evidence
-        parts = [(s, expand(s.items)) for s in self._sections]
+        parts = [(s, list(s.parts)) for s in self._sections]
         evidence.note_results(i for s in self._sections for i in _flatten(s.items) if not _is_part(i))
         evidence.note_results(source for _, items in parts for item in items for source in sources_of(item))
         if self._simulated is not None:

@@ -6,7 +6,7 @@ Results of every layer are looked at through the few attributes they share (``sa
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -71,7 +71,15 @@ class Evidence:
     @property
     def refusals(self) -> list[Refusal]:
         """Checks that refuse."""
-        return [refusal for audit in self.audits for refusal in _refusals(audit)]
+        found = [refusal for audit in self.audits for refusal in _refusals(audit)]
+        return found + [_not_converged(fit) for fit in self.structural if not fit.converged]
+
+    @property
+    def structural(self) -> list[Any]:
+        """Fits of structural models, those inside of comparisons, too: they are checked while they are fitted."""
+        parts = [part for r in self.results for part in (r, *_fits_of(r)) if layer_of(part) == "structural"]
+        fits = [part for part in parts if hasattr(part, "converged") and hasattr(part, "sample")]
+        return [fit for k, fit in enumerate(fits) if not any(fit is other for other in fits[:k])]
 
     @property
     def warnings(self) -> list[str]:
@@ -82,7 +90,7 @@ class Evidence:
     @property
     def seeds(self) -> list[int]:
         """Random seeds of the results, each once, in order."""
-        found = [getattr(r, "seed", None) for r in self.results]
+        found = [getattr(part, "seed", None) for r in self.results for part in (r, *_fits_of(r))]
         return list(dict.fromkeys(int(s) for s in found if isinstance(s, int) and not isinstance(s, bool)))
 
     def withheld(self, sentence: Sentence) -> Refusal | None:
@@ -110,6 +118,8 @@ def is_audit(item: Any) -> bool:
 def layer_of(item: Any) -> str:
     """Return the layer of alliancekit that a result's type lives in, or an empty text."""
     parts = type(item).__module__.split(".")
+    if isinstance(item, pd.DataFrame):  # a frame that a result's method gave may name its layer
+        return str(item.attrs.get("layer", ""))
     return parts[1] if parts[0] == "alliancekit" and len(parts) > 1 else ""
 
 
@@ -138,9 +148,23 @@ def _flat(source: Any) -> Iterator[Any]:
         yield source
 
 
+def _fits_of(result: Any) -> Iterator[Any]:
+    """Return the fits that a comparison, or a set of solutions, holds."""
+    held = getattr(result, "fits", ())
+    return _flat(tuple(held.values()) if isinstance(held, Mapping) else held)
+
+
+def _not_converged(fit: Any) -> Refusal:
+    """Return the refusal of a structural model whose search did not end at an optimum."""
+    evidence = "the search for the estimates did not end at an optimum"
+    return Refusal(fit, "convergence", evidence, "fit again from other starting values, or a simpler model")
+
+
 def _touches(source: Any, subject: Any) -> bool:
     """Return True where a source is the refused subject, holds it, or was computed from it (its ``fit``)."""
     for part in _flat(source):
+        if any(held is subject for held in _fits_of(part) if layer_of(held) == "structural"):
+            return True
         if part is subject or getattr(part, "fit", None) is subject or getattr(part, "subject", None) is subject:
             return True
     return any(part is s for part in _flat(source) for s in _flat(subject))
@@ -159,10 +183,10 @@ def audit_state(evidence: Evidence) -> tuple[str, str]:
     """Return (tone, words) for the assumption checks of a report."""
     audits = evidence.audits
     if not audits:
-        return "warn", "not run"
+        return _structural_state(evidence)
     checks = [c for a in audits for c in a.checks]
     counts = {s: [str(c.name) for c in checks if getattr(c, "status", "") == s] for s in ("pass", "warn", "refuse")}
-    if any(a.refused for a in audits):
+    if evidence.refusals:
         return "bad", f"refused: {_listed([r.check for r in evidence.refusals])}"
     done = sum(len(names) for names in counts.values())
     rest = f"; {len(checks) - done} not checked" if done < len(checks) else ""
@@ -170,6 +194,20 @@ def audit_state(evidence: Evidence) -> tuple[str, str]:
         passed = f"{len(counts['pass'])} of {done} checks passed"
         return "warn", f"{passed}{rest}; look at: {_listed(counts['warn'])}"
     return ("good" if done else "warn"), f"all {done} checks passed{rest}" if done else "none could be done"
+
+
+def _structural_state(evidence: Evidence) -> tuple[str, str]:
+    """Return (tone, words) where no checks were asked for: those that structural models make while they are fitted."""
+    fits = evidence.structural
+    if not fits or any(not any(fit is own for own in fits) for fit in evidence.fits):
+        return "warn", "not run"
+    if evidence.refusals:
+        return "bad", f"refused: {_listed([r.check for r in evidence.refusals])}"
+    count = len(dict.fromkeys(str(w) for fit in fits for w in fit.warnings))
+    what = "those made while a structural model is fitted (search, identification, variances)"
+    if not count:
+        return "good", f"{what}: no warning"
+    return "warn", f"{what}: {count} warning{'s' if count > 1 else ''}, listed under Software and Reproduction"
 
 
 def second_opinion_state(evidence: Evidence) -> tuple[str, str]:

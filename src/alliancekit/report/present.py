@@ -15,17 +15,17 @@ from types import ModuleType
 from typing import Any
 
 from alliancekit.core.errors import ReportError, SpecError, check_option, message
+from alliancekit.report.evidence import layer_of
 from alliancekit.report.parts import Equation, Figure, Sentence, Table
 
 
 def _presenter(result: Any, wanted: str) -> Any:
-    parts = type(result).__module__.split(".")
-    layer = parts[1] if parts[0] == "alliancekit" and len(parts) > 1 else None
-    if layer is None:
+    layer = layer_of(result)
+    if not layer:
         kind = type(result).__name__
-        raise ReportError(
-            message(f"a {kind} cannot be presented", do="Hand over a result of alliancekit, such as a fit of ak.mixed")
-        )
+        do = "Hand over a result of alliancekit, such as a fit of ak.mixed"
+        do += ', or wrap the frame: Table("Title", frame)' if hasattr(result, "columns") else ""
+        raise ReportError(message(f"a {kind} cannot be presented", do=do))
     try:
         module: ModuleType = importlib.import_module(f"alliancekit.report.{layer}")
     except ModuleNotFoundError as error:
@@ -69,7 +69,7 @@ def table(*results: Any, format: str = "apa", names: Sequence[str] | None = None
     check_option("format", format, ["apa"])
     if not results:
         raise ReportError(message("ak.table needs at least one result", do="Call ak.table(fit)"))
-    layers = {type(r).__module__.split(".")[1] for r in results if type(r).__module__.startswith("alliancekit.")}
+    layers = {layer_of(r) for r in results} - {""}
     if len(layers) > 1:
         raise ReportError(message("results of different kinds cannot share a table", where=", ".join(sorted(layers))))
     maker = _presenter(results[0], "make_table")
@@ -80,6 +80,13 @@ def table(*results: Any, format: str = "apa", names: Sequence[str] | None = None
         raise SpecError(message("names= is for models side by side", do="Leave it out"))
     named: Table = maker(*results, names=tuple(names))
     return named
+
+
+def more_tables(result: Any) -> list[Table]:
+    """Return the tables that follow the first in a report; most results have none."""
+    module = importlib.import_module(f"alliancekit.report.{layer_of(result)}")
+    made: list[Table] = module.more_tables(result) if hasattr(module, "more_tables") else []
+    return made
 
 
 def figure(result: Any, kind: str | None = None) -> Figure:
@@ -99,7 +106,8 @@ def sentence(result: Any, *, terms: Sequence[str] | None = None, headline: bool 
     Parameters
     ----------
     result : result of alliancekit.
-    terms : for a mixed model, the fixed effects to speak of; None speaks of all, and of the whole model.
+    terms : of a mixed model, the fixed effects to speak of; of a structural one, terms of ``tidy()`` such as
+        "post ~ f", labels, or names of definitions. None speaks of all, and of the whole model.
     headline : True where these sentences answer the report's question: they stand in the box at the top, and are
         withheld where the assumption checks refuse the result.
 

@@ -9,13 +9,20 @@ import numpy as np
 import pandas as pd
 
 from alliancekit.core.errors import ReportError, SpecError, check_option, message
-from alliancekit.core.frames import rows
-from alliancekit.report.formatting import ci_text, decimals_for, format_fixed, format_integer, p_text, test_text
 from alliancekit.report.parts import Equation, Figure, Sentence, Table
-from alliancekit.report.structural_figures import modification_figure, residual_figure
+from alliancekit.report.structural_after import bootstrap_table, reliability_table
+from alliancekit.report.structural_figures import modification_figure, residual_figure, scree_figure
 from alliancekit.report.structural_fit import comparison_table, fit_table, fit_words
-from alliancekit.report.structural_loadings import solutions_table
+from alliancekit.report.structural_loadings import loadings_table, solutions_table
 from alliancekit.report.structural_path import path_figure
+from alliancekit.report.structural_words import (
+    NOT_CONVERGED,
+    bootstrap_words,
+    comparison_text,
+    fit_text,
+    solutions_text,
+)
+from alliancekit.structural.after.bootstrap import StructuralBootstrap
 from alliancekit.structural.compare import StructuralComparison
 from alliancekit.structural.exploratory import FactorSolutions
 from alliancekit.structural.result.fit import StructuralFit
@@ -45,9 +52,19 @@ def make_table(*results: Any, names: tuple[str, ...] | None = None) -> Table:
         if len(results) > 1 or names is not None:
             raise SpecError(message("exploratory solutions have a table of their own", do="Call ak.table for each"))
         return solutions_table(results[0])
+    if len(results) == 1 and names is None and isinstance(results[0], StructuralBootstrap):
+        return bootstrap_table(results[0])
+    if len(results) == 1 and names is None and isinstance(results[0], pd.DataFrame):
+        return reliability_table(results[0])
     if all(isinstance(r, StructuralFit) for r in results):
         return _estimates(results[0]) if len(results) == 1 and names is None else fit_table(results, names)
-    raise ReportError(message("fits and comparisons cannot share a table", do="Call ak.table for each"))
+    raise ReportError(message("results of these kinds cannot share a table", do="Call ak.table for each"))
+
+
+def more_tables(result: Any) -> list[Table]:
+    """Return the tables that follow the first in a report: the loadings of each of several exploratory solutions."""
+    several = isinstance(result, FactorSolutions) and len(result.fits) > 1
+    return [loadings_table(result, number) for number in result.nfactors] if several else []
 
 
 def _estimates(fit: StructuralFit) -> Table:
@@ -90,18 +107,30 @@ def _estimates(fit: StructuralFit) -> Table:
         labels={"term": "", "statistic": "z", "std_all": "Std."},
         kinds={"std_all": "estimate"},
         decimals={"std_all": 2},
-        notes=(
-            fit_words(fit),
-            _method(fit),
-            f"Std.: all variables standardised. {_without_error(fit)}",
-        ),
+        notes=_notes(fit),
         missing="",
         source=fit,
     )
 
 
+def _notes(fit: StructuralFit) -> tuple[str, ...]:
+    """Return the notes below the estimates: whether they may be used, fit, method, what is left out."""
+    std = f"Std.: all variables standardised. {_without_error(fit)}"
+    drawn = bootstrap_words(fit)
+    if drawn:
+        drawn += " z and p take the estimates for normal; where they and the limits disagree, read the limits."
+    found = (fit_words(fit) if fit.converged else NOT_CONVERGED, _method(fit), drawn, std)
+    return tuple(note for note in found if note)
+
+
 def _without_error(fit: StructuralFit) -> str:
     """Return why some rows have no standard error, and which rows there are not."""
+    errors = np.diag(fit._fit.vcov)
+    if not (np.isfinite(errors) & (errors > 0)).all():
+        return (
+            "Parameters without standard error are fixed, stand at a bound, or cannot be told from others; means fixed "
+            "at zero are left out."
+        )
     if fit._fit.ordinal is None:
         return "Parameters without standard error are fixed; means fixed at zero are left out."
     return (
@@ -140,80 +169,28 @@ def _method(fit: StructuralFit) -> str:
     return f"Estimated by {how} from {fit.nobs:,}{of} rows ({missing})."
 
 
-def make_sentence(result: Any) -> Sentence:
-    """Return the sentences about a model or about a comparison."""
+def make_sentence(result: Any, terms: tuple[str, ...] | None = None) -> Sentence:
+    """Return the sentences about a model (or some of its parameters), a comparison, or exploratory solutions."""
+    if isinstance(result, StructuralFit):
+        return Sentence(text=fit_text(result, terms), source=result)
+    if terms is not None:
+        raise SpecError(message("terms= is for a fit", do="Leave it out"))
     if isinstance(result, StructuralComparison):
-        return _comparison_sentence(result)
-    if not isinstance(result, StructuralFit):
-        raise ReportError(message(f"a {type(result).__name__} has no sentence"))
-    table = result.tidy()
-    kind = _kind(result)
-    article = "An" if kind.startswith("e") else "A"
-    parts = [f"{article} {kind} was estimated with {format_integer(result.nobs)} rows. {fit_words(result)}"]
-    if not result.converged:
-        parts.append("The search for the estimates did not end at an optimum: the numbers are not to be used.")
-    loadings = table[(table["op"] == "=~") & table["std_all"].notna()]
-    if len(loadings):
-        low, high = loadings["std_all"].min(), loadings["std_all"].max()
-        span = (
-            f"from {_standardised(low)} to {_standardised(high)}" if len(loadings) > 1 else f"of {_standardised(low)}"
-        )
-        parts.append(
-            f"Standardised loadings were {span}." if len(loadings) == 1 else f"Standardised loadings ranged {span}."
-        )
-    paths = table[table["op"].isin(["~", ":="]) & (table["std_error"] > 0)]
-    parts += [_path_text(row) for row in rows(paths)]
-    return Sentence(text=" ".join(parts), source=result)
-
-
-def _kind(fit: StructuralFit) -> str:
-    ops = set(fit.table.op)
-    levels = "two-level " if fit.table.n_levels > 1 else ""
-    if fit._fit.options.function == "growth":
-        return f"{levels}latent growth model"
-    if any(fit.table.efa):
-        return f"{levels}exploratory {'structural equation' if '~' in ops else 'factor'} model"
-    if "~" not in ops and "=~" in ops:
-        return f"{levels}confirmatory factor model"
-    return f"{levels}structural equation model" if "=~" in ops else f"{levels}path model"
-
-
-def _standardised(value: float) -> str:
-    return format_fixed(value, 2, leading_zero=False)
-
-
-def _path_text(row: Any) -> str:
-    where = f" (group {row.group})" if getattr(row, "group", "") else ""
-    what = f"{row.lhs} = {row.rhs}" if row.op == ":=" else f"{row.rhs} on {row.lhs}"
-    lead = f"The defined parameter {what}" if row.op == ":=" else f"The effect of {what}{where}"
-    if row.p_value < 0.05:
-        verdict = f"{lead} was {'positive' if row.estimate > 0 else 'negative'}"
-    else:
-        verdict = f"{lead} was not reliably different from zero"
-    decimals = max(decimals_for([row.estimate], [row.std_error]), 2)
-    b = f"b = {format_fixed(row.estimate, decimals)}, {ci_text(row.conf_low, row.conf_high, decimals=decimals)}"
-    std = f", standardised {_standardised(row.std_all)}" if row.std_all == row.std_all else ""
-    return f"{verdict}, {b}{std}, {test_text('z', row.statistic)}, {p_text(row.p_value)}."
-
-
-def _comparison_sentence(result: StructuralComparison) -> Sentence:
-    clauses = []
-    table = result.tidy()
-    for before, row in zip(rows(table.iloc[:-1]), rows(table.iloc[1:]), strict=True):
-        if np.isnan(row.p_value):
-            continue
-        worse = "fitted worse than" if row.p_value < 0.05 else "did not fit reliably worse than"
-        test = f"{test_text('Δχ²', row.chisq_diff, row.df_diff)}, {p_text(row.p_value)}"
-        clauses.append(f"The model “{row.model}” {worse} “{before.model}”, {test}.")
-    return Sentence(text=" ".join([*(clauses or ["The models cannot be tested."]), *result.notes]), source=result)
+        return Sentence(text=comparison_text(result), source=result)
+    if isinstance(result, FactorSolutions):
+        return Sentence(text=solutions_text(result), source=result)
+    raise ReportError(message(f"a {type(result).__name__} has no sentence"))
 
 
 def make_figure(result: Any, kind: str | None) -> Figure:
-    """Return a figure of a fit.
+    """Return a figure of a fit, or the eigenvalues ("scree") of an exploratory analysis.
 
     Kinds: "path" (default; standardised estimates), "path-estimates", "residuals" (residual correlations), and
     "modification" (largest modification indices).
     """
+    if isinstance(result, FactorSolutions):
+        check_option("kind", kind or "scree", ["scree"])
+        return scree_figure(result)
     if not isinstance(result, StructuralFit):
         raise ReportError(message(f"a {type(result).__name__} has no figure", do="Use ak.table"))
     makers: dict[str, Callable[[StructuralFit], Figure]] = {

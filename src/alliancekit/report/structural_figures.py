@@ -1,4 +1,4 @@
-"""Figures of what a structural model leaves unexplained: residual correlations, largest modification indices."""
+"""Figures beside the path diagram: residual correlations, largest modification indices, eigenvalues."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import pandas as pd
 from alliancekit.core.errors import ReportError, message
 from alliancekit.report.formatting import format_fixed
 from alliancekit.report.parts import Figure
+from alliancekit.structural.exploratory import FactorSolutions
 from alliancekit.structural.result.fit import StructuralFit
 
 if TYPE_CHECKING:
@@ -139,4 +140,34 @@ def modification_figure(fit: StructuralFit) -> Figure:
         alt=f"The largest index is {top['mi']:.1f}, of {top['parameter']}.",
         data=data,
         source=fit,
+    )
+
+
+def scree_figure(result: FactorSolutions) -> Figure:
+    """Return the eigenvalues of the items' correlations, the largest first."""
+    values = result.eigenvalues()
+    data = pd.DataFrame({"number": values.index, "eigenvalue": values.to_numpy()})
+    above = int((values > 1).sum())
+
+    def draw() -> MplFigure:
+        from alliancekit.report.style import FAINT, SERIES, new_figure
+
+        figure, axes = new_figure(height=3.0)
+        axes.axhline(1, color=FAINT, linewidth=0.9, linestyle="--")
+        axes.plot(data["number"], data["eigenvalue"], color=SERIES[0], marker="o", markersize=4)
+        axes.set_xticks(data["number"])
+        axes.set_ylim(0, None)
+        axes.set_xlabel("Number")
+        axes.set_ylabel("Eigenvalue")
+        return figure
+
+    of_what = "correlations" if next(iter(result.fits.values()))._fit.options.rotation.std_ov else "covariances"
+    return Figure(
+        title="Eigenvalues of the Items",
+        draw=draw,
+        caption=f"Eigenvalues of the items' {of_what}, the largest first (scree plot). Broken line: one.",
+        alt=f"The first eigenvalues are {', '.join(f'{v:.2f}' for v in values.head(3))}; {above} of {len(values)} are "
+        "above one.",
+        data=data,
+        source=result,
     )

@@ -55,6 +55,8 @@ def fit_words(fit: StructuralFit) -> str:
     """Return the fit of a model in APA style, one sentence."""
     found = preferred(fit)
     n = format_integer(fit.nobs)
+    if found["df"] < 0 or fit._fit.test.df < 0:
+        return f"The model is not identified (df = {format_fixed(fit._fit.test.df, 0)}): its fit cannot be tested."
     if found["df"] == 0:
         return "The model is saturated (df = 0): its fit cannot be tested."
     df = format_fixed(found["df"], 0 if float(found["df"]).is_integer() else 1)
@@ -62,7 +64,7 @@ def fit_words(fit: StructuralFit) -> str:
     scaled = "scaled " if "chisq_scaled" in measures else ""
     parts = [f"{scaled}χ²({df}, N = {n}) = {format_fixed(found['chisq'], 2)}"]
     parts += [p_text(found["p_value"])] if np.isfinite(found["p_value"]) else []
-    robust, robust_error = (
+    robust, of_tli, robust_error = (
         next(
             (
                 word
@@ -71,10 +73,10 @@ def fit_words(fit: StructuralFit) -> str:
             ),
             "",
         )
-        for name in ("cfi", "rmsea")
+        for name in ("cfi", "tli", "rmsea")
     )
     parts.append(f"{robust}CFI = {_share(found['cfi'], 3)}")
-    parts.append(f"TLI = {_share(found['tli'], 3)}")
+    parts.append(f"{of_tli}TLI = {_share(found['tli'], 3)}")
     interval = format_interval(found["rmsea_low"], found["rmsea_high"], 3, leading_zero=False)
     parts.append(f"{robust_error}RMSEA = {_share(found['rmsea'], 3)}, 90% CI {interval}")
     if np.isfinite(found["srmr"]):
@@ -93,7 +95,9 @@ def fit_table(fits: Sequence[StructuralFit], names: Sequence[str] | None = None)
         what = f"{len(heads)} names for {len(fits)} models" if len(heads) != len(fits) else "a name stands twice"
         raise SpecError(message(what, where="names=", do="Give one name for each model, all different"))
     data = _measures(fits, heads)
-    return _table(data, fits, "Fit of the Models", ())
+    lost = [head for head, fit in zip(heads, fits, strict=True) if not fit.converged]
+    notes = [f"The search did not end at an optimum, and the numbers are not to be used: {', '.join(lost)}."]
+    return _table(data, fits, "Fit of the Models", notes if lost else ())
 
 
 def comparison_table(result: StructuralComparison) -> Table:

@@ -80,7 +80,8 @@ def graph_of(table: pd.DataFrame, observed: Sequence[str], latent: Sequence[str]
         if fixed and (row["estimate"] == 0 or covariate):
             continue
         start, end = (lhs, rhs) if op in ("=~", "~~") else (rhs, lhs)
-        edges.append(Edge(start, end, kind, float(row[value]), bool(fixed or row["p_value"] < 0.05)))
+        clear = bool(row["conf_low"] > 0 or row["conf_high"] < 0) if "conf_low" in row else row["p_value"] < 0.05
+        edges.append(Edge(start, end, kind, float(row[value]), bool(fixed or clear)))
     return Graph(title, tuple(observed), tuple(latent), tuple(edges))
 
 

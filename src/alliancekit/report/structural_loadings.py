@@ -21,14 +21,19 @@ def solutions_table(result: FactorSolutions) -> Table:
     if len(result.fits) > 1:
         names = [f"{number} factor{'s' if number > 1 else ''}" for number in result.nfactors]
         return fit_table(list(result.fits.values()), names)
-    fit = result.fits[result.nfactors[0]]
-    loadings = result.loadings().drop(columns="communality")
+    return loadings_table(result, result.nfactors[0])
+
+
+def loadings_table(result: FactorSolutions, number: int) -> Table:
+    """Return the loadings of the solution with a number of factors, what they explain, and factor correlations."""
+    fit = result.fits[number]
+    loadings = result.loadings(number).drop(columns="communality")
     factors = [str(c) for c in loadings.columns if c not in ("item", "uniqueness")]
     parts = [loadings.assign(component="Loadings")]
-    squares = result.sums_of_squares().set_index("factor")
+    squares = result.sums_of_squares(number).set_index("factor")
     for name, title in _ROWS.items():
         parts.append(pd.DataFrame([{"item": title, **squares[name].to_dict(), "component": "Explained"}]))
-    correlations = result.factor_correlations()
+    correlations = result.factor_correlations(number)
     words = fit._fit.options.rotation
     if len(factors) > 1 and not words.orthogonal:
         for k, name in enumerate(factors[1:], start=1):
@@ -38,8 +43,9 @@ def solutions_table(result: FactorSolutions) -> Table:
     kinds: dict[str, Kind] = dict.fromkeys([*factors, "uniqueness"], "statistic")
     how = "orthogonal" if words.orthogonal else "oblique"
     turned = "" if len(factors) == 1 else f" Rotation: {words.criterion}, {how}."
+    which = f", {number} Factor{'s' if number > 1 else ''}" if len(result.fits) > 1 else ""
     return Table(
-        title="Standardised Loadings of the Exploratory Factor Analysis",
+        title="Standardised Loadings of the Exploratory Factor Analysis" + which,
         data=data,
         group="component",
         stub=("item",),

@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from alliancekit.core.errors import SpecError, check_option, message
+from alliancekit.core.errors import DesignWarning, SpecError, check_option, message
 from alliancekit.multilevel.compare import Comparison
 from alliancekit.multilevel.compare import compare as compare_mixed
 from alliancekit.structural.after.differences import METHODS, Difference, difference
 from alliancekit.structural.result.fit import StructuralFit
+
+NOT_NESTED = (
+    "has more df and yet fits better than the model before: they are not nested, or one search did not reach its "
+    "optimum"
+)
+REACHED = 1e-3
+"""By how much chi-square may be above its minimum where a search has ended."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,7 +40,7 @@ class StructuralComparison:
     notes: tuple[str, ...]
 
     def tidy(self) -> pd.DataFrame:
-        """Return one row per model: model, npar, df, aic, bic, chisq, chisq_diff, rmsea_diff, df_diff, p_value."""
+        """Return one row per model: model, npar, df, aic, bic, chisq, cfi, chisq_diff, rmsea_d, df_diff, p_value."""
         return self.frame.copy()
 
     def glance(self) -> pd.DataFrame:
@@ -77,14 +85,19 @@ def compare(
     random effect, or a dispersion (negative binomial against Poisson, beta-binomial against binomial), or extra zeros,
     ``p_mixture`` is the p value to read; with two or more of these it is missing, because the mixture is not known.
     Where the distributions are not nested (another link, "linear" against "quadratic") there is no p value.
-    StructuralComparison: npar, df, aic, bic, chisq, chisq_diff, rmsea_diff (RMSEA of the restrictions), df_diff,
-    p_value; the model with the fewest df first.
+    StructuralComparison: npar, df, aic, bic, chisq, cfi, chisq_diff, rmsea_d (RMSEA of the restrictions, not the
+    change of RMSEA, which is in the table), df_diff, p_value; the model with the fewest df first.
 
     Raises
     ------
     SpecError : fewer than two fits, fits of both kinds, different rows or outcomes, "REML" with different fixed
         effects, different numbers of quadrature nodes, an unknown method, scaled methods without scaled tests, models
         that are not nested where the method can tell.
+
+    Warns
+    -----
+    DesignWarning : of structural models, one with more df fits better than the one before: they are not nested, or one
+    search did not reach its optimum. There is no p value then.
 
     Notes
     -----
@@ -155,12 +168,20 @@ def compare_structural(
     order = sorted(range(len(fits)), key=lambda i: fits[i]._fit.test.df)
     rows: list[dict[str, Any]] = []
     for position, i in enumerate(order):
-        found = difference(fits[order[position - 1]]._fit, fits[i]._fit, chosen) if position else None
+        found = _difference(fits[order[position - 1]], fits[i], chosen) if position else None
         rows.append(_row(labels[i], fits[i], found))
     ordered = tuple(fits[i] for i in order)
-    return StructuralComparison(
-        pd.DataFrame(rows), ordered, tuple(labels[i] for i in order), chosen, _notes(ordered, chosen, rows)
-    )
+    notes = _notes(ordered, chosen, rows)
+    for note in (note for note in notes if NOT_NESTED in note):
+        warnings.warn(note, DesignWarning, stacklevel=3)
+    return StructuralComparison(pd.DataFrame(rows), ordered, tuple(labels[i] for i in order), chosen, notes)
+
+
+def _difference(larger: StructuralFit, smaller: StructuralFit, method: str) -> Difference:
+    """Return the difference test; without p value where the smaller model fits better than the larger."""
+    found = difference(larger._fit, smaller._fit, method)
+    plain = smaller._fit.test.statistic - larger._fit.test.statistic
+    return replace(found, p_value=float("nan")) if found.df > 0 and plain < -REACHED else found
 
 
 def _method(fits: Sequence[StructuralFit], method: str | None) -> str:
@@ -182,18 +203,22 @@ def _row(label: str, fit: StructuralFit, found: Difference | None) -> dict[str, 
     m = fit.fit_measures()
     row: dict[str, Any] = {"model": label, "npar": fit.n_parameters, "df": int(m["df"])}
     row |= {"aic": m.get("aic", np.nan), "bic": m.get("bic", np.nan), "chisq": m["chisq"]}
-    row |= {"chisq_diff": np.nan, "rmsea_diff": np.nan, "df_diff": np.nan, "p_value": np.nan}
+    row["cfi"] = m.get("cfi", np.nan)
+    row |= {"chisq_diff": np.nan, "rmsea_d": np.nan, "df_diff": np.nan, "p_value": np.nan}
     if found is not None:
         row |= {"chisq_diff": found.statistic, "df_diff": float(found.df), "p_value": found.p_value}
         groups = len(fit._fit.sample.groups)
         n = fit.nobs - (groups if fit._fit.options.likelihood == "wishart" else 0)
-        if found.df > 0:
-            row["rmsea_diff"] = float(np.sqrt(max(found.statistic / n / found.df - 1 / n, 0.0) * groups))
+        if found.df > 0 and np.isfinite(found.p_value):
+            row["rmsea_d"] = float(np.sqrt(max(found.statistic / n / found.df - 1 / n, 0.0) * groups))
     return row
 
 
 def _notes(fits: Sequence[StructuralFit], method: str, rows: Sequence[dict[str, Any]]) -> tuple[str, ...]:
     notes = []
+    for fit, row in zip(fits, rows, strict=True):
+        if not fit.converged:
+            notes.append(f"The search of '{row['model']}' did not end at an optimum: its tests are not to be used.")
     if method != "standard":
         title = {"satorra.2000": "Satorra (2000)", "satorra.bentler.2001": "Satorra and Bentler (2001)"}
         notes.append(f"Scaled difference by {title.get(method, 'Satorra and Bentler (2010)')}; chisq is not scaled.")
@@ -202,6 +227,8 @@ def _notes(fits: Sequence[StructuralFit], method: str, rows: Sequence[dict[str, 
     for row in rows:
         if row["df_diff"] == 0:
             notes.append(f"'{row['model']}' has as many df as the model before: they are not nested; read AIC and BIC.")
+        elif row["chisq_diff"] < 0 and np.isnan(row["p_value"]):
+            notes.append(f"'{row['model']}' {NOT_NESTED}; read AIC and BIC, or fit again from other starts.")
         elif np.isnan(row["chisq_diff"]) and not np.isnan(row["df_diff"]):
             notes.append(f"'{row['model']}': the scaling factor is negative; use method=\"satorra.bentler.2010\".")
     return tuple(notes)

@@ -29,7 +29,8 @@ ERRORS = {
 
 def head(fit: StructuralEstimates) -> list[str]:
     """Return what was fitted: estimator, parameters, observations."""
-    state = f"ended normally after {fit.iterations} iterations" if fit.converged else "DID NOT END NORMALLY"
+    steps = f"{fit.iterations} iteration{'' if fit.iterations == 1 else 's'}"
+    state = f"ended normally after {steps}" if fit.converged else "DID NOT END NORMALLY"
     lines = [f"alliancekit {state}", ""]
     tied = 0 if fit.rotation is not None else fit.table.n_free - fit.n_parameters
     count = fit.n_parameters if fit.rotation is not None else fit.table.n_free

@@ -111,7 +111,9 @@ class Derived:
         ---------------
         Where the model does not fit: its loadings then say little about the sum.
         """
-        return after_reliability.reliability_table(self._fit)
+        found = after_reliability.reliability_table(self._fit)
+        found.attrs["layer"] = "structural"  # ak.table and reports find the file that presents it
+        return found
 
     def htmt(self, *, geometric: bool = True) -> pd.DataFrame:
         """Return heterotrait-monotrait ratios of the factors: how far their items' correlations set them apart.

@@ -70,6 +70,12 @@ class StructuralFit(Answers, Derived):
         return self._fit.converged
 
     @property
+    def seed(self) -> int | None:
+        """Seed of the draws of a bootstrap, or of the random starts of a rotation; None where nothing was drawn."""
+        turned = self._fit.rotation is not None and self._fit.options.rotation.rstarts != 0
+        return self._fit.options.seed if self._fit.replicates is not None or turned else None
+
+    @property
     def n_parameters(self) -> int:
         """Free parameters, those tied by equalities counted once."""
         return self._fit.n_parameters

@@ -1,0 +1,77 @@
+"""Tables of what is computed after a structural fit: replicates of a bootstrap, reliability of factors."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from alliancekit.core.columns import Kind
+from alliancekit.core.errors import ReportError, message
+from alliancekit.report.parts import Table
+from alliancekit.structural.after.bootstrap import StructuralBootstrap
+
+_KINDS = {
+    "ordinary": "rows drawn again",
+    "parametric": "samples drawn from the model",
+    "bollen.stine": "rows turned so that the model fits them",
+    "yuan": "rows turned so that the model misfits them as estimated",
+}
+_LABELS = {
+    "group": "Group",
+    "factor": "Factor",
+    "omega": "ω",
+    "omega_responses": "ω of responses",
+    "omega_implied": "ω implied",
+    "alpha": "α",
+    "ave": "AVE",
+    "items": "Items",
+    "omega_within": "ω within",
+    "omega_two_level": "ω two-level",
+    "omega_between": "ω between",
+    "interrater": "Interrater",
+}
+
+
+def bootstrap_table(result: StructuralBootstrap) -> Table:
+    """Return estimate, bias, standard error and percentile limits of each parameter and definition."""
+    used = len(result.replicates)
+    lost = result.asked - used
+    left_out = f"; {lost:,} more could not be fitted and are left out" if lost else ""
+    how = _KINDS.get(result.kind, result.kind)
+    return Table(
+        title="Bootstrap of the Structural Equation Model",
+        data=result.tidy(),
+        stub=("term",),
+        labels={"term": "", "bias": "Bias"},
+        kinds={"bias": "estimate"},
+        notes=(
+            f"{used:,} bootstrap samples ({how}), seed {result.seed}{left_out}.",
+            "SE: standard deviation of the replicates; limits: their percentiles; bias: their mean less the estimate.",
+        ),
+        source=result,
+    )
+
+
+def reliability_table(found: pd.DataFrame) -> Table:
+    """Return the table of ``fit.reliability()``.
+
+    Raises
+    ------
+    ReportError : another frame.
+    """
+    measures = [str(c) for c in found.columns if c not in ("group", "factor", "items")]
+    if "factor" not in found or not set(measures) <= set(_LABELS):
+        what = "this frame is not as fit.reliability() gave it"
+        raise ReportError(message(what, do='Wrap it: Table("Title", frame) of alliancekit.report.parts'))
+    kinds: dict[str, Kind] = dict.fromkeys(measures, "proportion")
+    notes = ["ω: share of the variance of a sum of items that its factor explains."]
+    notes += ["ω implied: by the variance that the model implies."] if "omega_implied" in found else []
+    notes += ["AVE: average variance extracted."] if "ave" in found else []
+    return Table(
+        title="Reliability of the Factors",
+        data=found,
+        stub=tuple(name for name in ("group", "factor") if name in found),
+        labels={name: label for name, label in _LABELS.items() if name in found},
+        kinds=kinds | ({"items": "integer"} if "items" in found else {}),
+        decimals=dict.fromkeys(measures, 2),
+        notes=tuple(notes),
+    )
