@@ -54,7 +54,8 @@ class BlockModel:
     ----------
     observed, latent : names. A, S : (v, v) with the fixed values, m : (v,). directed, covariances, intercepts : their
     free entries; of S the lower triangle. covariates : (row of the table, i, j) of moments taken from the sample.
-    direct : whether B = I + A, no effect being passed on. plan : of the derivatives.
+    direct : whether B = I + A, no effect being passed on. loadings : (v, v) where an entry of A is a loading and not
+    a regression. plan : of the derivatives.
     """
 
     observed: tuple[str, ...]
@@ -68,6 +69,7 @@ class BlockModel:
     direct: bool
     rows: Ints
     columns: Ints
+    loadings: NDArray[np.bool_]
     plan: Plan = field(init=False)
 
     def __post_init__(self) -> None:
@@ -160,6 +162,7 @@ def _compile(table: ParameterTable, b: int, sample: tuple[Floats, Floats] | None
     place = {name: i for i, name in enumerate((*observed, *latent))}
     v = len(place)
     A, S, m = np.zeros((v, v)), np.zeros((v, v)), np.zeros(v)
+    loadings = np.zeros((v, v), dtype=bool)
     lists: dict[str, list[tuple[int, int, int]]] = {"A": [], "S": [], "m": []}
     for i in table.rows(b):
         op, free, value = table.op[i], table.free[i], table.start[i]
@@ -172,6 +175,7 @@ def _compile(table: ParameterTable, b: int, sample: tuple[Floats, Floats] | None
             key, at, other = "S", max(place[lhs], place[rhs]), min(place[lhs], place[rhs])
         elif op == "=~":
             key, at, other = "A", place[rhs], place[lhs]
+            loadings[at, other] = bool(free) or value != 0
         else:
             key, at, other = "A", place[lhs], place[rhs]
         if free:
@@ -190,7 +194,7 @@ def _compile(table: ParameterTable, b: int, sample: tuple[Floats, Floats] | None
     pattern[directed.rows, directed.columns] = True
     direct = not (pattern.astype(int) @ pattern.astype(int)).any()
     rows, columns = triangle(len(observed))
-    return BlockModel(observed, latent, A, S, m, directed, covariances, intercepts, direct, rows, columns)
+    return BlockModel(observed, latent, A, S, m, directed, covariances, intercepts, direct, rows, columns, loadings)
 
 
 def _entries(found: list[tuple[int, int, int]]) -> Entries:

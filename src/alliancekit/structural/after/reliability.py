@@ -19,12 +19,9 @@ Integers = NDArray[np.intp]
 def factor_items(block: BlockModel) -> dict[str, Integers]:
     """Return the observed indicators of each factor that has some."""
     p = len(block.observed)
-    pattern = block.A[:p] != 0
-    inside = block.directed.rows < p
-    pattern[block.directed.rows[inside], block.directed.columns[inside]] = True
     out = {}
     for k, name in enumerate(block.latent):
-        items = np.flatnonzero(pattern[:, p + k])
+        items = np.flatnonzero(block.loadings[:p, p + k])
         if items.size:
             out[name] = items
     return out
