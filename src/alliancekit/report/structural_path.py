@@ -158,6 +158,8 @@ def _apex(layout: Layout, edge: Edge) -> tuple[float, float]:
     length = float(np.hypot(*along))
     middle = np.array([(a.x + b.x) / 2, (a.y + b.y) / 2])
     if abs(along[0]) < 0.05:  # one above the other: bulge to the outer side
+        if a.latent and b.latent and a.side == "left" and _neighbours(layout, a, b):
+            return float(middle[0]), float(middle[1])
         out = _bulge(layout, edge, a, b, length)
         return float(middle[0] + out), float(middle[1])
     across = np.array([-along[1], along[0]]) / length
@@ -170,10 +172,19 @@ def _apex(layout: Layout, edge: Edge) -> tuple[float, float]:
     return float(x), float(y)
 
 
+def _neighbours(layout: Layout, a: Place, b: Place) -> bool:
+    """Return whether no variable stands between two variables of a column."""
+    low, high = min(a.y, b.y), max(a.y, b.y)
+    return not any(abs(p.x - a.x) < 0.05 and low < p.y < high for p in layout.places.values())
+
+
 def _bulge(layout: Layout, edge: Edge, a: Place, b: Place, length: float) -> float:
     """Return how far to the right (or left, below zero) the curve between two variables of a column goes."""
     if a.latent and b.latent:
         reach = max(a.half_width, b.half_width) + 0.08 + 0.11 * length**1.6
+        beyond = [p.x - p.half_width for p in layout.places.values() if p.x > a.x + 0.1]
+        if a.side == "left" and beyond:  # short of what stands to the right
+            reach = min(reach, max(min(beyond) - a.x - 0.25, a.half_width + 0.1))
         return float(-reach if a.side == "right" else reach)
     side = layout.outside.get(edge.start, "right")
     reach = max(a.half_width, b.half_width) + 0.68 + 0.14 * length
@@ -273,6 +284,9 @@ class _Panel:
             towards = Place(control[0], control[1], 0.0, 0.0, False)
             start, end = _border(a, towards), _border(b, towards)
         self._arrow([start, control, end], edge, head)
+        if edge.kind == "covariance" and a.latent and a.side == "left" and abs(a.x - b.x) < 0.05 < apex[0] - a.x:
+            first, second = _between(start, control, 0.25), _between(control, end, 0.25)
+            apex = _between(first, second, 0.25)  # a quarter on the way, clear of arrows that leave the middle
         self._number(apex[0], apex[1], edge)
 
     def _residual(self, edge: Edge) -> None:
