@@ -70,6 +70,24 @@ def nearest(word: str, choices: Iterable[str]) -> str | None:
     return lowered[found[0]] if found else None
 
 
+def shown(value: object) -> str:
+    """Return a value as a message may show it: short values as they are, of others (rows of data) the type alone.
+
+    Examples
+    --------
+    >>> shown("no"), shown(list(range(100)))
+    ("'no'", '<list>')
+    """
+    if isinstance(value, str):
+        return repr(value if len(value) <= 60 else value[:57] + "...")
+    plain = value is None or isinstance(value, bool | int | float | complex)
+    items = isinstance(value, list | tuple) and len(value) <= 10
+    if plain or (items and all(isinstance(v, str | bool | int | float) for v in value)):  # type: ignore[attr-defined]
+        text = repr(value)
+        return text if len(text) <= 80 else f"<{type(value).__name__}>"
+    return f"<{type(value).__name__}>"
+
+
 def check_option(name: str, value: object, choices: Sequence[str]) -> str:
     """Return ``value`` if it is one of ``choices``; else raise SpecError naming the nearest right word.
 
@@ -82,7 +100,7 @@ def check_option(name: str, value: object, choices: Sequence[str]) -> str:
         return value
     close = nearest(value, choices) if isinstance(value, str) else None
     hint = f"Did you mean {name}={close!r}? " if close else ""
-    raise SpecError(message(f"{name}={value!r} is not an option", do=f"{hint}Use one of: {', '.join(choices)}"))
+    raise SpecError(message(f"{name}={shown(value)} is not an option", do=f"{hint}Use one of: {', '.join(choices)}"))
 
 
 def check_columns(frame_columns: Iterable[object], wanted: Iterable[str], *, where: str) -> None:

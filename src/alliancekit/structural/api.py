@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from alliancekit.structural.arguments import named_options
 from alliancekit.structural.fitting import fit_model
 from alliancekit.structural.result.fit import StructuralFit
 from alliancekit.structural.table import ParameterTable
 
 
+@named_options
 def cfa(
     model: str | ParameterTable,
     data: Any = None,
@@ -130,6 +132,7 @@ def cfa(
     return fit_model("cfa", **locals())
 
 
+@named_options
 def sem(
     model: str | ParameterTable,
     data: Any = None,
@@ -206,6 +209,7 @@ def sem(
     return fit_model("sem", **locals())
 
 
+@named_options
 def growth(
     model: str | ParameterTable,
     data: Any = None,

@@ -9,14 +9,16 @@ from typing import Any
 
 import pandas as pd
 
-from alliancekit.core.errors import SpecError, check_columns, message
+from alliancekit.core.errors import DesignWarning, SpecError, check_columns, message
 from alliancekit.structural.after import loadings as after_loadings
 from alliancekit.structural.after.text_loadings import solutions_text
 from alliancekit.structural.api import sem
+from alliancekit.structural.arguments import check_rows, dependence_notice, named_options
 from alliancekit.structural.result.fit import StructuralFit
 from alliancekit.study.types import frame_of
 
 
+@named_options
 def efa(
     data: Any = None,
     nfactors: int | Sequence[int] = 1,
@@ -85,6 +87,11 @@ def efa(
     names = _items(data, items, sample_cov)
     numbers = _numbers(nfactors, len(names))
     frame = None if data is None else frame_of(data)
+    if frame is not None:
+        check_rows(frame)
+    dependent = dependence_notice(data, None)
+    if dependent:
+        warnings.warn(dependent, DesignWarning, stacklevel=3)
     limits = bounds if bounds is not None else ("none" if _ordinal(frame, names, ordered) else "pos.var")
     fits = {}
     with warnings.catch_warnings(record=True) as caught:

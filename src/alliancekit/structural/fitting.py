@@ -13,6 +13,7 @@ from alliancekit.formula.model_parse import parse_model
 from alliancekit.formula.model_statements import CONSTRAINTS, Statement
 from alliancekit.structural.after.bootstrap import add_replicates
 from alliancekit.structural.after.raw_data import data_notices
+from alliancekit.structural.arguments import check_order, check_rows, dependence_notice, label_notices
 from alliancekit.structural.automatic import complete
 from alliancekit.structural.auxiliary import add_auxiliary
 from alliancekit.structural.bounds import add_bounds
@@ -53,13 +54,13 @@ def fit_model(
         warnings.simplefilter("always")
         fitted, text = _estimate(function, model, data, (sample_cov, sample_mean, sample_nobs), ordered, given)
     for warning in caught:
-        warnings.warn(warning.message, warning.category, stacklevel=3)
+        warnings.warn(warning.message, warning.category, stacklevel=4)
     notes = [str(warning.message) for warning in caught]
     for found in () if fitted.source is None else data_notices(fitted.source):
-        warnings.warn(found, DesignWarning, stacklevel=3)
+        warnings.warn(found, DesignWarning, stacklevel=4)
         notes.append(found)
     for found in check_solution(fitted):
-        warnings.warn(found, ConvergenceWarning, stacklevel=3)
+        warnings.warn(found, ConvergenceWarning, stacklevel=4)
         notes.append(found)
     return StructuralFit(text, fitted, tuple(notes))
 
@@ -73,6 +74,7 @@ def _estimate(
     given: dict[str, Any],
 ) -> tuple[StructuralEstimates, str]:
     """Return the estimates and the model as text."""
+    check_order(model, data)
     frame = _frame(data, moments, given)
     statements = () if isinstance(model, ParameterTable) else parse_model(model)
     ordinal = _ordinal(model, statements, frame, ordered)
@@ -83,6 +85,8 @@ def _estimate(
         if s.op == "~*~" and s.lhs not in ordinal:
             what = f"'{s.lhs} ~*~ {s.lhs}' is the scale of an ordinal variable, and '{s.lhs}' is none"
             raise SpecError(message(what, do="Name it in ordered=, or leave the line out"))
+    for found in label_notices(statements, () if frame is None else list(frame.columns)):
+        warnings.warn(found, DesignWarning, stacklevel=2)
     labels = _labels(frame, moments, options.group)
     if options.rules.group_equal and len(labels) == 1:
         raise SpecError(message("group_equal needs groups", do="Name the column in group="))
@@ -102,6 +106,9 @@ def _estimate(
             what = 'se="bootstrap" is not for rotated factors: their signs and order change from sample to sample'
             raise SpecError(message(what, do='Take standard errors by se="robust", or leave se= out'))
     sample = _sample(table, frame, moments, labels, options)
+    dependent = dependence_notice(data, options.cluster, sample.account.rows_used)
+    if dependent:
+        warnings.warn(dependent, DesignWarning, stacklevel=2)
     table = add_bounds(table, sample, options)
     fitted = rotate_fit(estimate(options, table, read_constraints(table), sample))
     return (add_replicates(fitted, options.bootstrap, options.seed) if options.se == "bootstrap" else fitted), text
@@ -117,6 +124,7 @@ def _frame(data: Any, moments: Moments, given: dict[str, Any]) -> pd.DataFrame |
                 what = f"{name} is given with the data, which have their own"
                 raise SpecError(message(what, do=f"Leave {name}= out, or give sample_cov= instead of the data"))
         frame = frame_of(data)
+        check_rows(frame)
         if all(isinstance(name, str) for name in frame.columns):
             return frame
         return frame.set_axis([str(name) for name in frame.columns], axis=1)
@@ -180,6 +188,7 @@ def _sample(
         group=options.group,
         labels=labels,
         missing=options.missing,
+        stated=options.missing_given,
         complete=_held(table),
         cluster=options.cluster,
         ordered=options.ordered,

@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from alliancekit.core.errors import SpecError, check_option, message
+from alliancekit.core.errors import SpecError, check_option, message, shown
+from alliancekit.structural.arguments import check_flag, check_seed
 from alliancekit.structural.estimators import ESTIMATORS, MISSING, plain_word, point_of, resolve
 from alliancekit.structural.rotation.words import RotationWords, make_words
 from alliancekit.structural.rules import CFA, EQUAL, GROWTH, SEM, Rules
@@ -89,9 +90,14 @@ def make_options(
     ------
     SpecError : an unknown word, or words that do not go together.
     """
+    for name, flag in (("std_lv", std_lv), ("orthogonal", orthogonal)):
+        check_flag(name, flag)
+    for name, choice in (("meanstructure", meanstructure), ("fixed_x", fixed_x)):
+        check_flag(name, choice, unset=True)
+    check_seed(seed)
     for name, column in (("group", group), ("cluster", cluster)):
         if column is not None and not isinstance(column, str):
-            raise SpecError(message(f"{name}={column!r} is no name of a column", do="Give one name, as text"))
+            raise SpecError(message(f"{name}={shown(column)} is no name of a column", do="Give one name, as text"))
     word = check_option("estimator", str(estimator or ("WLSMV" if ordered else "ML")).upper(), ESTIMATORS)
     chosen = check_option("missing", plain_word(missing or "listwise"), MISSING)
     _check_ordinal(word, chosen, cluster, bool(ordered))

@@ -82,6 +82,7 @@ def read_sample(
     group: str | None = None,
     labels: tuple[str, ...] = ("",),
     missing: str = "listwise",
+    stated: bool = False,
     complete: Sequence[str] = (),
     cluster: str | None = None,
     ordered: Sequence[str] = (),
@@ -94,7 +95,7 @@ def read_sample(
     names : per group, its observed variables. missing : "listwise" leaves out rows in which one is missing, and warns
         with their number; "fiml" keeps all rows that have a value in a variable of the model and in all of
         ``complete``, the covariates whose moments are those of the sample; "fiml.x" all that have any value;
-        "pairwise" as "fiml", but for rows that have covariates only.
+        "pairwise" as "fiml", but for rows that have covariates only. stated : whether the user asked for ``missing``.
 
     Raises
     ------
@@ -125,7 +126,8 @@ def read_sample(
         counted = [name for name in own if name not in complete] if missing == "pairwise" else own
         gaps = np.isnan(values if counted == wanted else values[:, [place[name] for name in counted]])
         lost |= mine & (gaps.any(axis=1) if missing == "listwise" else gaps.all(axis=1))
-    _account_lost(int(lost.sum()), len(frame), missing, dropped, stacklevel + 1, "pairwise" if ordered else "fiml")
+    do = _advice("pairwise" if ordered else "fiml", stated)
+    _account_lost(int(lost.sum()), len(frame), missing, dropped, stacklevel + 1, do)
     kept = inside & ~lost
     _check_left(frame, wanted, kept)
     kept = _without_missing_covariates(values, kept, [place[name] for name in complete], missing, dropped, stacklevel)
@@ -195,7 +197,7 @@ def _values(frame: pd.DataFrame, wanted: tuple[str, ...], ordinal: Mapping[str, 
 
 
 def _account_lost(
-    lost: int, total: int, missing: str, dropped: list[tuple[str, int]], stacklevel: int, instead: str
+    lost: int, total: int, missing: str, dropped: list[tuple[str, int]], stacklevel: int, do: str
 ) -> None:
     """Note rows that are left out for their missing values, and warn of them where they are incomplete."""
     if not lost:
@@ -206,8 +208,14 @@ def _account_lost(
     dropped.append(("missing in a variable of the model", lost))
     have = "has a missing value and is" if lost == 1 else "have a missing value and are"
     what = f"{lost} of {total} rows {have} left out"
-    do = f'Give missing="{instead}" to use all rows, or missing="listwise" with a reason'
     warnings.warn(message(what, do=do), DesignWarning, stacklevel=stacklevel)
+
+
+def _advice(instead: str, stated: bool) -> str:
+    """Return what to do about incomplete rows; stated: the user asked for complete rows."""
+    if stated:
+        return f'missing="{instead}" uses them'
+    return f'Give missing="{instead}" to use all rows, or missing="listwise" with a reason'
 
 
 def _without_missing_covariates(

@@ -20,6 +20,7 @@ from alliancekit.structural.after.ordinal_rows import extra_slopes, fill_slopes
 from alliancekit.structural.after.scaling import KINDS, standardise
 from alliancekit.structural.after.view import GroupView
 from alliancekit.structural.after.whole import Whole, explained_variance, whole
+from alliancekit.structural.arguments import check_level, check_real
 from alliancekit.structural.estimates import StructuralEstimates
 from alliancekit.structural.table import ParameterTable
 
@@ -46,6 +47,7 @@ def modification_table(fit: StructuralEstimates, minimum: float = 0.0, op: str |
     """Return one row per fixed parameter, the largest index first; see ``StructuralFit.modification_indices``."""
     if op is not None:
         check_option("op", op, ("=~", "~~", "~", "~1"))
+    check_real("minimum", minimum)
     estimate = values(fit)[0]
     found = modifications(
         fit.table,
@@ -166,8 +168,7 @@ def row_slopes(fit: StructuralEstimates) -> Floats:
 def standardised_table(fit: StructuralEstimates, kind: str, level: float) -> pd.DataFrame:
     """Return the standardised solution with standard errors; see ``StructuralFit.standardized``."""
     check_option("kind", kind, KINDS)
-    if not 0 < level < 1:
-        raise SpecError(message(f"level={level!r} is not a confidence level", do="Give a number such as 0.95"))
+    check_level(level)
     table = fit.table
     found = standardise(table, fit.model, wholes(fit), values(fit)[0], kind, fit.constraints, by_x=row_slopes(fit))
     error = found.errors(fit.vcov if fit.rotation is None else fit.rotation.vcov)

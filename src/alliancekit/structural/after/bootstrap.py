@@ -13,8 +13,9 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.special import ndtr, ndtri
 
-from alliancekit.core.errors import SpecError, check_option, message
+from alliancekit.core.errors import check_option
 from alliancekit.structural.after.resampling import fit_again
+from alliancekit.structural.arguments import check_level
 from alliancekit.structural.estimates import StructuralEstimates
 from alliancekit.structural.estimators import plain_word
 
@@ -58,8 +59,7 @@ class StructuralBootstrap:
         methods and their application, equation 5.8), bias correction by Efron (1987, J Am Stat Assoc 82, 171-185).
         """
         interval = check_option("interval", _LAVAAN.get(interval, interval), INTERVALS)
-        if not 0 < level < 1:
-            raise SpecError(message(f"level={level!r} is not a confidence level", do="Give a number such as 0.95"))
+        check_level(level)
         rows = [_summary(*both, interval, level) for both in zip(self.estimates, self.replicates.T, strict=True)]
         columns = ["estimate", "bias", "std_error", "conf_low", "conf_high"]
         frame = pd.DataFrame(rows, columns=columns)

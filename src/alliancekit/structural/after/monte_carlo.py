@@ -11,6 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from alliancekit.core.errors import FitError, SpecError, message
+from alliancekit.structural.arguments import check_count, check_level, check_seed
 from alliancekit.structural.estimates import StructuralEstimates
 
 Floats = NDArray[np.float64]
@@ -22,8 +23,9 @@ def monte_carlo_table(fit: StructuralEstimates, n: int, seed: int, level: float)
     definitions = fit.constraints.definitions
     if not definitions:
         raise SpecError(message("the model defines no parameters", do="Add a line such as indirect := a*b"))
-    if not 0 < level < 1:
-        raise SpecError(message(f"level={level!r} is not a confidence level", do="Give a number such as 0.95"))
+    check_level(level)
+    check_count("n", n)
+    check_seed(seed)
     if n < FEWEST:
         raise SpecError(message(f"n={n} draws are too few for limits", do=f"Take at least {FEWEST}"))
     if not np.isfinite(fit.vcov).all():

@@ -19,6 +19,7 @@ from alliancekit.structural.after.reliability import (
     level_omegas,
     omega,
 )
+from alliancekit.structural.arguments import check_flag
 from alliancekit.structural.estimates import StructuralEstimates
 from alliancekit.structural.twolevel.estimate import ClusteredFit
 
@@ -79,6 +80,7 @@ def _of_levels(fit: StructuralEstimates, source: ClusteredFit) -> pd.DataFrame:
 
 def htmt_table(fit: StructuralEstimates, geometric: bool) -> pd.DataFrame:
     """Return heterotrait-monotrait ratios of the factors; see ``StructuralFit.htmt``."""
+    check_flag("geometric", geometric)
     if fit.table.n_levels > 1:
         raise SpecError(message("heterotrait-monotrait ratios are for models of one level", do="Look at latent()"))
     frames = []

@@ -13,10 +13,11 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from alliancekit.core.errors import DesignError, FitError, SpecError, message
+from alliancekit.core.errors import DesignError, FitError, SpecError, message, shown
 from alliancekit.core.progress import track
 from alliancekit.core.seeds import spawn
 from alliancekit.structural.after.draws import Drawn, Draws, Seeds, draws_of
+from alliancekit.structural.arguments import check_seed
 from alliancekit.structural.checks import unidentified
 from alliancekit.structural.constraints import read_constraints
 from alliancekit.structural.continuous.batch import ManyMoments, ManySamples, discrepancies, search_many
@@ -52,7 +53,8 @@ def fit_again(fit: StructuralEstimates, n: int, seed: int, kind: str = "ordinary
         not identified, or most samples cannot be fitted.
     """
     if isinstance(n, bool) or not isinstance(n, int) or n < 2:
-        raise SpecError(message(f"n={n!r} is not a number of samples", do="Give a whole number such as 1000"))
+        raise SpecError(message(f"n={shown(n)} is not a number of samples", do="Give a whole number such as 1000"))
+    check_seed(seed)
     _check_unrotated(fit)
     draws, seeds = draws_of(fit, kind), spawn(seed, n)
     for found in unidentified(fit):
@@ -78,6 +80,7 @@ def drawn_tests(fit: StructuralEstimates, n: int, seed: int) -> Floats:
         rows = fit.engine == "rows" and fit.options.missing != "listwise"
         do = 'Fit with missing="listwise", or leave bollen_stine= out' if rows else "Leave bollen_stine= out"
         raise SpecError(message(what, do=do))
+    check_seed(seed)
     _check_unrotated(fit)
     x, chisq = _fit_moments(fit, draws_of(fit, "bollen.stine"), spawn(seed, n))
     return chisq[_fitted(x)]

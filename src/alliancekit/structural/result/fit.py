@@ -20,6 +20,7 @@ from alliancekit.structural.after import raw_data as after_raw
 from alliancekit.structural.after import rcall as after_rcall
 from alliancekit.structural.after import text as after_text
 from alliancekit.structural.after.bootstrap import StructuralBootstrap
+from alliancekit.structural.arguments import check_level
 from alliancekit.structural.continuous.missing.estimate import IncompleteFit
 from alliancekit.structural.estimates import StructuralEstimates
 from alliancekit.structural.result.answers import Answers
@@ -119,8 +120,7 @@ class StructuralFit(Answers, Derived):
         ---------------
         z statistics are for large samples; with fewer than about 100 rows they reject too often.
         """
-        if not 0 < level < 1:
-            raise SpecError(message(f"level={level!r} is not a confidence level", do="Give a number such as 0.95"))
+        check_level(level)
         return after_coefficients.coefficients(self._fit, level, interval)
 
     def glance(self) -> pd.DataFrame:

@@ -1,0 +1,117 @@
+"""Options, models and data handed in wrongly: the message names what, where and what to do, and shows no row."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import alliancekit as ak
+from tests.unit.structural.test_bad_data import COV, MODEL, data
+
+FRAME = data()
+TWO = "f =~ w1 + w2 + w3\ng =~ v1 + v2 + v3"
+NEXT = data().sample(frac=1, random_state=1).reset_index(drop=True)
+BOTH = FRAME.assign(**{f"v{i}": NEXT[f"w{i}"] + 0.3 * FRAME["w4"] for i in (1, 2, 3)})
+PATH = "w1 ~ a*w2\nw3 ~ b*w1\nd := a*b"
+
+
+def said(call: Callable[[], Any]) -> str:
+    """Return the warnings of a call as one text."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        call()
+    return " ".join(str(w.message) for w in caught)
+
+
+@pytest.fixture(scope="module")
+def fit() -> Any:
+    return ak.cfa(TWO, BOTH)
+
+
+@pytest.mark.parametrize("name", ["std_lv", "orthogonal", "meanstructure", "fixed_x"])
+def test_flags_are_true_or_false(name: str) -> None:
+    for call in (lambda o: ak.cfa(MODEL, FRAME, **o), lambda o: ak.parameter_table(MODEL, **o)):
+        with pytest.raises(ak.SpecError, match=f"{name}='no' is not a flag. Give {name}=True or {name}=False"):
+            call({name: "no"})
+    assert ak.cfa(MODEL, FRAME, **{name: np.bool_(False)}).converged
+
+
+def test_htmt_takes_a_flag(fit: Any) -> None:
+    with pytest.raises(ak.SpecError, match="geometric='no' is not a flag"):
+        fit.htmt(geometric="no")
+
+
+def test_a_covariance_matrix_is_not_rows() -> None:
+    for call in (lambda: ak.cfa(MODEL, COV), lambda: ak.efa(COV), lambda: ak.cfa(MODEL, COV.rename(str, axis=1))):
+        with pytest.raises(ak.SpecError, match=r"covariance or correlation matrix.*sample_cov=.*sample_nobs="):
+            call()
+
+
+def test_a_label_with_the_name_of_a_column_is_named() -> None:
+    text = said(lambda: ak.sem("w1 ~ w2*w3", FRAME))
+    assert "w2 is taken as a label; an interaction is written w2:w3 (model line 1)" in text
+    assert "taken as a label (model line 1)" in said(lambda: ak.sem("f =~ w1 + w5*w2 + w3", FRAME))
+    assert not said(lambda: ak.sem("w1 ~ a*w3", FRAME))
+
+
+def test_rows_of_one_patient_are_named_where_a_study_says_who_is_who() -> None:
+    study = ak.read_study("data/tfcbt")
+    model = "b =~ wai_3 + wai_5 + wai_8 + wai_9"
+    words = 'rows of one patient are not independent. Give cluster="patient", or take the rows of one session'
+    items = ["wai_3", "wai_5", "wai_8", "wai_9"]
+    assert words in said(lambda: ak.cfa(model, study, missing="fiml"))
+    assert words in said(lambda: ak.efa(study, 1, items=items, missing="fiml"))
+    assert words not in said(lambda: ak.cfa(model, study, missing="fiml", cluster="patient"))
+    assert words not in said(lambda: ak.cfa(model, study.data, missing="fiml"))
+
+
+def test_rows_left_out_on_purpose_are_counted_without_advice() -> None:
+    frame = FRAME.assign(w1=FRAME["w1"].where(FRAME.index > 9))
+    text = said(lambda: ak.cfa(MODEL, frame, missing="listwise"))
+    assert text == '10 of 200 rows have a missing value and are left out. missing="fiml" uses them.'
+    assert "with a reason" in said(lambda: ak.cfa(MODEL, frame))
+
+
+NUMBERS: list[tuple[Callable[[Any], Any], str]] = [
+    (lambda _: ak.cfa(MODEL, FRAME, seed="a"), "seed='a' is not a seed"),  # type: ignore[arg-type]
+    (lambda _: ak.efa(FRAME[["w1", "w2", "w3", "w4"]], seed=-1), "seed=-1 is not a seed"),
+    (lambda f: f.bootstrap(5, seed=-1), "seed=-1 is not a seed"),
+    (lambda f: f.bootstrap("5"), "n='5' is not a number of samples"),
+    (lambda f: f.model_tests(10, seed="a"), "seed='a' is not a seed"),
+    (lambda f: f.modification_indices(minimum="10"), "minimum='10' is not a number"),
+    (lambda f: f.standardized(level="95%"), "level='95%' is not a confidence level"),
+    (lambda f: f.tidy(level="95%"), "level='95%' is not a confidence level"),
+    (lambda _: ak.sem(PATH, FRAME).monte_carlo("1000"), "n='1000' is not a whole number"),  # type: ignore[arg-type]
+    (lambda _: ak.sem(PATH, FRAME).monte_carlo(seed="a"), "seed='a' is not a seed"),  # type: ignore[arg-type]
+]
+
+
+@pytest.mark.parametrize(("call", "words"), NUMBERS, ids=[words for _, words in NUMBERS])
+def test_numbers_that_are_none(call: Callable[[Any], Any], words: str, fit: Any) -> None:
+    with pytest.raises(ak.SpecError, match=words):
+        call(fit)
+
+
+@pytest.mark.parametrize("name", ["stdlv", "std.lv"])
+def test_an_unknown_option_is_named_with_the_nearest(name: str) -> None:
+    for function in (ak.cfa, ak.sem, ak.growth):
+        with pytest.raises(ak.SpecError, match=f"{name}= is not an option of ak.{function.__name__}.* mean std_lv"):
+            function(MODEL, FRAME, **{name: True})  # type: ignore[arg-type]
+    with pytest.raises(ak.SpecError, match=r"nfactor= is not an option of ak.efa. Did you mean nfactors"):
+        ak.efa(FRAME, nfactor=2)  # type: ignore[call-arg]
+
+
+def test_a_frame_is_not_shown_in_a_message() -> None:
+    secret = pd.DataFrame({"w1": [987654.0]})
+    for call in (
+        lambda: ak.parameter_table(MODEL, secret),  # type: ignore[arg-type]
+        lambda: ak.cfa(MODEL, FRAME, group=secret["w1"]),  # type: ignore[arg-type]
+    ):
+        with pytest.raises(ak.SpecError, match=r"=<(DataFrame|Series)>") as caught:
+            call()
+        assert "987654" not in str(caught.value)
