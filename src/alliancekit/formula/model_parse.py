@@ -193,7 +193,8 @@ class _Parser:
             if out:
                 plus = self.take()
                 if plus.text != "+":
-                    do = "Join variables by +" if plus.kind in ("name", "number") else ""
+                    do = "Join variables by +" if plus.kind in ("name", "number") or plus.text == "," else ""
+                    do = "Models take no functions of columns: make the column first" if plus.text == "(" else do
                     raise self.wrong(plus, f"{plus.text!r} is not expected here", do)
             out.append(self._term())
         return out
@@ -225,7 +226,9 @@ class _Parser:
         if token.kind in ("end", "stop"):
             return self.wrong(token, "a variable is expected, and the line ends here")
         do = ""
-        if token.kind == "number" and after.kind == "name":
+        if token.text == "(":
+            do = "Random effects are for ak.mixed; here name the column in cluster= and write level: blocks"
+        elif token.kind == "number" and after.kind == "name":
             do = f"Write {token.text}*{after.text}"
         elif token.kind == "text":
             name = token.text[1:-1]

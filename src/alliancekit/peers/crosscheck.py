@@ -61,15 +61,15 @@ class CrossCheck:
         return "\n".join([*lines, *(f"{engine}: {colour}: {note}" for engine, colour, note in pairs)])
 
 
-def crosscheck(result: Any, *, peers: Sequence[str] = PEERS) -> CrossCheck:
+def crosscheck(result: Any, *, peers: str | Sequence[str] | None = None) -> CrossCheck:
     """Fit the same model in other engines and judge the differences.
 
     Parameters
     ----------
     result : fit of ``ak.mixed``, the result of ``ak.incremental_validity`` (its final model), or a fit of ``ak.cfa``,
         ``ak.sem`` and ``ak.growth``.
-    peers : any of "statsmodels", "mixedlm", for mixed models. Least-squares results are compared with pingouin,
-        structural models with semopy.
+    peers : one or several of "statsmodels", "mixedlm" (None: both), for mixed models. Least-squares results are
+        compared with pingouin, structural models with "semopy".
 
     Returns
     -------
@@ -100,8 +100,10 @@ def crosscheck(result: Any, *, peers: Sequence[str] = PEERS) -> CrossCheck:
     ---------------
     As proof: engines that share a mistake agree.
     """
+    known = ("semopy",) if isinstance(result, StructuralFit) else PEERS
+    peers = known if peers is None else (peers,) if isinstance(peers, str) else tuple(peers)
     for peer in peers:
-        check_option("peers", peer, PEERS)
+        check_option("peers", peer, known)
     if isinstance(result, IncrementalValidity):
         return _check_increments(result, peers)
     if isinstance(result, StructuralFit):

@@ -75,9 +75,7 @@ def _is_real(value: object) -> bool:
 def check_order(model: object, data: object) -> None:
     """Raise SpecError where model and data stand in each other's place."""
     if isinstance(model, pd.DataFrame | Study) and isinstance(data, str):
-        raise SpecError(
-            message("the data stand where the model is expected", do="Write the model first: (model, data)")
-        )
+        raise SpecError(message("model and data are in each other's place", do="Write the model first, then the data"))
 
 
 def check_rows(frame: pd.DataFrame) -> None:

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from alliancekit.core.errors import DesignWarning, SpecError, check_option, message
+from alliancekit.multilevel.api import MixedFit
 from alliancekit.multilevel.compare import Comparison
 from alliancekit.multilevel.compare import compare as compare_mixed
 from alliancekit.structural.after.differences import METHODS, Difference, difference
@@ -138,6 +139,10 @@ def compare(
     """
     structural = [isinstance(fit, StructuralFit) for fit in fits]
     if not any(structural):
+        for fit in fits:
+            if not isinstance(fit, MixedFit):
+                what = f"a {type(fit).__name__} is not a fitted model"
+                raise SpecError(message(what, do="Hand over fits of ak.mixed, or of ak.cfa, ak.sem or ak.growth"))
         labels = None if names is None else list(names)
         return compare_mixed(
             *fits,

@@ -101,8 +101,12 @@ def make_options(
     word = check_option("estimator", str(estimator or ("WLSMV" if ordered else "ML")).upper(), ESTIMATORS)
     chosen = check_option("missing", plain_word(missing or "listwise"), MISSING)
     _check_ordinal(word, chosen, cluster, bool(ordered))
+    if not ordered and chosen in ("fiml", "fiml.x") and point_of(word) == "DWLS":
+        what = f'estimator {word} is for ordinal variables, without missing="{chosen}", and ordered= is missing'
+        do = 'Name them in ordered= and take missing="pairwise"; or take estimator="MLR" for continuous variables'
+        raise SpecError(message(what, do=do))
     errors, tested, kind = resolve(word, chosen, cluster is not None, se, test, information)
-    check_option("likelihood", likelihood, LIKELIHOODS)
+    likelihood = check_option("likelihood", plain_word(likelihood), LIKELIHOODS)
     if likelihood == "wishart" and (chosen != "listwise" or word != "ML" or cluster):
         raise SpecError(message("the Wishart likelihood is for complete data and estimator='ML'"))
     helping = (auxiliary,) if isinstance(auxiliary, str) else tuple(auxiliary)
@@ -119,10 +123,13 @@ def make_options(
         std_lv=std_lv,
         orthogonal=orthogonal,
         fixed_x=bool(ordered) or point_of(word) == "ML" if fixed_x is None else fixed_x,
-        theta=check_option("parameterization", parameterization, PARAMETERIZATIONS) == "theta",
+        theta=check_option("parameterization", plain_word(parameterization), PARAMETERIZATIONS) == "theta",
         orthogonal_efa=turned.orthogonal,
     )
     rules = _coded_rules(rules, effect_coding)
+    if not isinstance(bounds, str | None):
+        what = f"bounds={shown(bounds)} is not a word"
+        raise SpecError(message(what, do=f"Give one of these words: {', '.join(BOUNDS)}"))
     within = "wide" if bounds == "default" else check_option("bounds", plain_word(bounds), BOUNDS)
     given = missing is not None
     own = (function, word, errors, tested, kind, chosen, given, likelihood, rules, group, cluster, helping)

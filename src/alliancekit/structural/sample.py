@@ -160,7 +160,11 @@ def _with_places(
             continue
         gone = frame[column].isna().to_numpy() & inside
         if gone.any():
-            dropped.append((f"missing in '{column}'", int(gone.sum())))
+            lost = int(gone.sum())
+            dropped.append((f"missing in '{column}'", lost))
+            what = f"{lost} of {len(frame)} rows {'has' if lost == 1 else 'have'} no value in '{column}' and "
+            what += "is left out" if lost == 1 else "are left out"
+            warnings.warn(message(what, do="Fill the column in, or leave these rows out"), DesignWarning, stacklevel=3)
             inside &= ~gone
     return inside
 

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from numbers import Integral
 from typing import Any
 
 import pandas as pd
 
-from alliancekit.core.errors import SpecError, check_option, message
+from alliancekit.core.errors import SpecError, check_option, message, nearest, shown
 from alliancekit.formula.model_parse import parse_model
-from alliancekit.formula.model_statements import CONSTRAINTS
+from alliancekit.formula.model_statements import CONSTRAINTS, Statement
 from alliancekit.structural.automatic import complete
+from alliancekit.structural.estimators import plain_word
 from alliancekit.structural.modifiers import INF, NAN, constraint
 from alliancekit.structural.options import FUNCTIONS, make_options
 from alliancekit.structural.rules import WRITTEN
@@ -78,11 +80,14 @@ def parameter_table(
     ---------------
     To fit a model that its syntax already says: hand the syntax to ``ak.cfa``, ``ak.sem`` or ``ak.growth``.
     """
+    if isinstance(groups, str):
+        what = f"groups={groups!r} is one text, not the labels of groups"
+        raise SpecError(message(what, do='Give a list of labels, such as ["f", "m"]'))
     labels = tuple(str(label) for label in groups) or ("",)
     if isinstance(model, pd.DataFrame):
         return read_table(model, labels)
     check_option("function", function, ("cfa", "sem", "growth", "lavaan"))
-    check_option("parameterization", parameterization, ("delta", "theta"))
+    parameterization = check_option("parameterization", plain_word(parameterization), ("delta", "theta"))
     options = make_options(
         function if function in FUNCTIONS else "sem",
         group="group" if len(labels) > 1 else None,
@@ -102,7 +107,21 @@ def parameter_table(
     statements = parse_model(model)
     if any(s.level for s in statements):
         rules = replace(rules, meanstructure=True)
+    _check_counts(statements, categories or {})
     return complete(statements, rules, labels, dict(categories or {}))
+
+
+def _check_counts(statements: Sequence[Statement], categories: Mapping[str, int]) -> None:
+    """Raise SpecError for numbers of categories of what is no variable of the model, or that are none."""
+    known = dict.fromkeys(name for s in statements if s.op not in CONSTRAINTS for name in (s.lhs, s.rhs) if name)
+    for name, count in categories.items():
+        if name not in known:
+            close = nearest(name, known)
+            do = f"Did you mean {close}?" if close else "Name a variable of the model"
+            raise SpecError(message(f"'{name}' in categories= is not a variable of the model", do=do))
+        if isinstance(count, bool) or not isinstance(count, Integral) or count < 2:
+            what = f"'{name}' in categories= has {shown(count)} categories"
+            raise SpecError(message(what, do="Give a whole number from 2"))
 
 
 def read_table(frame: pd.DataFrame, group_labels: tuple[str, ...] = ("",)) -> ParameterTable:

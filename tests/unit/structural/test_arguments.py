@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
 import warnings
 from collections.abc import Callable
 from typing import Any
@@ -115,3 +117,97 @@ def test_a_frame_is_not_shown_in_a_message() -> None:
         with pytest.raises(ak.SpecError, match=r"=<(DataFrame|Series)>") as caught:
             call()
         assert "987654" not in str(caught.value)
+
+
+def test_names_of_lavaan_lead_to_the_method(fit: Any) -> None:
+    for name, method in (
+        ("modindices", "modification_indices"),
+        ("fitMeasures", "fit_measures"),
+        ("predict", "factor_scores"),
+        ("parameterEstimates", "tidy"),
+    ):
+        with pytest.raises(AttributeError, match=rf"lavaan's {name}\(\) is fit.{method}\(\)"):
+            getattr(fit, name)
+        assert not hasattr(fit, name) and hasattr(fit, method)
+    with pytest.raises(AttributeError, match="one method for each thing"):
+        _ = fit.lavInspect
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        _ = fit.nothing
+    for other in (pickle.loads(pickle.dumps(fit)), copy.copy(fit), copy.deepcopy(fit)):
+        assert other.log_likelihood == fit.log_likelihood
+
+
+TABLES: list[tuple[dict[str, Any], str]] = [
+    ({"groups": "gender"}, "groups='gender' is one text, not the labels of groups"),
+    ({"categories": {"w33": 3}}, "'w33' in categories= is not a variable of the model. Did you mean w3"),
+    ({"categories": {"w3": 1}}, "'w3' in categories= has 1 categories. Give a whole number from 2"),
+    ({"categories": {"w3": "many"}}, "'w3' in categories= has 'many' categories"),
+]
+
+
+@pytest.mark.parametrize(("options", "words"), TABLES, ids=[words for _, words in TABLES])
+def test_tables_that_are_refused(options: dict[str, Any], words: str) -> None:
+    with pytest.raises(ak.SpecError, match=words):
+        ak.parameter_table(MODEL, **options)
+
+
+def test_the_level_of_scores_is_checked_with_one_level(fit: Any) -> None:
+    with pytest.raises(ak.SpecError, match=r"level='betwen' is not an option. Did you mean level='between'"):
+        fit.factor_scores(level="betwen")
+
+
+def test_rows_without_a_group_are_named() -> None:
+    lost = FRAME.assign(group=FRAME["group"].where(FRAME.index > 5))
+    words = "6 of 200 rows have no value in 'group' and are left out"
+    assert words in said(lambda: ak.cfa(MODEL, lost, group="group"))
+
+
+def test_a_crosscheck_takes_one_name_or_several(fit: Any) -> None:
+    engines = [ak.crosscheck(fit, peers=peers).glance()["engine"].item() for peers in (None, "semopy", ["semopy"])]
+    assert all(engine.startswith("semopy") for engine in engines)
+    with pytest.raises(ak.SpecError, match="peers='mixedlm' is not an option"):
+        ak.crosscheck(fit, peers="mixedlm")
+
+
+WORDS: list[tuple[dict[str, Any], str]] = [
+    ({"estimator": "wlsmv", "missing": "fiml"}, "estimator WLSMV is for ordinal variables.*ordered= is missing"),
+    ({"bounds": True}, "bounds=True is not a word. Give one of these words: none, pos.var"),
+    ({"parameterization": "thetta"}, "parameterization='thetta' is not an option"),
+]
+
+
+@pytest.mark.parametrize(("options", "words"), WORDS, ids=[words for _, words in WORDS])
+def test_words_that_are_refused(options: dict[str, Any], words: str) -> None:
+    with pytest.raises(ak.SpecError, match=words):
+        ak.cfa(MODEL, FRAME, **options)
+
+
+LINES = [
+    ("b =~ w1, w2", r"',' is not expected here.*Join variables by \+"),
+    ("w1 ~ log(w2)", r"'\(' is not expected here.*make the column first"),
+    ("w1 ~ w2 + (1|person)", "Random effects are for ak.mixed; here name the column in cluster= and write level:"),
+]
+
+
+@pytest.mark.parametrize(("model", "words"), LINES, ids=[model for model, _ in LINES])
+def test_lines_of_other_languages_say_what_to_write(model: str, words: str) -> None:
+    with pytest.raises(ak.SpecError, match=f"(?s){words}"):
+        ak.sem(model, FRAME)
+
+
+def test_model_and_data_in_the_wrong_order() -> None:
+    with pytest.raises(ak.SpecError, match="Write the model first, then the data"):
+        ak.cfa(FRAME, MODEL)  # type: ignore[arg-type]
+
+
+def test_case_of_words_does_not_matter(fit: Any) -> None:
+    assert ak.cfa(MODEL, FRAME, likelihood="Wishart")._fit.options.likelihood == "wishart"
+    assert ak.cfa("f =~ u1 + u2 + u3", FRAME, ordered=True, parameterization="Theta")._fit.options.rules.theta
+    pd.testing.assert_frame_equal(fit.factor_scores("Bartlett"), fit.factor_scores("bartlett"))
+    ordinal = ak.cfa("f =~ u1 + u2 + u3", FRAME, ordered=True)
+    pd.testing.assert_frame_equal(ordinal.factor_scores("EBM"), ordinal.factor_scores("ebm"))
+
+
+def test_a_comparison_names_both_kinds_of_fits() -> None:
+    with pytest.raises(ak.SpecError, match=r"a str is not a fitted model.*ak.mixed, or of ak.cfa"):
+        ak.compare("a", "b")  # type: ignore[arg-type]

@@ -248,8 +248,11 @@ def test_a_model_without_free_parameters_is_tested_as_it_is(options: dict[str, A
 
 def test_rows_without_a_group_or_a_cluster_are_left_out_and_counted() -> None:
     lost = FRAME.assign(group=FRAME["group"].where(FRAME.index > 5), ward=FRAME["ward"].where(FRAME.index > 2))
-    assert ak.cfa(MODEL, lost, group="group").sample.dropped == (("missing in 'group'", 6),)
-    assert ak.cfa(MODEL, lost, cluster="ward").sample.dropped == (("missing in 'ward'", 3),)
+    for options, n in ({"group": "group"}, 6), ({"cluster": "ward"}, 3):
+        column = next(iter(options.values()))
+        fit, said = quietly(lambda options=options: ak.cfa(MODEL, lost, **options))
+        assert fit.sample.dropped == ((f"missing in '{column}'", n),)
+        assert f"{n} of 200 rows have no value in '{column}' and are left out" in said
 
 
 def test_a_column_with_a_number_as_its_name_can_be_the_group() -> None:

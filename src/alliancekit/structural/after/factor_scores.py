@@ -26,7 +26,8 @@ def score_frame(
     fit: StructuralEstimates, method: str, level: str = "within", new: pd.DataFrame | None = None
 ) -> pd.DataFrame:
     """Return factor scores; see ``StructuralFit.factor_scores``."""
-    method = check_option("method", method, METHODS)
+    method = check_option("method", method.lower() if isinstance(method, str) else method, METHODS)
+    check_option("level", level, ("within", "between"))
     method = method if fit.ordinal is not None else SAME.get(method, method)
     if isinstance(fit.source, ClusteredFit):
         return _of_levels(fit, fit.source, method, level, new)
@@ -118,7 +119,6 @@ def _of_levels(
     fit: StructuralEstimates, source: ClusteredFit, method: str, level: str, new: pd.DataFrame | None
 ) -> pd.DataFrame:
     """Return scores of one level of a two-level model."""
-    check_option("level", level, ("within", "between"))
     if method != "regression":
         raise SpecError(message("two-level models have regression scores only", do="Leave method= out"))
     if new is not None:

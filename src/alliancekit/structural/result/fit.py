@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import cached_property
 from html import escape
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -25,6 +25,7 @@ from alliancekit.structural.continuous.missing.estimate import IncompleteFit
 from alliancekit.structural.estimates import StructuralEstimates
 from alliancekit.structural.result.answers import Answers
 from alliancekit.structural.result.derived import Derived
+from alliancekit.structural.result.lavaan_names import missing_attribute
 from alliancekit.structural.table import ParameterTable
 from alliancekit.structural.twolevel.estimate import ClusteredFit
 
@@ -44,6 +45,11 @@ class StructuralFit(Answers, Derived):
 
     def __init__(self, model: str, fitted: StructuralEstimates, notes: tuple[str, ...]) -> None:
         self.model, self._fit, self.warnings = model, fitted, notes
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any:
+            raise AttributeError(missing_attribute(name), name=name, obj=self)
 
     @property
     def table(self) -> ParameterTable:

@@ -96,7 +96,7 @@ def make_words(rotation: str, given: Mapping[str, Any] | None, errors: str, seed
     """
     word = rotation.lower().replace("_", "-").replace(".", "-")
     criterion = check_option("rotation", SYNONYMS.get(word, word), CRITERIA)
-    check_option("rotation_se", errors, ERRORS)
+    errors = check_option("rotation_se", errors.lower() if isinstance(errors, str) else errors, ERRORS)
     named = {str(name).replace(".", "_"): value for name, value in (given or {}).items()}
     for name in named:
         check_option("rotation_args", name, (*ARGUMENTS, "seed"))
