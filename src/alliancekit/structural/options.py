@@ -101,10 +101,6 @@ def make_options(
     word = check_option("estimator", str(estimator or ("WLSMV" if ordered else "ML")).upper(), ESTIMATORS)
     chosen = check_option("missing", plain_word(missing or "listwise"), MISSING)
     _check_ordinal(word, chosen, cluster, bool(ordered))
-    if not ordered and chosen in ("fiml", "fiml.x") and point_of(word) == "DWLS":
-        what = f'estimator {word} is for ordinal variables, without missing="{chosen}", and ordered= is missing'
-        do = 'Name them in ordered= and take missing="pairwise"; or take estimator="MLR" for continuous variables'
-        raise SpecError(message(what, do=do))
     errors, tested, kind = resolve(word, chosen, cluster is not None, se, test, information)
     likelihood = check_option("likelihood", plain_word(likelihood), LIKELIHOODS)
     if likelihood == "wishart" and (chosen != "listwise" or word != "ML" or cluster):
@@ -162,6 +158,10 @@ def _check_ordinal(word: str, missing: str, cluster: str | None, ordinal: bool) 
     if not ordinal:
         if missing == "pairwise":
             raise SpecError(message('missing="pairwise" is for ordinal variables', do='Take missing="fiml"'))
+        if missing in ("fiml", "fiml.x") and point_of(word) == "DWLS":
+            what = f'estimator {word} is for ordinal variables, without missing="{missing}", and ordered= is missing'
+            do = 'Name them in ordered= and take missing="pairwise"; or take estimator="MLR" for continuous variables'
+            raise SpecError(message(what, do=do))
         return
     if point_of(word) in ("ML", "GLS"):
         what = f"estimator {word} does not take ordinal variables"

@@ -167,7 +167,7 @@ def test_changes_that_cannot_be() -> None:
         (lambda: ak.parameter_table(MODEL, parameterization="gamma"), "parameterization='gamma'"),
         (
             lambda: ak.parameter_table(
-                pd.DataFrame({"lhs": ["f"], "op": ["~~"], "rhs": ["f"], "group": [3]}), groups="ab"
+                pd.DataFrame({"lhs": ["f"], "op": ["~~"], "rhs": ["f"], "group": [3]}), groups=["a", "b"]
             ),
             "has 3 groups and 2 labels",
         ),
