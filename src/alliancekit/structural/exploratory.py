@@ -115,7 +115,7 @@ def efa(
                 sample_nobs=sample_nobs,
             )
     for warning in caught:  # at the line that called
-        warnings.warn(warning.message, warning.category, stacklevel=2)
+        warnings.warn(warning.message, warning.category, stacklevel=3)
     return FactorSolutions(fits)
 
 
