@@ -9,9 +9,9 @@ from typing import Any
 
 import pandas as pd
 
-from alliancekit.core.errors import SpecError, check_option, message, nearest, shown
+from alliancekit.core.errors import SpecError, check_option, message, shown
 from alliancekit.formula.model_parse import parse_model
-from alliancekit.formula.model_statements import CONSTRAINTS, Statement
+from alliancekit.formula.model_statements import CONSTRAINTS
 from alliancekit.structural.automatic import complete
 from alliancekit.structural.estimators import plain_word
 from alliancekit.structural.modifiers import INF, NAN, constraint
@@ -107,18 +107,13 @@ def parameter_table(
     statements = parse_model(model)
     if any(s.level for s in statements):
         rules = replace(rules, meanstructure=True)
-    _check_counts(statements, categories or {})
+    _check_counts(categories or {})
     return complete(statements, rules, labels, dict(categories or {}))
 
 
-def _check_counts(statements: Sequence[Statement], categories: Mapping[str, int]) -> None:
-    """Raise SpecError for numbers of categories of what is no variable of the model, or that are none."""
-    known = dict.fromkeys(name for s in statements if s.op not in CONSTRAINTS for name in (s.lhs, s.rhs) if name)
+def _check_counts(categories: Mapping[str, int]) -> None:
+    """Raise SpecError for numbers of categories that are none; variables of the data that the model lacks may be there."""
     for name, count in categories.items():
-        if name not in known:
-            close = nearest(name, known)
-            do = f"Did you mean {close}?" if close else "Name a variable of the model"
-            raise SpecError(message(f"'{name}' in categories= is not a variable of the model", do=do))
         if isinstance(count, bool) or not isinstance(count, Integral) or count < 2:
             what = f"'{name}' in categories= has {shown(count)} categories"
             raise SpecError(message(what, do="Give a whole number from 2"))
