@@ -112,7 +112,7 @@ def parameter_table(
 
 
 def _check_counts(categories: Mapping[str, int]) -> None:
-    """Raise SpecError for numbers of categories that are none; variables of the data that the model lacks may be there."""
+    """Raise SpecError for numbers of categories that are none; names that the model lacks are passed over."""
     for name, count in categories.items():
         if isinstance(count, bool) or not isinstance(count, Integral) or count < 2:
             what = f"'{name}' in categories= has {shown(count)} categories"
