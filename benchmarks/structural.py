@@ -128,6 +128,17 @@ def _median(call: Callable[[], object]) -> float:
     return statistics.median(seconds)
 
 
+def _run_r(code: str, case: Case, frame: Any) -> subprocess.CompletedProcess[str]:
+    """Run R code that finds the rows and the model in the files named by its two arguments."""
+    with tempfile.TemporaryDirectory() as folder:
+        data, model, script = (Path(folder) / name for name in ("d.csv", "model.txt", "run.R"))
+        frame.to_csv(data, index=False)
+        model.write_text(case.model + "\n")
+        script.write_text(code)
+        command = ["Rscript", str(script), str(data), str(model)]
+        return subprocess.run(command, capture_output=True, text=True, timeout=900, check=False)
+
+
 def afterwards(case: Case, frame: Any) -> list[str]:
     """Return the lines about what comes after the first fit; the fit is not timed."""
     import alliancekit as ak
@@ -150,13 +161,7 @@ def afterwards(case: Case, frame: Any) -> list[str]:
             "suppressPackageStartupMessages(library(lavaan)); a <- commandArgs(trailingOnly = TRUE)\n"
             f"f <- cfa(paste(readLines(a[2]), collapse = '\\n'), read.csv(a[1])); {timed}"
         )
-        with tempfile.TemporaryDirectory() as folder:
-            data, model, script = (Path(folder) / name for name in ("d.csv", "model.txt", "run.R"))
-            frame.to_csv(data, index=False)
-            model.write_text(case.model + "\n")
-            script.write_text(code)
-            command = ["Rscript", str(script), str(data), str(model)]
-            done = subprocess.run(command, capture_output=True, text=True, timeout=900, check=False)
+        done = _run_r(code, case, frame)
         pairs = (line.split("\t") for line in done.stdout.splitlines() if "\t" in line)
         theirs = {name.strip(): float(value) for name, value in pairs}
     lines = ["", "### After the first fit, which is not timed", "", "| what | ms | lavaan, ms | times ours |"]
@@ -214,13 +219,7 @@ def _lavaan_bootstrap(case: Case, frame: Any, count: int) -> float | None:
         f"f <- cfa(paste(readLines(a[2]), collapse = '\\n'), d{case.r_arguments})\n"
         f"cat(system.time(bootstrapLavaan(f, R = {count}, iseed = 1))[['elapsed']])"
     )
-    with tempfile.TemporaryDirectory() as folder:
-        data, model, script = (Path(folder) / name for name in ("d.csv", "model.txt", "run.R"))
-        frame.to_csv(data, index=False)
-        model.write_text(case.model + "\n")
-        script.write_text(code)
-        command = ["Rscript", str(script), str(data), str(model)]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=900, check=False)
+    done = _run_r(code, case, frame)
     return None if done.returncode else float(done.stdout.strip().split()[-1])
 
 
@@ -246,13 +245,7 @@ def lavaan(case: Case, frame: Any) -> dict[str, Any]:
     """Return lavaan's mean seconds (R's clock has milliseconds), and its log-likelihood."""
     if shutil.which("Rscript") is None:
         return {"engine": "lavaan", "note": "absent: R is not installed"}
-    with tempfile.TemporaryDirectory() as folder:
-        data, model, script = (Path(folder) / name for name in ("d.csv", "model.txt", "run.R"))
-        frame.to_csv(data, index=False)
-        model.write_text(case.model + "\n")
-        script.write_text(R_CODE.format(arguments=case.r_arguments))
-        command = ["Rscript", str(script), str(data), str(model)]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=900, check=False)
+    done = _run_r(R_CODE.format(arguments=case.r_arguments), case, frame)
     if done.returncode:
         return {"engine": "lavaan", "note": f"failed: {done.stderr[-200:]}"}
     found: dict[str, Any] = json.loads(done.stdout.strip().split("\n")[-1])

@@ -21,6 +21,7 @@ from alliancekit.structural.continuous.objective import (
     gradient,
 )
 from alliancekit.structural.likelihood.constrained import Limits
+from alliancekit.structural.likelihood.contract import Block
 from alliancekit.structural.model import Model
 
 Floats = NDArray[np.float64]
@@ -81,6 +82,18 @@ def search(model: Model, samples: Sequence[SampleMoments], linear: Linear, start
         slope = _pull(linear, whole) / 2.0
         curvature = _narrow(linear, information) if again else damped_bfgs(curvature, z - before, slope - old)
     return _finish(model, samples, linear, z, iteration)
+
+
+def search_blocks(
+    model: Model, linear: Linear, blocks: Sequence[Block], sizes: Sequence[int], start: Floats
+) -> Optimum | None:
+    """Return the minimum for means and covariances of blocks of so many rows, as if these were of complete data."""
+    total = sum(sizes)
+    samples = [
+        SampleMoments(block.mu, block.sigma, n / total, float(np.linalg.slogdet(block.sigma)[1]))
+        for block, n in zip(blocks, sizes, strict=True)
+    ]
+    return search(model, samples, linear, start)
 
 
 def search_limited(

@@ -9,8 +9,7 @@ from numpy.typing import NDArray
 
 from alliancekit.core.errors import FitError, message
 from alliancekit.structural.constraints import Linear
-from alliancekit.structural.continuous.objective import SampleMoments
-from alliancekit.structural.continuous.optimise import search
+from alliancekit.structural.continuous.optimise import search_blocks
 from alliancekit.structural.duplication import triangle
 from alliancekit.structural.likelihood.contract import Block, Mapping
 from alliancekit.structural.likelihood.saturation import SaturatedModel
@@ -64,11 +63,8 @@ def nearest_start(
     The moments are taken for those of complete data, which is quickly searched.
     """
     sizes = [n for group in data.groups for n in (max(group.n - group.n_clusters, 1), group.n_clusters)]
-    samples = []
-    for block, n in zip(saturated.blocks, sizes, strict=True):
-        cov = block.sigma + 0.05 * np.diag(np.abs(block.sigma.diagonal()))
-        samples.append(SampleMoments(block.mu, cov, n / sum(sizes), 0.0))
-    found = search(model, samples, linear, start)
+    blocks = [b._replace(sigma=b.sigma + 0.05 * np.diag(np.abs(b.sigma.diagonal()))) for b in saturated.blocks]
+    found = search_blocks(model, linear, blocks, sizes, start)
     return found.point.x if found is not None and found.converged else None
 
 

@@ -21,8 +21,7 @@ from alliancekit.structural.continuous.missing.fit import (
 )
 from alliancekit.structural.continuous.missing.patterns import group_patterns
 from alliancekit.structural.continuous.missing.saturated import Saturated
-from alliancekit.structural.continuous.objective import SampleMoments
-from alliancekit.structural.continuous.optimise import search
+from alliancekit.structural.continuous.optimise import search_blocks
 from alliancekit.structural.likelihood.constrained import finish_within, refit
 from alliancekit.structural.likelihood.reduced import Reduced
 from alliancekit.structural.likelihood.saturation import SaturatedModel
@@ -111,8 +110,9 @@ def fit_incomplete(
     model = compile_model(table, samples)
     mapping = Reduced(model, constraints.linear.basis, constraints.linear.offset)
     start = admissible_start(model, starting_values(table, names, samples))
-    near = _near(model, constraints, saturated, data.units, start)
-    found = search_incomplete(data, mapping, mapping.reduce(start), near)
+    near = search_blocks(model, constraints.linear, saturated.blocks, data.units, start)
+    from_ = None if near is None else mapping.reduce(near.point.x)
+    found = search_incomplete(data, mapping, mapping.reduce(start), from_)
     mapping, found = finish_within(data, mapping, found, table, constraints)
     solution = solve(
         data,
@@ -144,18 +144,6 @@ def refit_incomplete(source: IncompleteFit, constraints: Constraints, rows: Sequ
         model = compile_model(table, [(block.mu, block.sigma) for block in saturated.blocks])
     mapping = Reduced(model, constraints.linear.basis, constraints.linear.offset)
     return refit(data, mapping, source.x, table, constraints)
-
-
-def _near(
-    model: Model, constraints: Constraints, saturated: SaturatedModel, sizes: Sequence[int], start: Floats
-) -> Floats | None:
-    """Return the maximum of the likelihood of complete data with the saturated moments, None where there is none."""
-    moments = []
-    for block, n in zip(saturated.blocks, sizes, strict=True):
-        log_det = float(np.linalg.slogdet(block.sigma)[1])
-        moments.append(SampleMoments(block.mu, block.sigma, n / sum(sizes), log_det))
-    found = search(model, moments, constraints.linear, start)
-    return None if found is None else constraints.linear.reduce(found.point.x)
 
 
 def find_exogenous(table: ParameterTable, names: Sequence[tuple[str, ...]], auxiliary: Sequence[str] = ()) -> Exogenous:
