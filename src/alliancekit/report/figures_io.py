@@ -68,6 +68,9 @@ def save(figure: Figure, path: str | Path, dpi: int = PNG_DPI) -> Path:
     if kind not in _FILES:
         what = f"a figure cannot be written as '{path.name}'"
         raise SpecError(message(what, do="End the name with .png, .pdf or .svg"))
+    if not path.parent.is_dir():
+        what = f"there is no folder '{path.parent}' to write the figure to"
+        raise SpecError(message(what, do="Make the folder first, or give another path"))
     if isinstance(dpi, bool) or not dpi >= 1:
         raise SpecError(message(f"dpi={dpi!r} is not a number of dots per inch", do="Give a number such as 220"))
     with figure_style():

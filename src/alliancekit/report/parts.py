@@ -104,7 +104,7 @@ class Figure:
 
         Raises
         ------
-        SpecError : another ending, or ``dpi`` below one.
+        SpecError : another ending, a folder that is not there, or ``dpi`` below one.
 
         Examples
         --------

@@ -140,3 +140,9 @@ def test_the_file_has_the_size_asked_for_and_all_of_the_labels(tmp_path: Path) -
         figure.save(tmp_path / "a.docx")
     with pytest.raises(SpecError, match="dpi"):
         figure.save(tmp_path / "a.png", dpi=0)
+
+
+def test_a_figure_is_not_written_to_a_folder_that_is_not_there(tmp_path: Path) -> None:
+    figure = Figure("Line", lambda: pytest.fail("it is not drawn"))
+    with pytest.raises(SpecError, match="there is no folder"):
+        figure.save(tmp_path / "none" / "line.png")
