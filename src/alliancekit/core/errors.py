@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 
 class AllianceError(Exception):
@@ -105,6 +105,9 @@ def check_option(name: str, value: object, choices: Sequence[str]) -> str:
 
 def check_columns(frame_columns: Iterable[object], wanted: Iterable[str], *, where: str) -> None:
     """Raise DesignError listing every wanted column that is missing, each with the nearest existing name."""
+    wanted = tuple(wanted)
+    if isinstance(frame_columns, Collection) and all(w in frame_columns for w in wanted):
+        return
     have = [str(c) for c in frame_columns]
     known = set(have)
     missing = [w for w in dict.fromkeys(wanted) if w not in known]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from functools import wraps
 from inspect import signature
 from numbers import Integral, Real
@@ -91,11 +91,11 @@ def check_rows(frame: pd.DataFrame) -> None:
         raise SpecError(message("the data are a covariance or correlation matrix, not rows", do=do))
 
 
-def label_notices(statements: Sequence[Statement], columns: Sequence[str]) -> list[str]:
+def label_notices(statements: Sequence[Statement], columns: Collection[str]) -> list[str]:
     """Return what is odd about labels, in words: those that have the name of a column."""
-    known, out = set(columns), []
+    out = []
     for s in statements:
-        words = [v for m in s.modifiers if m.kind == "label" for v in m.values if v in known]
+        words = [v for m in s.modifiers if m.kind == "label" for v in m.values if v in columns]
         for word in words:
             what = f"{word} is taken as a label" + (
                 f"; an interaction is written {word}:{s.rhs}" if s.op == "~" and s.rhs != "1" else ""

@@ -85,7 +85,7 @@ def _estimate(
         if s.op == "~*~" and s.lhs not in ordinal:
             what = f"'{s.lhs} ~*~ {s.lhs}' is the scale of an ordinal variable, and '{s.lhs}' is none"
             raise SpecError(message(what, do="Name it in ordered=, or leave the line out"))
-    for found in label_notices(statements, () if frame is None else list(frame.columns)):
+    for found in label_notices(statements, () if frame is None else frame.columns):
         warnings.warn(found, DesignWarning, stacklevel=2)
     labels = _labels(frame, moments, options.group)
     if options.rules.group_equal and len(labels) == 1:
@@ -125,7 +125,7 @@ def _frame(data: Any, moments: Moments, given: dict[str, Any]) -> pd.DataFrame |
                 raise SpecError(message(what, do=f"Leave {name}= out, or give sample_cov= instead of the data"))
         frame = frame_of(data)
         check_rows(frame)
-        if all(isinstance(name, str) for name in frame.columns):
+        if isinstance(frame.columns.dtype, pd.StringDtype) or all(isinstance(name, str) for name in frame.columns):
             return frame
         return frame.set_axis([str(name) for name in frame.columns], axis=1)
     if data is not None:

@@ -33,10 +33,11 @@ class Entries:
 
 
 class Plan(NamedTuple):
-    """How the derivatives of a block are put together, parameter by parameter (k of them, in ascending order).
+    """How a block and its derivatives are put together, parameter by parameter (k of them, in ascending order).
 
     where : (k,) parameters. left : columns of F B that are u. right, weight : columns of [F B S B', F B], and their
-    factor, that are v. mean : entries of [B m, 0, 1] by which u is the derivative of the means.
+    factor, that are v. mean : entries of [B m, 0, 1] by which u is the derivative of the means. effects, spreads : free
+    entries of A, and of both triangles of S, as places in the matrix row after row, and their parameters.
     """
 
     where: Ints
@@ -44,6 +45,8 @@ class Plan(NamedTuple):
     right: Ints
     weight: Floats
     mean: Ints
+    effects: tuple[Ints, Ints]
+    spreads: tuple[Ints, Ints]
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -192,7 +195,7 @@ def _compile(table: ParameterTable, b: int, sample: tuple[Floats, Floats] | None
     directed, covariances, intercepts = (_entries(lists[key]) for key in ("A", "S", "m"))
     pattern = A != 0
     pattern[directed.rows, directed.columns] = True
-    direct = not (pattern.astype(int) @ pattern.astype(int)).any()
+    direct = not (pattern.any(axis=0) & pattern.any(axis=1)).any()
     rows, columns = triangle(len(observed))
     return BlockModel(observed, latent, A, S, m, directed, covariances, intercepts, direct, rows, columns, loadings)
 
@@ -205,29 +208,36 @@ def _entries(found: list[tuple[int, int, int]]) -> Entries:
 def _plan(v: int, d: Entries, c: Entries, i: Entries) -> Plan:
     parameters = np.concatenate([d.parameters, c.parameters, i.parameters])
     order = np.argsort(parameters)
-    kinds = np.repeat([0, 1, 2], [d.rows.size, c.rows.size, i.rows.size])
-    columns = np.concatenate([d.columns, c.columns, i.rows])
-    half = np.concatenate([np.ones(d.rows.size), np.where(c.rows == c.columns, 0.5, 1.0), np.zeros(i.rows.size)])
+    weight = np.ones(order.size)
+    weight[d.rows.size :][: c.rows.size][c.rows == c.columns] = 0.5
+    weight[d.rows.size + c.rows.size :] = 0.0
+    mean = np.full(order.size, v)
+    mean[: d.rows.size] = d.columns
+    mean[d.rows.size + c.rows.size :] = v + 1
     return Plan(
         parameters[order],
         np.concatenate([d.rows, c.rows, i.rows])[order],
-        (columns + v * (kinds > 0))[order],
-        half[order],
-        np.where(kinds == 0, columns, v - 1 + kinds)[order],
+        np.concatenate([d.columns, c.columns + v, i.rows + v])[order],
+        weight[order],
+        mean[order],
+        (d.rows * v + d.columns, d.parameters),
+        (np.concatenate([c.rows * v + c.columns, c.columns * v + c.rows]), np.concatenate([c.parameters] * 2)),
     )
 
 
 def matrices(block: BlockModel, x: Floats) -> tuple[Floats, Floats, Floats, Floats]:
     """Return A, S, m and B of a block at the parameters ``x``."""
-    A, S, m = block.A.copy(), block.S.copy(), block.m
-    d, c, i = block.directed, block.covariances, block.intercepts
-    A[d.rows, d.columns] = x[d.parameters]
-    S[c.rows, c.columns] = S[c.columns, c.rows] = x[c.parameters]
+    A, S, m, i = block.A.copy(), block.S.copy(), block.m, block.intercepts
+    for matrix, (places, parameters) in ((A, block.plan.effects), (S, block.plan.spreads)):
+        matrix.put(places, x.take(parameters))
     if i.rows.size:
         m = m.copy()
         m[i.rows] = x[i.parameters]
-    eye = np.eye(len(m))
-    return A, S, m, eye + A if block.direct else _total_effects(eye - A)
+    if not block.direct:
+        return A, S, m, _total_effects(np.eye(len(m)) - A)
+    B = A.copy()
+    B.flat[:: len(m) + 1] += 1.0
+    return A, S, m, B
 
 
 def _total_effects(direct: Floats) -> Floats:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -116,6 +116,8 @@ def read_sample(
         raise DesignError(message(what, do="Within a group it does not vary; leave it out of the model"))
     ordinal = {name: single(frame, name) for name in wanted if name in ordered}
     values = _values(frame, wanted, ordinal)
+    if group is None and cluster is None and not ordinal and len(frame) and not np.isnan(values).any():
+        return _all_rows(frame, wanted, values)
     place = {name: i for i, name in enumerate(wanted)}
     dropped: list[tuple[str, int]] = []
     inside = _with_places(frame, (group, cluster), dropped)
@@ -144,10 +146,17 @@ def read_sample(
                 check_categories(name, rows[:, j], categories[name], f"group '{label}'" if label else "")
         _check_clusters(cluster, clusters, label)
         index = frame.index if whole else frame.index[mine & kept]
-        groups.append(replace(_group(label, own, rows, clusters), index=index))
+        groups.append(_group(label, own, rows, clusters, index))
     counts = {label: group_.n for label, group_ in zip(labels, groups, strict=True) if label}
     account = SampleAccount(len(frame), int(kept.sum()), tuple(dropped), counts, kept)
     return Sample(tuple(groups), account, {name: tuple(map(_text, found)) for name, found in categories.items()})
+
+
+def _all_rows(frame: pd.DataFrame, names: tuple[str, ...], values: Floats) -> Sample:
+    """Return the sample of one group without missing values."""
+    whole = np.ones(len(frame), dtype=bool)
+    account = SampleAccount(len(frame), len(frame), rows_used=whole)
+    return Sample((_group("", names, values, index=frame.index),), account)
 
 
 def _with_places(
@@ -246,14 +255,20 @@ def _without_missing_covariates(
     return np.asarray(kept & ~gone)
 
 
-def _group(label: str, names: tuple[str, ...], rows: Floats, clusters: NDArray[np.generic] | None) -> GroupSample:
+def _group(
+    label: str,
+    names: tuple[str, ...],
+    rows: Floats,
+    clusters: NDArray[np.generic] | None = None,
+    index: pd.Index | None = None,
+) -> GroupSample:
     where = f"group '{label}'" if label else ""
     n, p = rows.shape
     if n == 1 and p > 1:
         raise DesignError(message("there is only one row", where=where, do="One row has no covariances"))
     if not n or np.isnan(rows).any():
         _check_varying(names, rows, where)
-        return GroupSample(label, names, n, np.nanmean(rows, axis=0), np.full((p, p), np.nan), rows, clusters)
+        return GroupSample(label, names, n, np.nanmean(rows, axis=0), np.full((p, p), np.nan), rows, clusters, index)
     mean = rows.mean(axis=0)
     with np.errstate(over="ignore", under="ignore", invalid="ignore"):
         centred = rows - mean
@@ -265,7 +280,7 @@ def _group(label: str, names: tuple[str, ...], rows: Floats, clusters: NDArray[n
         what = f"{n} rows for {p} variables: their covariance matrix is singular"
         raise DesignError(message(what, where=where, do="More rows or fewer variables are needed"))
     _check_rank(names, cov, where)
-    return GroupSample(label, names, n, mean, cov, rows, clusters)
+    return GroupSample(label, names, n, mean, cov, rows, clusters, index)
 
 
 def _check_varying(names: tuple[str, ...], rows: Floats, where: str) -> None:
@@ -290,7 +305,7 @@ def _check_size(names: tuple[str, ...], cov: Floats, where: str) -> None:
 
 def _check_rank(names: tuple[str, ...], cov: Floats, where: str) -> None:
     scale = np.sqrt(np.diag(cov))
-    correlations = cov / np.outer(scale, scale)
+    correlations = cov / scale / scale[:, None]
     factor, failed = lapack.dpotrf(correlations, lower=1)
     if not failed and factor.diagonal().min() > 1e-3:
         return

@@ -108,6 +108,8 @@ def _latent_means(
 
     They are what the items with fixed intercepts say of them.
     """
+    if "~1" not in table.op:
+        return {}
     searched = {table.lhs[i] for i in rows if table.op[i] == "=~" and table.free[i]} | set(place)
     free = {table.lhs[i]: i for i in rows if table.op[i] == "~1" and table.free[i] and table.lhs[i] not in searched}
     fixed = {table.lhs[i]: table.start[i] for i in rows if table.op[i] == "~1" and not table.free[i]}
@@ -156,7 +158,7 @@ def _ratios(cov: Floats, factors: Sequence[tuple[Sequence[int], int]]) -> Floats
     factors : places of the items of each, and that of the first one.
     """
     size = np.sqrt(cov.diagonal())
-    R = cov / np.outer(size, size)  # sums over items of different units would lose the small ones
+    R = cov / size / size[:, None]  # sums over items of different units would lose the small ones
     firsts = [first for _, first in factors]
     lines = np.zeros((len(factors), len(cov)))
     for line, (places, first) in zip(lines, factors, strict=True):

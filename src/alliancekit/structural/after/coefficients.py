@@ -9,11 +9,12 @@ from numpy.typing import NDArray
 from alliancekit.core.errors import SpecError, message
 from alliancekit.numerics.distributions import normal_quantile, t_two_sided
 from alliancekit.structural.after.ordinal_rows import scales_of_responses
-from alliancekit.structural.after.scaling import plan_scaling, standardise
+from alliancekit.structural.after.scaling import standardised_values
 from alliancekit.structural.after.whole import whole
 from alliancekit.structural.estimates import StructuralEstimates
 
 Floats = NDArray[np.float64]
+_TEXT = pd.array([], dtype="str").dtype  # as an object: to find it by its name takes as long as to make the column
 
 
 def values(fit: StructuralEstimates) -> tuple[Floats, Floats]:
@@ -99,7 +100,7 @@ def coefficients(fit: StructuralEstimates, level: float, interval: str = "percen
     if len(table.group_labels) > 1:
         texts["group"] = [table.group_labels[table.group[i] - 1] if table.group[i] else "" for i in kept]
     texts["label"] = ["" if table.label[i].startswith(".p") else table.label[i] for i in kept]
-    every = pd.array([text for column in texts.values() for text in column], dtype="str")
+    every = pd.array([text for column in texts.values() for text in column], dtype=_TEXT)
     columns: dict[str, object] = {name: every[k * len(kept) : (k + 1) * len(kept)] for k, name in enumerate(texts)}
     columns |= {
         "estimate": estimate,
@@ -118,11 +119,7 @@ def coefficients(fit: StructuralEstimates, level: float, interval: str = "percen
 def _standardised(fit: StructuralEstimates, estimate: Floats) -> dict[str, Floats]:
     """Return the standardised estimates of all rows of the table, (R,), with latent and with all variables at one."""
     blocks = [whole(block, fit.x) for block in fit.model.blocks]
-    plan = plan_scaling(fit.table, fit.model)
-    return {
-        kind: standardise(fit.table, fit.model, blocks, estimate, kind, fit.constraints, scaling=plan).values
-        for kind in ("std_lv", "std_all")
-    }
+    return standardised_values(fit.table, fit.model, blocks, estimate, ("std_lv", "std_all"), fit.constraints)
 
 
 def _term(lhs: str, op: str, rhs: str) -> str:

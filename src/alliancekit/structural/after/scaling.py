@@ -56,40 +56,32 @@ def plan_scaling(table: ParameterTable, model: Model) -> Scaling:
         kinds += [False] * len(block.observed) + [True] * len(block.latent)
     R, V = len(table), len(kinds)
     covariate = np.zeros(V + 1, dtype=bool)
-    variables, sides, residuals = [[V, V]] * R, [[V, V]] * R, [[R, R]] * R
-    powers = [[0.0, 0.0]] * R
-    own: dict[tuple[int, str], int] = {}
-    for i, op in enumerate(table.op):
-        if op == "~~" and table.lhs[i] == table.rhs[i]:
-            own[table.block[i], table.lhs[i]] = i
-    for i, op in enumerate(table.op):
+    own = {(table.block[i], x): i for i, x in enumerate(table.lhs) if table.op[i] == "~~" and table.rhs[i] == x}
+    found: list[int] = []  # of each row: variables, twice the powers, sides, residuals
+    for op, lhs, rhs, b in zip(table.op, table.lhs, table.rhs, table.block, strict=True):
         if op in CONSTRAINTS:
+            found += (V, V, 0, 0, V, V, R, R)
             continue
-        b, lhs, rhs = table.block[i], table.lhs[i], table.rhs[i]
         known = places[b - 1]
         left = known[lhs]
         if op == "=~":
-            variables[i], powers[i] = [left, known[rhs]], [0.5, -0.5]
+            found += (left, known[rhs], 1, -1, V, V, R, R)
         elif op in ("~", "<~"):
-            variables[i], powers[i] = [known[rhs], left], [0.5, -0.5]
-        elif op in ("~1", "|"):
-            variables[i], powers[i] = [left, V], [-0.5, 0.0]
+            found += (known[rhs], left, 1, -1, V, V, R, R)
         elif op == "~~" and lhs == rhs:
-            variables[i], powers[i] = [left, V], [-1.0, 0.0]
-            covariate[left] = bool(table.exo[i])
-        elif op == "~*~":
-            variables[i] = [left, V]
+            found += (left, V, -2, 0, V, V, R, R)
+            covariate[left] = bool(table.exo[own[b, lhs]])
         elif op == "~~":
-            sides[i] = [left, known[rhs]]
-            residuals[i] = [own.get((b, lhs), R), own.get((b, rhs), R)]
+            found += (V, V, 0, 0, left, known[rhs], own.get((b, lhs), R), own.get((b, rhs), R))
+        else:  # intercepts and thresholds; scales stay as they are
+            found += (left, V, 0 if op == "~*~" else -1, 0, V, V, R, R)
     mine = np.full(V, R, dtype=np.intp)
     for (b, name), i in own.items():
         mine[places[b - 1][name]] = i
     latent = np.array([*kinds, False], dtype=bool)
     scales = np.array([op == "~*~" for op in table.op], dtype=bool)
-    found = (np.array(part, dtype=np.intp) for part in (variables, sides, residuals))
-    of, on, by = found
-    return Scaling(of, np.array(powers), on, by, mine, latent, covariate, scales)
+    every = np.array(found, dtype=np.intp).reshape(R, 8)
+    return Scaling(every[:, :2], every[:, 2:4] / 2.0, every[:, 4:6], every[:, 6:], mine, latent, covariate, scales)
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -116,7 +108,6 @@ def standardise(
     kind: str,
     constraints: Constraints,
     *,
-    scaling: Scaling | None = None,
     by_x: Floats | None = None,
 ) -> Standardised:
     """Return a standardised solution, row by row of the table; NaN for constraints and where a variance is negative.
@@ -126,24 +117,12 @@ def standardise(
     Parameters
     ----------
     wholes : each block at the estimates. values : (R,) estimates of all rows. kind : "std_lv", "std_all", "std_nox".
-    scaling : from ``plan_scaling``. by_x : (R, size) derivatives of ``values``, where derivatives are asked for.
+    by_x : (R, size) derivatives of ``values``, where derivatives are asked for.
     """
-    plan = plan_scaling(table, model) if scaling is None else scaling
-    R, V = len(table), len(plan.latent) - 1
-    unit = _brought_to_one(plan, kind)
+    plan = plan_scaling(table, model)
     variances = np.concatenate([*(w.cov.diagonal() for w in wholes), [1.0]])
-    used = unit[plan.variables]
-    used[:, 1] = True  # what is predicted is brought to one even where it is a covariate
-    powers = plan.powers * (used if kind == "std_nox" else unit[plan.variables])
-    divides = unit[plan.sides] & (plan.sides < V)
-    residuals = np.where(divides, plan.residuals, R)
-    missing = (divides & (plan.residuals == R)).any(axis=1)
-    own = np.append(np.abs(values), 1.0)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        log_variances = np.log(np.where(variances >= 0, variances, np.nan))
-        factor = np.exp((powers * np.where(powers == 0, 0.0, log_variances[plan.variables])).sum(axis=1))
-        factor = factor / np.sqrt(own[residuals].prod(axis=1))
-    factor[missing | ~np.isfinite(factor)] = np.nan
+    powers, residuals, factor = _factors(plan, (kind,), variances, values)
+    powers, residuals, factor = powers[0], residuals[0], factor[0]
     out = values * factor
     if kind != "std_lv":
         out[plan.scales] = 1.0
@@ -158,6 +137,46 @@ def standardise(
             slopes[plan.scales] = 0.0
     _define(table, constraints, out, slopes)
     return Standardised(out, slopes)
+
+
+def standardised_values(
+    table: ParameterTable,
+    model: Model,
+    wholes: Sequence[Whole],
+    values: Floats,
+    kinds: tuple[str, ...],
+    constraints: Constraints,
+) -> dict[str, Floats]:
+    """Return several standardised solutions without their derivatives, each as ``standardise`` does."""
+    plan = plan_scaling(table, model)
+    variances = np.concatenate([*(w.cov.diagonal() for w in wholes), [1.0]])
+    found = values * _factors(plan, kinds, variances, values)[2]
+    for kind, out in zip(kinds, found, strict=True):
+        if kind != "std_lv":
+            out[plan.scales] = 1.0
+        _define(table, constraints, out, None)
+    return dict(zip(kinds, found, strict=True))
+
+
+def _factors(
+    plan: Scaling, kinds: tuple[str, ...], variances: Floats, values: Floats
+) -> tuple[Floats, Integers, Floats]:
+    """Return of K kinds the powers (K, R, 2) of variances, the rows (K, R, 2) of residual variances, and what both
+    make of the estimates, (K, R).
+    """
+    R, V = len(values), len(plan.latent) - 1
+    unit = np.array([_brought_to_one(plan, kind) for kind in kinds])
+    used = unit[:, plan.variables]
+    used[[kind == "std_nox" for kind in kinds], :, 1] = True  # what is predicted, even where it is a covariate
+    powers = plan.powers * used
+    divides = unit[:, plan.sides] & (plan.sides < V)
+    residuals = np.where(divides, plan.residuals, R)
+    own = np.append(np.abs(values), 1.0)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        logs = np.log(np.where(variances >= 0, variances, np.nan))[plan.variables]
+        factor = np.exp(np.where(powers == 0, 0.0, powers * logs).sum(axis=-1)) / np.sqrt(own[residuals].prod(axis=-1))
+    factor[(divides & (plan.residuals == R)).any(axis=-1) | ~np.isfinite(factor)] = np.nan
+    return powers, residuals, factor
 
 
 def _variance_slopes(

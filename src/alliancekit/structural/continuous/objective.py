@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import isfinite, log
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,13 +47,13 @@ def evaluate(model: Model, samples: Sequence[SampleMoments], x: Floats) -> Point
         if found is None:
             return None
         inverse, diagonal = found
-        value = 2.0 * float(np.log(diagonal).sum()) + float((inverse * sample.cov).sum()) - sample.log_det
+        value = 2.0 * sum(map(log, diagonal.tolist())) + float(np.vdot(inverse, sample.cov)) - sample.log_det
         if model.means:
             gap = sample.mean - part.mu
             value += float(gap @ inverse @ gap)
         total += sample.weight * (value - len(diagonal))
         inverses.append(inverse)
-    return Point(x, total, parts, inverses) if np.isfinite(total) else None
+    return Point(x, total, parts, inverses) if isfinite(total) else None
 
 
 def inverse_of(matrix: Floats) -> tuple[Floats, Floats] | None:
