@@ -90,7 +90,11 @@ def scale_test(test: ModelTest, stacked: Stacked, basis: Floats, kind: str) -> M
         return ModelTest(test.statistic, test.df, float("nan"))
     D = stacked.slopes @ basis
     weighted = stacked.weight @ D
-    U = stacked.weight - weighted @ np.linalg.pinv(D.T @ weighted, hermitian=True) @ weighted.T
+    inner = D.T @ weighted
+    bread = inverse_information(inner)
+    if np.isnan(bread).any():  # what is not identified takes nothing from the residuals
+        bread = np.linalg.pinv(inner, hermitian=True)
+    U = stacked.weight - weighted @ bread @ weighted.T
     product = U @ stacked.gamma
     return scale_by_traces(test, float(np.trace(product)), float((product * product.T).sum()), kind)
 

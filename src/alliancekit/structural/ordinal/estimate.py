@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from alliancekit.core.errors import FitError, message
 from alliancekit.structural.constraints import Linear
 from alliancekit.structural.likelihood.constrained import Limits
+from alliancekit.structural.likelihood.inference import inverse_information
 from alliancekit.structural.ordinal.search import Reached, Target, search_limited
 from alliancekit.structural.ordinal.statistics import Statistics, pairs_of
 from alliancekit.structural.ordinal.structure import At, Structure, evaluate
@@ -113,25 +114,10 @@ def estimate_ordinal(
         information += s.n / total * (one.jacobian.T @ weighted)
         if robust:
             meat += s.n / total * (weighted.T @ s.gamma @ weighted)
-    inverse = invert(information, reached.directions)
+    inverse = inverse_information(information, reached.directions)
     vcov = (inverse @ meat @ inverse if robust else inverse) / (total - len(statistics))
     fit = OrdinalFit(tuple(structures), tuple(statistics), targets, tuple(at), inverse)
     return Estimated(fit, reached, information, vcov)
-
-
-def invert(information: Floats, directions: Floats) -> Floats:
-    """Return the inverse information within some directions (size, k); NaN where it is singular there."""
-    inner = directions.T @ information @ directions
-    scale = np.sqrt(np.abs(inner.diagonal()))
-    scale[scale == 0] = 1.0
-    scaled = inner / np.outer(scale, scale)
-    if inner.size == 0:
-        return np.zeros_like(information)
-    values = np.linalg.eigvalsh(scaled)
-    if not values[0] > 1e-13 * values[-1]:
-        return np.full_like(information, np.nan)
-    out = np.linalg.inv(scaled) / np.outer(scale, scale)
-    return np.asarray(directions @ out @ directions.T)
 
 
 @dataclass(frozen=True, slots=True)
