@@ -3,23 +3,34 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from alliancekit.core.errors import FitError, SpecError, message
+from alliancekit.core.later import Later
 from alliancekit.structural.constraints import Constraints
 from alliancekit.structural.continuous.fit import fit_complete
-from alliancekit.structural.continuous.least_squares import fit_least_squares, stacked_of
-from alliancekit.structural.continuous.missing.estimate import IncompleteFit, fit_incomplete
-from alliancekit.structural.continuous.robust import make_robust
 from alliancekit.structural.estimates import ModelTest, StructuralEstimates
 from alliancekit.structural.likelihood.inference import model_information
-from alliancekit.structural.likelihood.solution import Request, Solution
 from alliancekit.structural.options import Options
-from alliancekit.structural.ordinal.fit import fit_ordinal
 from alliancekit.structural.sample import Sample
 from alliancekit.structural.table import ParameterTable
-from alliancekit.structural.twolevel.estimate import ClusteredFit, fit_clustered, group_roles
+
+if TYPE_CHECKING:
+    from alliancekit.structural.continuous import least_squares, robust
+    from alliancekit.structural.continuous.missing import estimate as missing
+    from alliancekit.structural.likelihood import solution as solved
+    from alliancekit.structural.likelihood.solution import Request, Solution
+    from alliancekit.structural.ordinal import fit as ordinal
+    from alliancekit.structural.twolevel import estimate as twolevel
+else:
+    least_squares = Later("alliancekit.structural.continuous.least_squares")
+    robust = Later("alliancekit.structural.continuous.robust")
+    missing = Later("alliancekit.structural.continuous.missing.estimate")
+    solved = Later("alliancekit.structural.likelihood.solution")
+    ordinal = Later("alliancekit.structural.ordinal.fit")
+    twolevel = Later("alliancekit.structural.twolevel.estimate")
 
 
 def estimate(options: Options, table: ParameterTable, constraints: Constraints, sample: Sample) -> StructuralEstimates:
@@ -32,7 +43,7 @@ def _by_engine(
     options: Options, table: ParameterTable, constraints: Constraints, sample: Sample
 ) -> StructuralEstimates:
     if options.ordered:
-        return fit_ordinal(options, table, constraints, sample)
+        return ordinal.fit_ordinal(options, table, constraints, sample)
     if table.n_levels > 1:
         return _by_levels(options, table, constraints, sample)
     plain = options.se in ("standard", "robust.sem", "bootstrap", "none") and options.information != "first.order"
@@ -46,16 +57,16 @@ def _by_moments(
     options: Options, table: ParameterTable, constraints: Constraints, sample: Sample
 ) -> StructuralEstimates:
     """Fit means and covariances of complete data."""
-    robust = options.se == "robust.sem" or options.test != "standard"
+    corrected = options.se == "robust.sem" or options.test != "standard"
     if options.point == "ML":
         fit = fit_complete(options, table, constraints, sample)
-        return make_robust(fit, stacked_of(fit)) if robust else fit
-    fit = fit_least_squares(options, table, constraints, sample)
-    if not robust:
+        return robust.make_robust(fit, least_squares.stacked_of(fit)) if corrected else fit
+    fit = least_squares.fit_least_squares(options, table, constraints, sample)
+    if not corrected:
         return fit
     if fit.stacked is None or any(group.rows is None for group in sample.groups):
         raise SpecError(message("robust standard errors need the rows of the data, not only their covariances"))
-    return make_robust(fit, fit.stacked)
+    return robust.make_robust(fit, fit.stacked)
 
 
 def request_of(options: Options, *, clusters: bool = False) -> Request:
@@ -67,7 +78,7 @@ def request_of(options: Options, *, clusters: bool = False) -> Request:
     test = "yuan.bentler.mplus" if clusters and options.test == "standard" else options.test
     for_test = "hessian" if test == "standard" or options.estimator == "MLR" else "h1"
     sandwich = clusters or options.se == "robust.huber.white"
-    return Request((kind, kind), ("hessian", for_test), sandwich=sandwich, test=test)
+    return solved.Request((kind, kind), ("hessian", for_test), sandwich=sandwich, test=test)
 
 
 def _by_rows(options: Options, table: ParameterTable, constraints: Constraints, sample: Sample) -> StructuralEstimates:
@@ -79,7 +90,7 @@ def _by_rows(options: Options, table: ParameterTable, constraints: Constraints, 
         raise SpecError(message(what, do="Hand in the data"))
     labels = [group.clusters for group in sample.groups if group.clusters is not None] if options.cluster else None
     request = request_of(options, clusters=labels is not None)
-    found = fit_incomplete(table, constraints, rows, request, clusters=labels, auxiliary=options.auxiliary)
+    found = missing.fit_incomplete(table, constraints, rows, request, clusters=labels, auxiliary=options.auxiliary)
     return _gather(options, constraints, sample, found, found.baseline()[1], "rows")
 
 
@@ -90,14 +101,14 @@ def _by_levels(
     if options.cluster is None:
         raise SpecError(message("a model with two levels needs clusters", do="Name their column in cluster="))
     rows, only, labels = [], [], []
-    for roles, group in zip(group_roles(table), sample.groups, strict=True):
+    for roles, group in zip(twolevel.group_roles(table), sample.groups, strict=True):
         if group.rows is None or group.clusters is None:
             raise SpecError(message("a model with two levels needs the rows of the data", do="Hand in the data"))
         place = {name: k for k, name in enumerate(group.names)}
         rows.append(group.rows[:, [place[name] for name in roles.within]])
         only.append(group.rows[:, [place[name] for name in roles.cluster_only]])
         labels.append(group.clusters)
-    found = fit_clustered(table, constraints, rows, only, labels, request_of(options))
+    found = twolevel.fit_clustered(table, constraints, rows, only, labels, request_of(options))
     baseline = found.baseline()
     if baseline is None:
         raise FitError(message("the model of independent variables cannot be fitted to both levels"))
@@ -108,7 +119,7 @@ def _gather(
     options: Options,
     constraints: Constraints,
     sample: Sample,
-    found: IncompleteFit | ClusteredFit,
+    found: missing.IncompleteFit | twolevel.ClusteredFit,
     baseline: Solution,
     engine: str,
 ) -> StructuralEstimates:

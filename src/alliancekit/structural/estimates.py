@@ -9,18 +9,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from alliancekit.structural.constraints import Constraints
-from alliancekit.structural.continuous.missing.estimate import IncompleteFit
 from alliancekit.structural.likelihood.contract import Block as Moments
 from alliancekit.structural.model import Model
 from alliancekit.structural.options import Options
 from alliancekit.structural.sample import Sample
 from alliancekit.structural.table import ParameterTable
-from alliancekit.structural.twolevel.estimate import ClusteredFit
 
 if TYPE_CHECKING:
     from alliancekit.structural.after.bootstrap import StructuralBootstrap
     from alliancekit.structural.continuous.asymptotic import Stacked
+    from alliancekit.structural.continuous.missing.estimate import IncompleteFit
     from alliancekit.structural.ordinal.estimate import OrdinalFit
+    from alliancekit.structural.twolevel.estimate import ClusteredFit
 
 Floats = NDArray[np.float64]
 

@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
 from alliancekit.core.errors import ConvergenceWarning, DesignError, DesignWarning, SpecError, message
+from alliancekit.core.later import Later
 from alliancekit.formula.model_parse import parse_model
 from alliancekit.formula.model_statements import CONSTRAINTS, Statement
-from alliancekit.structural.after.bootstrap import add_replicates
-from alliancekit.structural.after.raw_data import data_notices
 from alliancekit.structural.arguments import check_order, check_rows, dependence_notice, label_notices
 from alliancekit.structural.automatic import complete
-from alliancekit.structural.auxiliary import add_auxiliary
-from alliancekit.structural.bounds import add_bounds
 from alliancekit.structural.categories import count_categories, find_ordered
 from alliancekit.structural.checks import check_solution, check_variables
 from alliancekit.structural.constraints import read_constraints
@@ -27,12 +24,23 @@ from alliancekit.structural.model import observed_names
 from alliancekit.structural.options import Options, make_options
 from alliancekit.structural.products import add_products
 from alliancekit.structural.result.fit import StructuralFit
-from alliancekit.structural.rotation.blocks import held_table
-from alliancekit.structural.rotation.fitted import rotate_fit
 from alliancekit.structural.sample import Sample, group_labels, read_sample
 from alliancekit.structural.table import ParameterTable
 from alliancekit.structural.variables import Variables, find_variables
 from alliancekit.study.types import frame_of
+
+if TYPE_CHECKING:
+    from alliancekit.structural import auxiliary, bounds
+    from alliancekit.structural.after import bootstrap, raw_data
+    from alliancekit.structural.rotation import blocks
+    from alliancekit.structural.rotation import fitted as rotation
+else:
+    auxiliary = Later("alliancekit.structural.auxiliary")
+    bounds = Later("alliancekit.structural.bounds")
+    bootstrap = Later("alliancekit.structural.after.bootstrap")
+    raw_data = Later("alliancekit.structural.after.raw_data")
+    blocks = Later("alliancekit.structural.rotation.blocks")
+    rotation = Later("alliancekit.structural.rotation.fitted")
 
 Moments = tuple[Any, Any, Any]
 """Covariances, means and numbers of rows."""
@@ -56,7 +64,7 @@ def fit_model(
     for warning in caught:
         warnings.warn(warning.message, warning.category, stacklevel=4)
     notes = [str(warning.message) for warning in caught]
-    for found in () if fitted.source is None else data_notices(fitted.source):
+    for found in () if fitted.source is None else raw_data.data_notices(fitted.source):
         warnings.warn(found, DesignWarning, stacklevel=4)
         notes.append(found)
     for found in check_solution(fitted):
@@ -97,11 +105,11 @@ def _estimate(
             raise DesignError(message(what, do="Make the table for these groups"))
     else:
         if options.auxiliary:
-            statements = add_auxiliary(statements, options.auxiliary)
+            statements = auxiliary.add_auxiliary(statements, options.auxiliary)
         counts = {} if frame is None or not ordinal else count_categories(frame, ordinal, _roles(statements), options)
         table, text = complete(statements, options.rules, labels, counts), model
     if any(table.efa):
-        table = held_table(table)
+        table = blocks.held_table(table)
         if options.se == "bootstrap" and options.rotation.criterion != "none":
             what = 'se="bootstrap" is not for rotated factors: their signs and order change from sample to sample'
             raise SpecError(message(what, do='Take standard errors by se="robust", or leave se= out'))
@@ -109,9 +117,14 @@ def _estimate(
     dependent = dependence_notice(data, options.cluster, sample.account.rows_used)
     if dependent:
         warnings.warn(dependent, DesignWarning, stacklevel=2)
-    table = add_bounds(table, sample, options)
-    fitted = rotate_fit(estimate(options, table, read_constraints(table), sample))
-    return (add_replicates(fitted, options.bootstrap, options.seed) if options.se == "bootstrap" else fitted), text
+    if options.bounds != "none":
+        table = bounds.add_bounds(table, sample, options)
+    fitted = estimate(options, table, read_constraints(table), sample)
+    if any(table.efa):
+        fitted = rotation.rotate_fit(fitted)
+    if options.se == "bootstrap":
+        fitted = bootstrap.add_replicates(fitted, options.bootstrap, options.seed)
+    return fitted, text
 
 
 def _frame(data: Any, moments: Moments, given: dict[str, Any]) -> pd.DataFrame | None:

@@ -8,14 +8,20 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence, Set
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import lapack
 
+from alliancekit.core.later import Later
 from alliancekit.structural.model import Model
-from alliancekit.structural.rotation.starts import exploratory_starts
 from alliancekit.structural.table import ParameterTable
+
+if TYPE_CHECKING:
+    from alliancekit.structural.rotation import starts as exploratory
+else:
+    exploratory = Later("alliancekit.structural.rotation.starts")
 
 Floats = NDArray[np.float64]
 
@@ -37,7 +43,7 @@ def starting_values(
         found = _loadings(table, rows, place, cov)
         found |= _latent_means(table, rows, place, mean)
         if any(table.efa[i] for i in rows):
-            found |= exploratory_starts(table, rows, place, cov)
+            found |= exploratory.exploratory_starts(table, rows, place, cov)
         pointed_at = {table.lhs[i] if table.op[i] == "~" else table.rhs[i] for i in rows if table.op[i] in ("~", "=~")}
         own = cov.tolist()
         for i in rows:

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from alliancekit.core.errors import SpecError, message
+from alliancekit.core.later import Later
 from alliancekit.numerics.distributions import normal_quantile, t_two_sided
-from alliancekit.structural.after.ordinal_rows import scales_of_responses
 from alliancekit.structural.after.scaling import standardised_values
 from alliancekit.structural.after.whole import whole
 from alliancekit.structural.estimates import StructuralEstimates
+
+if TYPE_CHECKING:
+    from alliancekit.structural.after import ordinal_rows
+else:
+    ordinal_rows = Later("alliancekit.structural.after.ordinal_rows")
 
 Floats = NDArray[np.float64]
 _TEXT = pd.array([], dtype="str").dtype  # as an object: to find it by its name takes as long as to make the column
@@ -35,7 +42,7 @@ def values(fit: StructuralEstimates) -> tuple[Floats, Floats]:
             else:
                 estimate[i] = table.start[i]
     if fit.ordinal is not None:
-        scales_of_responses(fit, estimate)
+        ordinal_rows.scales_of_responses(fit, estimate)
     defined, slopes = fit.constraints.define(fit.x)
     rows = {table.lhs[i]: i for i in range(len(table)) if table.op[i] == ":="}
     for name, value, slope in zip(fit.constraints.definitions, defined, slopes, strict=True):

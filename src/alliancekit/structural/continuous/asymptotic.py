@@ -93,7 +93,7 @@ def scale_test(test: ModelTest, stacked: Stacked, basis: Floats, kind: str) -> M
     inner = D.T @ weighted
     bread = inverse_information(inner)
     if np.isnan(bread).any():  # what is not identified takes nothing from the residuals
-        bread = np.linalg.pinv(inner, hermitian=True)
+        bread = np.asarray(np.linalg.pinv(inner, hermitian=True), dtype=np.float64)
     U = stacked.weight - weighted @ bread @ weighted.T
     product = U @ stacked.gamma
     return scale_by_traces(test, float(np.trace(product)), float((product * product.T).sum()), kind)

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import lapack
 
 from alliancekit.core.errors import FitError, message
+from alliancekit.core.later import Later
 from alliancekit.structural.constraints import Constraints
-from alliancekit.structural.continuous.missing.data import IncompleteRows, summary_rows
 from alliancekit.structural.continuous.objective import SampleMoments
 from alliancekit.structural.continuous.optimise import Optimum, search, search_limited
 from alliancekit.structural.estimates import ModelTest, StructuralEstimates
@@ -22,6 +23,11 @@ from alliancekit.structural.options import Options
 from alliancekit.structural.sample import GroupSample, Sample
 from alliancekit.structural.starts import admissible_start, starting_values
 from alliancekit.structural.table import ParameterTable
+
+if TYPE_CHECKING:
+    from alliancekit.structural.continuous.missing import data as missing
+else:
+    missing = Later("alliancekit.structural.continuous.missing.data")
 
 Floats = NDArray[np.float64]
 LOG_2PI = float(np.log(2 * np.pi))
@@ -122,9 +128,11 @@ def _observed(model: Model, pairs: Sequence[tuple[Floats, Floats]], weights: Flo
     return hessian(complete_likelihood([(mean * model.means, cov) for mean, cov in pairs], weights), model, x)
 
 
-def complete_likelihood(pairs: Sequence[tuple[Floats, Floats]], weights: Sequence[float] | Floats) -> IncompleteRows:
+def complete_likelihood(
+    pairs: Sequence[tuple[Floats, Floats]], weights: Sequence[float] | Floats
+) -> missing.IncompleteRows:
     """Return the likelihood of complete rows of which only means and covariances are known."""
-    return summary_rows([mean for mean, _ in pairs], [cov for _, cov in pairs], [int(w) for w in weights])
+    return missing.summary_rows([mean for mean, _ in pairs], [cov for _, cov in pairs], [int(w) for w in weights])
 
 
 def exogenous_places(table: ParameterTable, block: int, names: Sequence[str]) -> list[int]:
