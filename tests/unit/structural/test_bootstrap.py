@@ -10,7 +10,7 @@ import pytest
 
 import alliancekit as ak
 from alliancekit.core.seeds import spawn
-from alliancekit.structural.after import resampling
+from alliancekit.structural.after import refits
 from alliancekit.structural.after.draws import draws_of
 from tests.unit.structural.test_moment_models import THREE, answers
 
@@ -247,7 +247,7 @@ def test_a_long_bootstrap_can_be_stopped(monkeypatch: pytest.MonkeyPatch) -> Non
         calls.append(1)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(resampling, "refit_least_squares", stop)
+    monkeypatch.setattr(refits, "refit_least_squares", stop)
     with pytest.raises(KeyboardInterrupt):
         fit.bootstrap(50)
     assert len(calls) == 1

@@ -283,10 +283,6 @@ def test_what_is_refused(data: pd.DataFrame) -> None:
         ak.cfa(MODEL, data, rotation="pst", rotation_args={"target": [[0, 1]] * 8})
     with pytest.raises(ak.SpecError, match="True or False"):
         ak.cfa(MODEL, data, rotation_args={"orthogonal": "yes"})
-    with pytest.raises(ak.SpecError, match="bootstrap"):
-        ak.cfa(MODEL, data, se="bootstrap", bootstrap=20)
-    with pytest.raises(ak.SpecError, match="drawn again"):
-        ak.cfa(MODEL, data).bootstrap(20)
 
 
 def test_a_collapsed_rotation_is_named(data: pd.DataFrame) -> None:
