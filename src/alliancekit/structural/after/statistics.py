@@ -152,7 +152,8 @@ def _reliability(fit: StructuralFit) -> pd.Series:
     found = fit.reliability()
     measures = [c for c in found.columns if c not in ("group", "factor", "items")]
     parts: list[pd.Series] = [_column(found, name, ("factor",), f"{name} ") for name in measures]
-    return pd.concat(parts)
+    joined: pd.Series = pd.concat(parts)
+    return joined
 
 
 _WORDS: Mapping[str, Statistic] = {
