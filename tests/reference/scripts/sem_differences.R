@@ -16,7 +16,7 @@ out <- lapply(cases, function(case) {
   fit <- function(model) suppressWarnings(do.call("sem", c(list(model), options)))
   l <- fit(paste0(pure(case$v), more)); s <- fit(paste0(simple(case$v), less)); methods <- c("satorra.bentler.2001", "satorra.bentler.2010", "satorra.2000")
   found <- lapply(setNames(methods, methods), function(k) { r <- suppressWarnings(try(lavTestLRT(l, s, method = k), silent = TRUE)); if (inherits(r, "try-error")) { message(case$name, k, lavInspect(l, "converged"), lavInspect(s,"converged")); return(NA) }; list(statistic = r[2, "Chisq diff"], df = r[2, "Df diff"]) })
-  list(name = case$name, efa = paste0("efa('e')*f + efa('e')*h =~ ", paste(case$v, collapse = " + "), more), cfa = paste0(simple(case$v), less),
+  list(name = case$name, efa = paste0("efa('e')*f + efa('e')*h =~ ", paste(case$v, collapse = " + "), more), cfa = paste0(simple(case$v), less), pure = paste0(pure(case$v), more),
     options = case[setdiff(names(case), c("name", "v"))], found = found)
 })
 writeLines(toJSON(out, auto_unbox = TRUE, digits = 15), a[2])

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from alliancekit.core.errors import FitError, SpecError, message
 from alliancekit.numerics.distributions import chi2_upper
 from alliancekit.structural.after.group_views import free_directions, group_views, moment_spreads
-from alliancekit.structural.after.nested import same_moments, same_names
+from alliancekit.structural.after.nested import ordinal_places, same_moments, same_names
 from alliancekit.structural.after.view import GroupView, inverse_of
 from alliancekit.structural.continuous.asymptotic import scale_test
 from alliancekit.structural.continuous.least_squares import kept_moments, stacked_of
@@ -135,7 +135,11 @@ def _satorra_2000(larger: StructuralEstimates, smaller: StructuralEstimates, pla
     """Return the difference scaled and shifted to mean and variance of chi-square with ``df``."""
     views = group_views(larger)
     total = sum(view.n for view in views)
-    pair = (views, free_directions(larger), group_views(smaller), free_directions(smaller))
+    others = group_views(smaller)
+    if larger.ordinal is not None and smaller.ordinal is not None:
+        each = zip(others, views, ordinal_places(smaller, larger), strict=True)
+        others = tuple(replace(one, names=view.names, jacobian=one.jacobian[at]) for one, view, at in each)
+    pair = (views, free_directions(larger), others, free_directions(smaller))
     basis, restrictions = _restrictions(*pair, scaled=False)
     if restrictions.shape[0] != df:  # units too far apart for the projection
         basis, restrictions = _restrictions(*pair, scaled=True)

@@ -57,11 +57,14 @@ def _quantiles(values: Floats, shares: Floats) -> Floats:
 
 def _corrected(values: Floats, below: float, ends: Floats, acceleration: float) -> Floats:
     """Return quantiles corrected for bias and acceleration; none where all replicates are on one side."""
+    none = np.full(2, np.nan)
+    if not 0.0 < below < 1.0:
+        return none
     shift = float(ndtri(below))
     moved = shift + np.asarray(ndtri(ends))
     slow = 1.0 - acceleration * moved
-    if not np.isfinite(shift) or not (slow > 0).all():
-        return np.full(2, np.nan)
+    if not (slow > 0).all():
+        return none
     return _quantiles(values, np.asarray(ndtr(shift + moved / slow)))
 
 

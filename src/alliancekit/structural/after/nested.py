@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -9,9 +11,11 @@ from alliancekit.core.errors import FitError, SpecError, message
 from alliancekit.structural.after.coefficients import values
 from alliancekit.structural.duplication import triangle
 from alliancekit.structural.estimates import StructuralEstimates
-from alliancekit.structural.ordinal.structure import evaluate
+from alliancekit.structural.ordinal.statistics import pairs_of
+from alliancekit.structural.ordinal.structure import Structure, evaluate
 
 Floats = NDArray[np.float64]
+Integers = NDArray[np.intp]
 _ROUNDS, _CLOSE = 100, 1e-7
 _ALIKE = 'Use method="satorra.2000"'
 
@@ -56,7 +60,7 @@ def same_moments(smaller: StructuralEstimates, larger: StructuralEstimates) -> F
     Raises
     ------
     FitError : there are none, or more than one set of them: the larger model has more factors than these moments need.
-    SpecError : the variables of ordinal models are not in the same order.
+    SpecError : ordinal models have other variables or other covariates.
     """
     wanted, unit = _moments_of(smaller, larger)
     linear = larger.constraints.linear
@@ -105,10 +109,8 @@ def _gap(fit: StructuralEstimates, x: Floats, wanted: Floats, unit: Floats) -> t
 def _moments_of(smaller: StructuralEstimates, larger: StructuralEstimates) -> tuple[Floats, Floats]:
     """Return the moments of the smaller model in the order of the larger one, and their units."""
     if larger.ordinal is not None and smaller.ordinal is not None:
-        if any(a.names != b.names for a, b in zip(smaller.ordinal.structures, larger.ordinal.structures, strict=True)):
-            what = "the models have their variables in another order"
-            raise SpecError(message(what, do=f"Write both in the same order. {_ALIKE} for models as they are"))
-        wanted = np.concatenate([at.vector for at in smaller.ordinal.at])
+        pairs = zip(smaller.ordinal.at, ordinal_places(smaller, larger), strict=True)
+        wanted = np.concatenate([at.vector[places] for at, places in pairs])
         return wanted, np.ones(wanted.size)
     wanted_parts, units = [], []
     for one, other, moments in zip(smaller.model.blocks, larger.model.blocks, smaller.implied, strict=True):
@@ -118,6 +120,38 @@ def _moments_of(smaller: StructuralEstimates, larger: StructuralEstimates) -> tu
         wanted_parts.append(_vector(mu, sigma))
         units.append(_vector(size, np.outer(size, size)))
     return np.concatenate(wanted_parts), np.concatenate(units)
+
+
+def ordinal_places(fit: StructuralEstimates, order: StructuralEstimates) -> list[Integers]:
+    """Return where the statistics of another fit of ordinal variables stand among those of a fit, group by group.
+
+    Raises
+    ------
+    SpecError : the fits have other variables or other covariates.
+    """
+    assert fit.ordinal is not None and order.ordinal is not None
+    out = []
+    for own, other in zip(fit.ordinal.structures, order.ordinal.structures, strict=True):
+        place = {label: k for k, label in enumerate(_labels(own))}
+        wanted = _labels(other)
+        if set(wanted) != set(place):
+            what = "the models have different observed variables, or different covariates"
+            raise SpecError(message(what, do="Compare models of the same data"))
+        out.append(np.array([place[label] for label in wanted], dtype=np.intp))
+    return out
+
+
+def _labels(structure: Structure) -> list[Hashable]:
+    """Return what each statistic of a group is: threshold or mean, slope, variance, covariance."""
+    names = structure.names
+    given = [structure.block.observed[i] for i in structure.given.tolist()]
+    first = np.searchsorted(structure.owner, structure.owner)
+    out: list[Hashable] = [
+        (names[i], at - int(start)) for at, (i, start) in enumerate(zip(structure.owner.tolist(), first, strict=True))
+    ]
+    out += [(name, covariate) for covariate in given for name in names]
+    out += [name for name, ordinal in zip(names, structure.ordinal, strict=True) if not ordinal]
+    return out + [frozenset((names[i], names[j])) for i, j in zip(*pairs_of(len(names)), strict=True)]
 
 
 def _vector(mu: Floats, sigma: Floats) -> Floats:
