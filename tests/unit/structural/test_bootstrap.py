@@ -71,8 +71,8 @@ def test_errors_of_normal_data_are_those_of_the_delta_method() -> None:
         assert ((limits["conf_low"] < limits["estimate"]) & (limits["estimate"] < limits["conf_high"])).all()
 
 
-@pytest.mark.option("StructuralFit.bootstrap.seed", "lavaan 0.6-14, 28 models on the same rows")
-@pytest.mark.option("StructuralFit.bootstrap.n", "lavaan 0.6-14, 28 models on the same rows")
+@pytest.mark.option("StructuralFit.bootstrap.seed", "lavaan 0.6-14, 29 models on the same rows")
+@pytest.mark.option("StructuralFit.bootstrap.n", "lavaan 0.6-14, 29 models on the same rows")
 def test_the_same_seed_gives_the_same_samples() -> None:
     fit = ak.cfa(THREE, answers())
     one, two, other = (fit.bootstrap(300, seed=s).replicates for s in (3, 3, 5))

@@ -42,7 +42,7 @@ def fit_ordinal(
     """
     if table.n_levels > 1:
         what = "ordinal variables in a model with two levels cannot be estimated"
-        raise SpecError(message(what, do="Treat them as continuous: leave ordered= out"))
+        raise SpecError(message(what, do='Leave ordered= out, which with estimator="MLR" treats them as continuous'))
     statistics, sizes, outside = [], [], []
     for b, group in enumerate(sample.groups, start=1):
         names, given = conditional_names(table, b)
