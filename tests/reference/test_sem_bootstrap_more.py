@@ -8,10 +8,12 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 import alliancekit as ak
 from alliancekit.structural.after.bootstrap import StructuralBootstrap
+from alliancekit.structural.after.intervals import summary
 from tests.reference.comparison import assert_close
 from tests.reference.test_sem_bootstrap import SEED, boot_data
 
@@ -35,6 +37,20 @@ def test_accelerated_limits_as_boot(theirs: dict[str, Any]) -> None:
     for level, lower, upper in zip(theirs["level"], theirs["lower"], theirs["upper"], strict=True):
         found = drawn().tidy("bca", level).iloc[at]
         assert_close([found["conf_low"], found["conf_high"]], [lower, upper], "estimate", f"limits {level}")
+
+
+def test_limits_of_lavaan_whose_acceleration_is_regressed() -> None:
+    """lavaan 0.6-14 regresses replicates on the counts of rows, which adds the noise of the samples to acceleration."""
+    given, own = STORED["regressed"], drawn()
+    columns = {name: np.array(given["replicates"][name]) for name in "abc"}
+    columns["ind"] = columns["a"] * columns["b"]
+    places = [own.names.index(name) for name in columns]
+    acceleration = own.acceleration[places]
+    for k, (name, values) in enumerate(columns.items()):
+        at = given["term"].index(name)
+        found = summary(own.estimates[places[k]], values, "bca", 0.95, float(acceleration[k]))
+        apart = np.array(found[3:]) - [given["lower"][at], given["upper"][at]]
+        assert np.abs(apart).max() < 0.05 * values.std()
 
 
 def fit_of(case: dict[str, Any]) -> Any:

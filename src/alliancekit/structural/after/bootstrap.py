@@ -72,7 +72,7 @@ class StructuralBootstrap:
         ----------
         interval : "percentile", "basic", "normal"; "bca", percentiles corrected for bias and acceleration, for which
             the model is fitted once more without each row (or cluster); "bca.simple", corrected for bias alone.
-            lavaan's words "perc" and "norm" are taken, too; lavaan has no "bca".
+            lavaan's words "perc" and "norm" are taken, too.
         level : of the limits.
 
         Returns
@@ -90,7 +90,8 @@ class StructuralBootstrap:
         Percentiles between two replicates are interpolated on the normal scale (Davison & Hinkley 1997, Bootstrap
         methods and their application, equation 5.8); corrections for bias and acceleration by Efron (1987, J Am Stat
         Assoc 82, 171-185) and DiCiccio & Efron (1996, Stat Sci 11, 189-228, equation 2.3). Acceleration is computed
-        once and kept (``acceleration``).
+        once and kept (``acceleration``); lavaan's "bca" finds it by a regression of the replicates on how often each
+        row was drawn, which needs more samples than rows and carries their noise.
 
         Examples
         --------
@@ -106,8 +107,8 @@ class StructuralBootstrap:
 
         Checked against
         ---------------
-        ``parameterEstimates`` of lavaan 0.6-14 (``boot.ci.type``) and ``boot.ci(type = "bca")`` of boot 1.3-28, on the
-        same replicates (tests/reference/sem_bootstrap).
+        ``parameterEstimates`` of lavaan 0.6-14 (``boot.ci.type``), on the same replicates, and ``boot.ci`` of boot
+        1.3-28 ("bca"), on the same samples (tests/reference/sem_bootstrap).
 
         When not to use
         ---------------
