@@ -1,4 +1,4 @@
-"""Percentile limits of structural models cover the truth: an indirect effect with gaps, a loading of ordinal items.
+"""Limits of structural models cover the truth: indirect effects, loadings of ordinal items, rotated loadings.
 
 ``SEED`` was fixed before the first run. Coverage lies inside the central 99.9% of a binomial around .95.
 """
@@ -70,3 +70,38 @@ def test_limits_of_a_loading_of_ordinal_items_cover() -> None:
             inside[name] += covered(found, f"f=~{name}", loading)
     low, high = binomial_range(0.95, 250)
     assert all(low <= count / 250 <= high for count in inside.values()), inside
+
+
+@pytest.mark.slow
+def test_accelerated_limits_of_an_indirect_effect_cover() -> None:
+    inside = 0
+    for source in spawn(SEED + 2, 500):
+        rng = np.random.default_rng(source)
+        data = mediation(rng)
+        data["y"] = 0.5 * data["m"] + 0.2 * data["x"] + rng.normal(size=len(data))  # without gaps
+        drawn = ak.sem(MEDIATION, data).bootstrap(999, seed=int(source.spawn_key[0]))
+        inside += covered(drawn.tidy("bca"), "indirect", 0.2)
+    low, high = binomial_range(0.95, 500)
+    assert low <= inside / 500 <= high
+
+
+@pytest.mark.slow
+def test_limits_of_rotated_loadings_cover() -> None:
+    names = [f"w{k}" for k in range(8)]
+    pattern = np.zeros((8, 2))
+    pattern[:4, 0], pattern[4:, 1], pattern[3, 1] = 0.7, 0.6, 0.25
+    correlation = np.array([[1.0, 0.4], [0.4, 1.0]])
+    sigma = pattern @ correlation @ pattern.T + 0.5 * np.eye(8)
+    model = f'efa("e")*f + efa("e")*g =~ {" + ".join(names)}'
+    exact = pd.DataFrame(sigma, names, names)
+    whole = ak.cfa(model, sample_cov=exact, sample_nobs=10**6, rotation="oblimin").tidy().query("op == '=~'")
+    truth = dict(zip(whole["term"].str.replace(" ", ""), whole["estimate"], strict=True))
+    inside: dict[str, int] = dict.fromkeys(truth, 0)
+    root = np.linalg.cholesky(sigma)
+    for source in spawn(SEED + 3, 200):
+        data = pd.DataFrame(np.random.default_rng(source).normal(size=(400, 8)) @ root.T, columns=names)
+        found = ak.cfa(model, data, rotation="oblimin").bootstrap(249, seed=int(source.spawn_key[0])).tidy()
+        for name, value in truth.items():
+            inside[name] += covered(found, name, value)
+    low, high = binomial_range(0.95, 200)
+    assert all(low <= count / 200 <= high for count in inside.values()), inside

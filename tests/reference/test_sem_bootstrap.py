@@ -62,6 +62,8 @@ CASES = [
          group_equal=["thresholds", "loadings"]),
     case("wlsmv-pairwise", "f =~ n1 + n2 + n3 + o4", ordered=True, estimator="WLSMV", missing="pairwise"),
     case("wlsmv-covariate", f"{ONE}\nf ~ w1", ordered=["o1", "o2", "o3", "o4"], estimator="WLSMV"),
+    case("wlsmv-pairwise-groups", "f =~ n1 + n2 + n3 + o4\nf ~ w1", "g2", ordered=["n1", "n2", "n3", "o4"],
+         estimator="WLSMV", missing="pairwise", group="g2", group_equal=["loadings"]),
     case("ulsmv", ITEMS, ordered=True, estimator="ULSMV"),
     case("wls-ordinal", ONE, ordered=True, estimator="WLS"),
     case("clusters", TWO, "cl", cluster="cl", estimator="MLR"),

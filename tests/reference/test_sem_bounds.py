@@ -35,8 +35,8 @@ def fit_of(case: dict[str, Any]) -> Any:
         return ak.sem(HEYWOOD if heywood else case["model"], data, bounds=case["bounds"], std_lv=case["std_lv"])
 
 
-@pytest.mark.option("cfa.bounds", "lavaan 0.6-14, 23 fits")
-@pytest.mark.option("sem.bounds", "lavaan 0.6-14, 23 fits")
+@pytest.mark.option("cfa.bounds", "lavaan 0.6-14, 29 fits")
+@pytest.mark.option("sem.bounds", "lavaan 0.6-14, 29 fits")
 @pytest.mark.parametrize("case", CASES["fits"], ids=IDS)
 def test_bounds_as_lavaan(case: dict[str, Any]) -> None:
     fit = fit_of(case)
@@ -132,8 +132,9 @@ TWO_LEVELS = "level: 1\nf =~ c1 + c2 + c3\nlevel: 2\nf =~ c1 + c2 + c3"
     ],
 )
 def test_bounds_by_variances_that_the_sample_does_not_show(model: str, options: dict[str, Any], match: str) -> None:
-    with pytest.raises(ak.SpecError, match=match):
-        ak.sem(model, boot_data(), bounds="standard", **options)
+    for bounds in ("standard", "wide", "wide.zerovar"):
+        with pytest.raises(ak.SpecError, match=match):
+            ak.sem(model, boot_data(), bounds=bounds, **options)
     assert ak.sem(model, boot_data(), bounds="pos.var", **options).converged
 
 

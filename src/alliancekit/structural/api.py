@@ -76,8 +76,9 @@ def cfa(
         variables with thresholds in the model, always are.
         parameterization : "delta" (their scales are parameters) or "theta" (their residual variances are).
     bounds : "none"; "pos.var", "pos.ov.var", "pos.lv.var" (variances of all, of observed, of latent variables are not
-        negative); "standard" or "wide" (lavaan's "default"; variances, loadings and covariances within what the
-        sample's variances allow; not with two levels, effect coding or free scales of ordinal variables).
+        negative); "standard", "wide" (lavaan's "default") or "wide.zerovar" ("wide" without negative residual
+        variances): variances, loadings and covariances within what the sample's variances allow; not with two levels,
+        effect coding or free scales of ordinal variables.
     rotation : of exploratory factors, written ``efa("name")*f1 + efa("name")*f2 =~ ...``: "geomin", "oblimin",
         "quartimin", "varimax", "quartimax", "orthomax", "promax", "cf" and "cf-quartimax", "cf-varimax", "cf-equamax",
         "cf-parsimax", "cf-facparsim", "biquartimin", "bigeomin", "target" or "pst", "bentler", "infomax", "mccammon",

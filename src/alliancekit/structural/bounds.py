@@ -39,6 +39,7 @@ class _Widths:
 _SETS = {
     "standard": _Widths((0.0, 0.0), (0.0, 0.0), (0.0, 0.0), (-0.001, -0.001)),
     "wide": _Widths((0.05, 0.2), (0.0, 0.3), (0.1, 0.1), (0.0, 0.0)),
+    "wide.zerovar": _Widths((0.0, 0.2), (0.0, 0.3), (0.1, 0.1), (0.0, 0.0)),
 }
 _POSITIVE = {"pos.var": (True, True), "pos.ov.var": (True, False), "pos.lv.var": (False, True)}
 
@@ -48,10 +49,11 @@ def add_bounds(table: ParameterTable, sample: Sample, options: Options) -> Param
 
     "pos.var", "pos.ov.var", "pos.lv.var" : variances of all, of observed and of latent variables are not negative.
     "standard", "wide" : variances, loadings and covariances within what the variances of the sample allow.
+    "wide.zerovar" : as "wide", but residual variances are not negative.
 
     Raises
     ------
-    SpecError : "standard" or "wide" where the variances of the sample say nothing about those of the model: two levels,
+    SpecError : one of these three where the variances of the sample say nothing about those of the model: two levels,
         effect coding, ordinal variables whose scales are free.
     """
     kind = options.bounds

@@ -93,7 +93,8 @@ def compare(
     ------
     SpecError : fewer than two fits, fits of both kinds, different rows or outcomes, "REML" with different fixed
         effects, different numbers of quadrature nodes, an unknown method, scaled methods without scaled tests, models
-        that are not nested where the method can tell.
+        that are not nested where the method can tell. FitError : "satorra.bentler.2010" where the larger model cannot
+        have the moments of the smaller one, or has more factors than these need.
 
     Warns
     -----
@@ -112,6 +113,9 @@ def compare(
     section 5); no mixture is then given.
     Structural models: the difference of two scaled statistics is not chi-square; it is scaled anew (Satorra & Bentler
     2001, Psychometrika 66, 507-514). The form of 2010 cannot become negative; that of 2000 adjusts mean and variance.
+    That of 2010 takes the larger model at the moments of the smaller one; rotated factors are taken before their
+    rotation, which moves no moment. With observed information (``estimator="MLR"``) it depends on how the larger model
+    is written, as in lavaan.
 
     Examples
     --------
@@ -130,7 +134,7 @@ def compare(
     ---------------
     ``anova()`` of lme4 1.1-31, by ML and by REML (tests/reference/mlm: lrt_ML, ranova); the mixture: its size under a
     true null hypothesis; ``PBmodcomp`` of pbkrtest 0.5.2 and exact F tests.
-    ``lavTestLRT`` of lavaan 0.6-14 (tests/reference/sem: lrt).
+    ``lavTestLRT`` of lavaan 0.6-14 (tests/reference/sem: lrt; sem_efa/differences.json).
 
     When not to use
     ---------------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from alliancekit.structural.continuous.asymptotic import Stacked
     from alliancekit.structural.continuous.missing.estimate import IncompleteFit
     from alliancekit.structural.ordinal.estimate import OrdinalFit
+    from alliancekit.structural.rotation.rotate import Rotated
     from alliancekit.structural.twolevel.estimate import ClusteredFit
 
 Floats = NDArray[np.float64]
@@ -52,15 +54,17 @@ class ModelTest:
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Rotation:
-    """What a rotation did: parameters before it, exact covariance of those after it, the criterion of each block.
+    """What a rotation did: the fit before it, exact covariance of the parameters after it, the criterion of each block.
 
-    converged : whether every search ended at a minimum.
+    converged : whether every search ended at a minimum. found : the rotation of each exploratory block, by the block of
+    the table (from 0) and its name.
     """
 
-    x: Floats
+    before: StructuralEstimates
     vcov: Floats
     values: tuple[float, ...]
     converged: bool
+    found: Mapping[tuple[int, str], Rotated]
 
 
 @dataclass(frozen=True, eq=False, slots=True)

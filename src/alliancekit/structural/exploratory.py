@@ -34,6 +34,7 @@ def efa(
     information: str | None = None,
     ordered: bool | str | Sequence[str] = (),
     bounds: str | None = None,
+    bootstrap: int = 1000,
     seed: int = 1,
     sample_cov: Any = None,
     sample_nobs: Any = None,
@@ -45,8 +46,8 @@ def efa(
     data : frame or Study, one row per person. nfactors : number of factors, or several, such as ``range(1, 4)``.
     items : columns that are analysed (None: all). bounds : as in ``ak.cfa``; None keeps the residual variances of
         continuous items from being negative ("pos.var"), as lavaan does.
-    rotation, rotation_args, rotation_se, estimator, missing, se, test, information, ordered, seed, sample_cov,
-    sample_nobs : as in ``ak.cfa``.
+    rotation, rotation_args, rotation_se, estimator, missing, se, test, information, ordered, bootstrap, seed,
+    sample_cov, sample_nobs : as in ``ak.cfa``; the factors of bootstrap samples are matched to those of the data.
 
     Returns
     -------
@@ -107,6 +108,7 @@ def efa(
                 information=information,
                 ordered=ordered,
                 bounds=limits,
+                bootstrap=bootstrap,
                 seed=seed,
                 rotation=rotation,
                 rotation_args=rotation_args,

@@ -110,9 +110,6 @@ def _estimate(
         table, text = complete(statements, options.rules, labels, counts), model
     if any(table.efa):
         table = blocks.held_table(table)
-        if options.se == "bootstrap" and options.rotation.criterion != "none":
-            what = 'se="bootstrap" is not for rotated factors: their signs and order change from sample to sample'
-            raise SpecError(message(what, do='Take standard errors by se="robust", or leave se= out'))
     sample = _sample(table, frame, moments, labels, options)
     dependent = dependence_notice(data, options.cluster, sample.account.rows_used)
     if dependent:

@@ -14,7 +14,7 @@ from alliancekit.structural.rules import CFA, EQUAL, GROWTH, SEM, Rules
 
 LIKELIHOODS = ("normal", "wishart")
 PARAMETERIZATIONS = ("delta", "theta")
-BOUNDS = ("none", "pos.var", "pos.ov.var", "pos.lv.var", "standard", "wide")
+BOUNDS = ("none", "pos.var", "pos.ov.var", "pos.lv.var", "standard", "wide", "wide.zerovar")
 CODED = ("loadings", "intercepts")
 FUNCTIONS = {"cfa": CFA, "sem": SEM, "growth": GROWTH}
 
@@ -168,10 +168,13 @@ def _check_ordinal(word: str, missing: str, cluster: str | None, ordinal: bool) 
         raise SpecError(message(what, do='Take estimator="WLSMV", or leave ordered= out to treat them as continuous'))
     if missing in ("fiml", "fiml.x"):
         what = "full information is not for ordinal variables"
-        raise SpecError(message(what, do='Take missing="pairwise" or "listwise"'))
+        do = 'Take missing="pairwise"; or leave ordered= out, which with estimator="MLR" treats them as continuous'
+        raise SpecError(message(what, do=do))
     if cluster:
         what = "ordinal variables with cluster= cannot be estimated"
-        raise SpecError(message(what, do="Treat them as continuous, or leave cluster= out"))
+        do = 'Leave ordered= out, which with estimator="MLR" treats items of five or more categories as continuous; '
+        do += "or leave cluster= (and level: blocks) out, and read standard errors as too small"
+        raise SpecError(message(what, do=do))
 
 
 def _words(value: Sequence[str] | str | bool) -> tuple[str, ...]:

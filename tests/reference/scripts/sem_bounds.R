@@ -23,4 +23,14 @@ for (b in c("none", "pos.var", "standard")) {
   out[[length(out) + 1]] <- list(model = "heywood", bounds = b, std_lv = FALSE, lower = I(ifelse(is.finite(p$lower), p$lower, NA)),
     upper = I(ifelse(is.finite(p$upper), p$upper, NA)), converged = lavInspect(f, "converged"), chisq = if (lavInspect(f, "converged")) fitMeasures(f, "chisq")[[1]] else NA, est = I(p$est), se = I(p$se))
 }
+# later versions of lavaan call these bounds "wide.zerovar": those of "wide", but for residual variances, which are not negative
+zero <- list(lower = c("ov.var", "lv.var", "loadings", "covariances"), upper = c("ov.var", "lv.var", "loadings", "covariances"),
+  lower.factor = c(1, 1, 1.1, 1), upper.factor = c(1.2, 1.3, 1.1, 1), min.reliability.marker = 0.1, min.var.lv.endo = 0.005)
+for (m in c(names(models), "heywood")) for (s in c(FALSE, TRUE)) {
+  if (m == "heywood") { text <- "f =~ x2 + x1 + x3 + x4"; data <- x } else { text <- models[[m]]; data <- d }
+  f <- suppressWarnings(sem(text, data, optim.bounds = zero, std.lv = s, control = list(rel.tol = 1e-10)))
+  p <- as.data.frame(unclass(parTable(f))); p <- p[p$free > 0, ]
+  out[[length(out) + 1]] <- list(model = if (m == "heywood") m else text, bounds = "wide.zerovar", std_lv = s, lower = I(ifelse(is.finite(p$lower), p$lower, NA)),
+    upper = I(ifelse(is.finite(p$upper), p$upper, NA)), converged = lavInspect(f, "converged"), chisq = if (lavInspect(f, "converged")) fitMeasures(f, "chisq")[[1]] else NA, est = I(p$est), se = I(p$se))
+}
 writeLines(toJSON(list(rows = x, fits = out), auto_unbox = TRUE, digits = NA, na = "null", dataframe = "columns"), a[2])

@@ -10,7 +10,7 @@ import pytest
 
 import alliancekit as ak
 from alliancekit.core.seeds import spawn
-from alliancekit.structural.after import resampling
+from alliancekit.structural.after import refits
 from alliancekit.structural.after.draws import draws_of
 from tests.unit.structural.test_moment_models import THREE, answers
 
@@ -71,8 +71,8 @@ def test_errors_of_normal_data_are_those_of_the_delta_method() -> None:
         assert ((limits["conf_low"] < limits["estimate"]) & (limits["estimate"] < limits["conf_high"])).all()
 
 
-@pytest.mark.option("StructuralFit.bootstrap.seed", "lavaan 0.6-14, 28 models on the same rows")
-@pytest.mark.option("StructuralFit.bootstrap.n", "lavaan 0.6-14, 28 models on the same rows")
+@pytest.mark.option("StructuralFit.bootstrap.seed", "lavaan 0.6-14, 29 models on the same rows")
+@pytest.mark.option("StructuralFit.bootstrap.n", "lavaan 0.6-14, 29 models on the same rows")
 def test_the_same_seed_gives_the_same_samples() -> None:
     fit = ak.cfa(THREE, answers())
     one, two, other = (fit.bootstrap(300, seed=s).replicates for s in (3, 3, 5))
@@ -247,7 +247,7 @@ def test_a_long_bootstrap_can_be_stopped(monkeypatch: pytest.MonkeyPatch) -> Non
         calls.append(1)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(resampling, "refit_least_squares", stop)
+    monkeypatch.setattr(refits, "refit_least_squares", stop)
     with pytest.raises(KeyboardInterrupt):
         fit.bootstrap(50)
     assert len(calls) == 1

@@ -127,8 +127,8 @@ def test_the_call_for_r_names_the_ordinal_variables(data: pd.DataFrame) -> None:
 @pytest.mark.parametrize(
     ("syntax", "options", "what"),
     [
-        (MODEL, {"cluster": "therapist"}, "ordinal variables with cluster= cannot be estimated"),
-        (MODEL, {"missing": "fiml"}, "full information is not for ordinal variables"),
+        (MODEL, {"cluster": "therapist"}, r"with cluster= cannot be estimated\. Leave ordered= out, .*MLR"),
+        (MODEL, {"missing": "fiml"}, r"not for ordinal variables\. Take missing=.pairwise.; or .*MLR"),
         (MODEL, {"estimator": "MLR"}, "estimator MLR does not take ordinal variables"),
         (MODEL, {"estimator": "GLS"}, "estimator GLS does not take ordinal variables"),
         (MODEL, {"parameterization": "deltas"}, "parameterization"),

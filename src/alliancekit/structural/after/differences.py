@@ -14,15 +14,16 @@ from numpy.typing import NDArray
 
 from alliancekit.core.errors import FitError, SpecError, message
 from alliancekit.numerics.distributions import chi2_upper
-from alliancekit.structural.after.coefficients import values
-from alliancekit.structural.after.group_views import free_directions, group_views
+from alliancekit.structural.after.group_views import free_directions, group_views, moment_spreads
+from alliancekit.structural.after.nested import ordinal_places, same_moments, same_names
 from alliancekit.structural.after.view import GroupView, inverse_of
-from alliancekit.structural.continuous.asymptotic import Stacked, scale_test
+from alliancekit.structural.continuous.asymptotic import scale_test
 from alliancekit.structural.continuous.least_squares import kept_moments, stacked_of
 from alliancekit.structural.continuous.missing.estimate import IncompleteFit
 from alliancekit.structural.duplication import triangle
 from alliancekit.structural.estimates import StructuralEstimates
 from alliancekit.structural.likelihood.solution import solve
+from alliancekit.structural.ordinal.structure import evaluate
 from alliancekit.structural.twolevel.estimate import ClusteredFit
 
 Floats = NDArray[np.float64]
@@ -72,14 +73,12 @@ def _df_of_larger_at_smaller(larger: StructuralEstimates, smaller: StructuralEst
     """Return df times the scaling factor of the larger model at the estimates of the smaller one."""
     if larger.test.df == 0:
         return 0.0
-    if larger.rotation is not None:
-        what = "rotated factors of the larger model cannot take the estimates of the smaller one"
-        raise SpecError(message(what, do='Use method="satorra.2000"'))
-    linear, x = larger.constraints.linear, estimates_in(smaller, larger)
-    within = linear.expand(linear.reduce(x))
-    if np.abs(within - x).max() > 1e-6 * max(1.0, float(np.abs(x).max())):
-        what = "the larger model cannot take the estimates of the smaller one: it ties what the smaller one does not"
-        raise FitError(message(what, do='Use method="satorra.2000"'))
+    if larger.rotation is not None:  # a rotation moves no moment, and the scaling is that of the moments
+        smaller = smaller if smaller.rotation is None else smaller.rotation.before
+        larger = larger.rotation.before
+        x = same_moments(smaller, larger)
+    else:
+        x = same_names(smaller, larger)
     if isinstance(larger.source, IncompleteFit | ClusteredFit):
         return larger.test.df * _factor_of_rows(larger, larger.source, x)
     return larger.test.df * _factor_of_moments(larger, x)
@@ -105,53 +104,53 @@ def _factor_of_rows(larger: StructuralEstimates, source: IncompleteFit | Cluster
 
 
 def _factor_of_moments(larger: StructuralEstimates, x: Floats) -> float:
-    """Return the scaling factor (Satorra and Bentler) of a test of moments at ``x``."""
-    moved = replace(larger, x=x, implied=larger.model.moments(x))
-    stacked = stacked_of(moved) if larger.stacked is None else _moved_slopes(moved, larger.stacked)
-    found = scale_test(larger.test, stacked, larger.directions, "satorra.bentler")
+    """Return the scaling factor of a test of moments at ``x``."""
+    if larger.stacked is None:
+        stacked = stacked_of(replace(larger, x=x, implied=larger.model.moments(x)))
+    else:
+        stacked = replace(larger.stacked, slopes=_slopes(larger, x))
+    found = scale_test(larger.test, stacked, larger.directions, larger.options.test)
     return float("nan") if found.factor is None else found.factor
 
 
-def _moved_slopes(fit: StructuralEstimates, stacked: Stacked) -> Stacked:
-    """Return the moments of a fit by least squares with the derivatives at its parameters."""
-    means = fit.model.means
-    kept = [kept_moments(fit.table, b, group, means) for b, group in enumerate(fit.sample.groups, start=1)]
-    slopes = [part[k] for part, k in zip(fit.model.jacobian(fit.x), kept, strict=True)]
-    return replace(stacked, slopes=np.concatenate(slopes))
+def _slopes(fit: StructuralEstimates, x: Floats) -> Floats:
+    """Return the derivatives of the moments of a fit by least squares at ``x``.
 
-
-def estimates_in(smaller: StructuralEstimates, larger: StructuralEstimates) -> Floats:
-    """Return the free parameters of the larger model at the values of the smaller one, zero where it has none."""
-    known: dict[tuple[str, str, str, int], float] = {}
-    for i, value in enumerate(values(smaller)[0]):
-        lhs, op, rhs, block = smaller.table.lhs[i], smaller.table.op[i], smaller.table.rhs[i], smaller.table.block[i]
-        known[lhs, op, rhs, block] = value
-        if op == "~~":
-            known[rhs, op, lhs, block] = value
-    out = np.zeros(larger.x.size)
-    table = larger.table
-    for i, number in enumerate(table.free):
-        if number:
-            out[number - 1] = known.get((table.lhs[i], table.op[i], table.rhs[i], table.block[i]), 0.0)
-    return out
+    Raises
+    ------
+    FitError : an ordinal variable has no positive variance there.
+    """
+    if fit.ordinal is None:
+        means = fit.model.means
+        kept = [kept_moments(fit.table, b, group, means) for b, group in enumerate(fit.sample.groups, start=1)]
+        return np.concatenate([part[k] for part, k in zip(fit.model.jacobian(x), kept, strict=True)])
+    found = [evaluate(structure, x, complete=True) for structure in fit.ordinal.structures]
+    if any(at is None for at in found):
+        what = "an ordinal variable has no positive variance in the larger model at the estimates of the smaller one"
+        raise FitError(message(what, do='Use method="satorra.2000"'))
+    return np.concatenate([at.jacobian for at in found if at is not None])
 
 
 def _satorra_2000(larger: StructuralEstimates, smaller: StructuralEstimates, plain: float, df: int) -> Difference:
     """Return the difference scaled and shifted to mean and variance of chi-square with ``df``."""
     views = group_views(larger)
     total = sum(view.n for view in views)
-    pair = (views, free_directions(larger), group_views(smaller), free_directions(smaller))
+    others = group_views(smaller)
+    if larger.ordinal is not None and smaller.ordinal is not None:
+        each = zip(others, views, ordinal_places(smaller, larger), strict=True)
+        others = tuple(replace(one, names=view.names, jacobian=one.jacobian[at]) for one, view, at in each)
+    pair = (views, free_directions(larger), others, free_directions(smaller))
     basis, restrictions = _restrictions(*pair, scaled=False)
     if restrictions.shape[0] != df:  # units too far apart for the projection
         basis, restrictions = _restrictions(*pair, scaled=True)
     if restrictions.shape[0] != df:
         what = f"the models differ by {df} df and {restrictions.shape[0]} restrictions: they are not nested"
         raise SpecError(message(what, do="Compare AIC or BIC instead"))
-    inverse = total * inverse_of(basis.T @ larger.information @ basis)
+    inverse = inverse_of(basis.T @ _information_of_a_row(larger, views) @ basis)
     apart = restrictions @ inverse @ restrictions.T
     middle = inverse @ restrictions.T @ inverse_of(apart) @ restrictions @ inverse
     weighted = np.concatenate([view.weight @ view.jacobian @ basis for view in views])
-    gammas = [view.n / total * view.n * view.spread() for view in views]
+    gammas = [view.n / total * gamma for view, gamma in zip(views, moment_spreads(larger, views), strict=True)]
     pulled = np.zeros((basis.shape[1], basis.shape[1]))
     at = 0
     for view, gamma in zip(views, gammas, strict=True):
@@ -163,6 +162,16 @@ def _satorra_2000(larger: StructuralEstimates, smaller: StructuralEstimates, pla
     factor = float(np.sqrt(df / second))
     statistic = plain * factor + df - factor * first
     return Difference(statistic, df, float(chi2_upper(max(statistic, 0.0), df)), 1.0 / factor)
+
+
+def _information_of_a_row(fit: StructuralEstimates, views: Sequence[GroupView]) -> Floats:
+    """Return the information (size, size) of one row; of least squares by all rows, where ``fit`` has one less."""
+    total = sum(view.n for view in views)
+    if fit.engine != "least squares":
+        return np.asarray(fit.information / total)
+    return np.asarray(
+        np.sum([view.n / total * view.jacobian.T @ view.weight @ view.jacobian for view in views], axis=0)
+    )
 
 
 def _restrictions(

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +20,8 @@ from alliancekit.structural.twolevel.statistics import number_clusters
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.intp]
-Seeds = Sequence[np.random.SeedSequence]
+Picks = Sequence[Any]
+"""Which samples: the seed of each, or of ``Without`` the number of its unit."""
 KINDS = ("ordinary", "parametric", "bollen.stine", "yuan")
 Drawn = list[tuple[Floats, Integers | None]]
 """Rows, and the number of the cluster of each, of every group."""
@@ -37,19 +39,23 @@ class Draws:
     clusters: tuple[Integers | None, ...]
     normal: tuple[tuple[Floats, Floats], ...] = ()
 
-    def counts(self, seeds: Seeds) -> list[Floats]:
+    def units(self) -> list[int]:
+        """Return how many rows, or clusters, each group has."""
+        pairs = zip(self.rows, self.clusters, strict=True)
+        return [len(rows) if clusters is None else int(clusters.max()) + 1 for rows, clusters in pairs]
+
+    def counts(self, picks: Picks) -> list[Floats]:
         """Return how often each row is in each sample, (samples, n) of each group."""
-        rngs = [np.random.default_rng(seed) for seed in seeds]
+        rngs = [np.random.default_rng(seed) for seed in picks]
         out = []
-        for rows, clusters in zip(self.rows, self.clusters, strict=True):
-            units = len(rows) if clusters is None else int(clusters.max()) + 1
+        for units, clusters in zip(self.units(), self.clusters, strict=True):
             times = np.stack([np.bincount(rng.integers(0, units, units), minlength=units) for rng in rngs])
             out.append((times if clusters is None else times[:, clusters]).astype(np.float64))
         return out
 
-    def sample(self, seed: np.random.SeedSequence) -> Drawn:
+    def sample(self, pick: Any) -> Drawn:
         """Return the rows of one sample, with its clusters numbered anew: one drawn twice is two."""
-        rng = np.random.default_rng(seed)
+        rng = np.random.default_rng(pick)
         if self.normal:
             return [
                 (_simulated(rng, rows, *moments), None) for rows, moments in zip(self.rows, self.normal, strict=True)
@@ -67,6 +73,34 @@ class Draws:
             place = np.arange(number.size) - np.repeat(np.cumsum(size[chosen]) - size[chosen], size[chosen])
             out.append((rows[order[first[chosen][number] + place]], number))
         return out
+
+
+class Without(Draws):
+    """Samples that lack one row, or one whole cluster, of those drawn from: for the jackknife."""
+
+    __slots__ = ()
+
+    def counts(self, picks: Picks) -> list[Floats]:
+        """Return how often each row is in each sample, (samples, n) of each group: once, or not."""
+        out, first = [], 0
+        for units, rows, clusters in zip(self.units(), self.rows, self.clusters, strict=True):
+            own = np.arange(len(rows)) if clusters is None else clusters
+            out.append((own + first != np.asarray(picks)[:, None]).astype(np.float64))
+            first += units
+        return out
+
+    def sample(self, pick: Any) -> Drawn:
+        """Return the rows of one sample, with the numbers of their clusters."""
+        kept = [counts[0] > 0 for counts in self.counts([pick])]
+        return [
+            (rows[own], None if clusters is None else number_clusters(clusters[own]))
+            for rows, clusters, own in zip(self.rows, self.clusters, kept, strict=True)
+        ]
+
+
+def without_one(draws: Draws) -> tuple[Without, Picks]:
+    """Return the samples that lack one unit, and their numbers: units of all groups, one group after the other."""
+    return Without(draws.rows, draws.clusters), range(sum(draws.units()))
 
 
 def draws_of(fit: StructuralEstimates, kind: str) -> Draws:

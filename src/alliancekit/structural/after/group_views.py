@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 
 import numpy as np
@@ -106,17 +107,12 @@ def _sample_spread(fit: StructuralEstimates, b: int, held: Booleans) -> Floats:
 
 def _views_of_squares(fit: StructuralEstimates, stacked: Stacked) -> tuple[GroupView, ...]:
     """Views of a fit by least squares: weights for information, of n rows, and slopes of n - 1 rows, as in lavaan."""
-    means, out, at = fit.model.means, [], 0
+    means, out = fit.model.means, []
     pieces = zip(fit.sample.groups, fit.saturated, fit.implied, fit.model.jacobian(fit.x), strict=True)
-    for b, (group, sample, model, slopes) in enumerate(pieces):
+    for (group, sample, model, slopes), (own, counted) in zip(pieces, _counted(fit), strict=True):
         kept = keep_moments([len(group.names)], means)
-        counted = kept_moments(fit.table, b + 1, group, means)[kept]
-        own = slice(at, at + int(counted.sum()))
-        at = own.stop
-        share = (group.n - 1) / fit.sample.n
-        cut = np.ix_(counted, counted)
-        weight, gamma = np.zeros((counted.size, counted.size)), np.zeros((counted.size, counted.size))
-        weight[cut], gamma[cut] = stacked.weight[own, own] / share, stacked.gamma[own, own] * share
+        weight = np.zeros((counted.size, counted.size))
+        weight[np.ix_(counted, counted)] = stacked.weight[own, own] / ((group.n - 1) / fit.sample.n)
         observed, implied = stack_moments([sample], means), stack_moments([model], means)
         out.append(
             GroupView(
@@ -134,6 +130,29 @@ def _views_of_squares(fit: StructuralEstimates, stacked: Stacked) -> tuple[Group
             )
         )
     return tuple(out)
+
+
+def _counted(fit: StructuralEstimates) -> list[tuple[slice, Booleans]]:
+    """Return where the moments of each group stand among all of a fit by least squares, and which of them count."""
+    out, at, means = [], 0, fit.model.means
+    for b, group in enumerate(fit.sample.groups, start=1):
+        counted = kept_moments(fit.table, b, group, means)[keep_moments([len(group.names)], means)]
+        out.append((slice(at, at + int(counted.sum())), counted))
+        at = out[-1][0].stop
+    return out
+
+
+def moment_spreads(fit: StructuralEstimates, views: Sequence[GroupView]) -> list[Floats]:
+    """Return the covariance matrix (m, m) of the moments of one row of each group, from the rows of the data."""
+    stacked = fit.stacked
+    if stacked is None or fit.ordinal is not None or fit.source is not None:
+        return [view.n * view.spread() for view in views]
+    out = []
+    for group, (own, counted) in zip(fit.sample.groups, _counted(fit), strict=True):
+        gamma = np.zeros((counted.size, counted.size))
+        gamma[np.ix_(counted, counted)] = stacked.gamma[own, own] * ((group.n - 1) / fit.sample.n)
+        out.append(gamma)
+    return out
 
 
 def _weight_spread(weight: Floats, n: int) -> Floats:

@@ -14,6 +14,11 @@ from alliancekit.structural.rotation.blocks import held_table
 from alliancekit.structural.table import ParameterTable
 
 _NAMES = {"fiml": "ml", "fiml.x": "ml.x"}
+_ZERO = (
+    'optim.bounds = list(lower = c("ov.var", "lv.var", "loadings", "covariances"), '
+    'upper = c("ov.var", "lv.var", "loadings", "covariances"), lower.factor = c(1, 1, 1.1, 1), '
+    "upper.factor = c(1.2, 1.3, 1.1, 1), min.reliability.marker = 0.1, min.var.lv.endo = 0.005)"
+)
 
 
 def as_r(model: str, fit: StructuralEstimates) -> str:
@@ -32,7 +37,8 @@ def as_r(model: str, fit: StructuralEstimates) -> str:
         given += _rules(options)
         given += _rotation(options) if any(fit.table.efa) else []
         if options.bounds != "none":
-            given.append(f'bounds = "{options.bounds}"')
+            zero = options.bounds == "wide.zerovar"  # a word of later versions; lavaan 0.6-14 takes what it stands for
+            given.append(_ZERO if zero else f'bounds = "{options.bounds}"')
         if options.auxiliary:
             lines.append("library(semTools)")
             function = f"{function}.auxiliary"

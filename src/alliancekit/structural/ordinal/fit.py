@@ -42,7 +42,7 @@ def fit_ordinal(
     """
     if table.n_levels > 1:
         what = "ordinal variables in a model with two levels cannot be estimated"
-        raise SpecError(message(what, do="Treat them as continuous: leave ordered= out"))
+        raise SpecError(message(what, do='Leave ordered= out, which with estimator="MLR" treats them as continuous'))
     statistics, sizes, outside = [], [], []
     for b, group in enumerate(sample.groups, start=1):
         names, given = conditional_names(table, b)
@@ -73,9 +73,7 @@ def refit_ordinal(fit: StructuralEstimates, groups: Sequence[GroupSample]) -> Fl
     for b, group in enumerate(groups, start=1):
         names, given = conditional_names(fit.table, b)
         sizes, rows, covariates = _columns(group, fit.sample, names, given)
-        for name, size, codes in zip(names, sizes.tolist(), rows.T, strict=True):
-            if size and len(np.unique(codes[~np.isnan(codes)])) < size:
-                raise FitError(message(f"a category of '{name}' has no row"))
+        _require_categories(names, sizes, rows)
         statistics.append(compute_statistics(names, rows, sizes, covariates))
     total = sum(s.n for s in statistics)
     targets = [Target(s.vector, weights_of(point, s), (s.n - 1) / total) for s in statistics]
@@ -84,6 +82,19 @@ def refit_ordinal(fit: StructuralEstimates, groups: Sequence[GroupSample]) -> Fl
     if reached is None or not reached.optimum.converged:
         raise FitError(message("the search for the estimates stopped before the optimum"))
     return reached.optimum.x
+
+
+def check_categories(fit: StructuralEstimates, groups: Sequence[GroupSample]) -> None:
+    """Raise FitError where other rows of the groups of a fit lack a category."""
+    for b, group in enumerate(groups, start=1):
+        names, given = conditional_names(fit.table, b)
+        _require_categories(names, *_columns(group, fit.sample, names, given)[:2])
+
+
+def _require_categories(names: Sequence[str], sizes: Integers, rows: Floats) -> None:
+    for name, size, codes in zip(names, sizes.tolist(), rows.T, strict=True):
+        if size and len(np.unique(codes[~np.isnan(codes)])) < size:
+            raise FitError(message(f"a category of '{name}' has no row"))
 
 
 def _columns(

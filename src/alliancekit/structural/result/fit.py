@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from functools import cached_property
+from collections.abc import Callable
+from functools import cached_property, partial
 from html import escape
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,7 @@ from alliancekit.structural.after import measures as after_measures
 from alliancekit.structural.after import ordinal_residuals as after_ordinal
 from alliancekit.structural.after import raw_data as after_raw
 from alliancekit.structural.after import rcall as after_rcall
+from alliancekit.structural.after import statistics as after_statistics
 from alliancekit.structural.after import text as after_text
 from alliancekit.structural.after.bootstrap import StructuralBootstrap
 from alliancekit.structural.arguments import check_level
@@ -93,7 +95,7 @@ class StructuralFit(Answers, Derived):
         Parameters
         ----------
         level : of the confidence intervals. interval : of a fit with ``se="bootstrap"``, "percentile", "basic",
-            "normal" or "bca" (``StructuralBootstrap.tidy``); other fits have none of these.
+            "normal", "bca" or "bca.simple" (``StructuralBootstrap.tidy``); other fits have none of these.
 
         Returns
         -------
@@ -274,7 +276,16 @@ class StructuralFit(Answers, Derived):
             ci=ci,
         )
 
-    def bootstrap(self, n: int = 1000, seed: int = 1, kind: str = "ordinary") -> StructuralBootstrap:
+    def bootstrap(
+        self,
+        n: int = 1000,
+        seed: int = 1,
+        kind: str = "ordinary",
+        *,
+        statistic: str | Callable[[StructuralFit], Any] | None = None,
+        executor: str = "serial",
+        workers: int = 2,
+    ) -> StructuralBootstrap:
         """Fit the model to ``n`` samples drawn again within groups, with all options of this fit.
 
         Parameters
@@ -283,22 +294,29 @@ class StructuralFit(Answers, Derived):
         kind : "ordinary" (rows with replacement; of a fit with ``cluster=`` whole clusters, with two levels, too);
             "parametric" (normal rows with the moments of the model, with the gaps of the data); "bollen.stine" (rows
             turned so that the model fits them exactly) and "yuan" (so that it misfits as much as it is estimated to).
+        statistic : None: parameters and definitions. "standardized", "r2", "reliability", "fit_measures", or a function
+            of a fit that returns a number, several, a mapping or a series: these are computed from each sample's fit.
+        executor : "serial" or "joblib", with ``workers`` processes; the replicates are the same to the last bit.
 
         Returns
         -------
         StructuralBootstrap : ``tidy(interval="percentile")`` has bias, standard errors and limits of all parameters and
-        definitions, such as indirect effects.
+        definitions, such as indirect effects, or of the statistic.
 
         Raises
         ------
-        SpecError : an unknown kind, or one that the model does not take; a fit to covariances (take "parametric").
-        FitError : the model is not identified, or most samples cannot be fitted.
+        SpecError : an unknown kind, or one that the model does not take; a fit to covariances (take "parametric"); an
+        unknown word, or a function that returns no numbers. FitError : the model is not identified, or most samples
+        cannot be fitted.
 
         Notes
         -----
         Maximum likelihood, with missing values, too, fits all samples together, from the estimates on; other models are
-        fitted one after the other, and Ctrl-C ends that. Bounds are those of the fit. Samples whose search fails, or in
-        which an ordinal variable loses a category, are left out and counted.
+        fitted one after the other; with ``statistic=`` each sample is fitted completely. Ctrl-C ends it. Bounds are
+        those of the fit. Samples whose search fails, or in which an ordinal variable loses a category, are left out and
+        counted. Rotated factors: the rotation of each sample begins at that of this fit, and its factors are exchanged
+        and reflected, within each exploratory block, to be nearest to the loadings of this fit (alignment: Zhang,
+        Preacher & Luo 2010, Multivariate Behav Res 45, 104-134).
 
         Examples
         --------
@@ -306,19 +324,28 @@ class StructuralFit(Answers, Derived):
         >>> rng = np.random.default_rng(1)
         >>> bond = rng.normal(size=200)
         >>> d = pd.DataFrame({f"w{i}": bond + rng.normal(size=200) for i in (1, 2, 3)})
-        >>> ak.cfa("bond =~ w1 + w2 + w3", d).bootstrap(100).glance()["used"].item()
+        >>> fit = ak.cfa("bond =~ w1 + w2 + w3", d)
+        >>> fit.bootstrap(100).glance()["used"].item()
         100
+        >>> omega = fit.bootstrap(50, statistic=lambda one: one.reliability()["omega"].item()).tidy()
+        >>> bool(0.5 < omega["conf_low"].item() < omega["conf_high"].item() < 0.9)
+        True
 
         Checked against
         ---------------
-        lavaan 0.6-14, fitted to the same drawn rows (tests/reference/sem_bootstrap). lavaan draws rows, not clusters,
-        where there are clusters.
+        lavaan 0.6-14, fitted to the same drawn rows, and ``bootstrapLavaan`` (tests/reference/sem_bootstrap). lavaan
+        draws rows, not clusters, where there are clusters. Rotated factors: delta-method errors of large samples.
 
         When not to use
         ---------------
-        Few clusters (under about 20): their samples vary too little.
+        Few clusters (under about 20): their samples vary too little. Limits of chi-square, RMSEA or CFI from "ordinary"
+        rows: these misfit more than the data; take "yuan". Factors that samples hardly tell apart: then matching hides
+        that they are not the same.
         """
-        return after_bootstrap.bootstrap(self._fit, n, seed, kind)
+        if statistic is None:
+            return after_bootstrap.bootstrap(self._fit, n, seed, kind, executor, workers)
+        opened = partial(_without_notes, self.model)
+        return after_statistics.bootstrap_statistic(self._fit, opened, statistic, n, seed, kind, executor, workers)
 
     def as_r(self) -> str:
         """Return the call that fits the same model with lavaan in R."""
@@ -329,3 +356,8 @@ class StructuralFit(Answers, Derived):
 
     def _repr_html_(self) -> str:
         return f"<pre>{escape(repr(self))}</pre>"
+
+
+def _without_notes(model: str, fitted: StructuralEstimates) -> StructuralFit:
+    """Return the result of a sample's fit."""
+    return StructuralFit(model, fitted, ())

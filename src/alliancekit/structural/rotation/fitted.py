@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -18,18 +19,22 @@ from alliancekit.structural.ordinal.estimate import OrdinalFit
 from alliancekit.structural.ordinal.structure import At, Structure, evaluate
 from alliancekit.structural.rotation.blocks import ExploratoryBlock, exploratory_blocks, freed_table
 from alliancekit.structural.rotation.conditions import condition_slopes, turns
-from alliancekit.structural.rotation.rotate import Rotated, rotate_loadings
+from alliancekit.structural.rotation.rotate import Rotated, rotate_alike, rotate_loadings
 from alliancekit.structural.rotation.words import RotationWords
 from alliancekit.structural.table import ParameterTable
 from alliancekit.structural.twolevel.estimate import ClusteredFit
 
 Floats = NDArray[np.float64]
+Rotations = Mapping[tuple[int, str], Rotated]
+"""Block of the table (from 0) and name of an exploratory block -> its rotation."""
 Shown = tuple[tuple[Structure, ...], tuple[At, ...]]
 """Structures of ordinal variables, and what they are at the parameters."""
 
 
-def rotate_fit(fit: StructuralEstimates) -> StructuralEstimates:
+def rotate_fit(fit: StructuralEstimates, like: Rotations | None = None) -> StructuralEstimates:
     """Return a fit with its exploratory factors rotated; as it is where there are none, or rotation is "none".
+
+    like : rotations of another sample, which these begin at, and whose order and signs of factors they get.
 
     Raises
     ------
@@ -40,12 +45,12 @@ def rotate_fit(fit: StructuralEstimates) -> StructuralEstimates:
     blocks = exploratory_blocks(fit.table, fit.model.blocks)
     if words.criterion == "none" or not blocks:
         return fit
-    found = _rotations(fit, words, blocks)
-    H = _wholes(fit.model, blocks, found)
+    found = rotations(fit, words, blocks, like)
+    H = whole_turns(fit.model, blocks, found)
     table = freed_table(fit.table, words.orthogonal)
     model = compile_model(table, [(block.m, block.S) for block in fit.model.blocks])
-    kept = _kept(fit.table, table)
-    x = _rotated_values(fit, model, H, kept)
+    kept = kept_parameters(fit.table, table)
+    x = rotated_values(fit, model, H, kept)
     model = _complete(fit, model)
     shown = _structures(fit, table, model, x)
     follow = _following(fit, model, shown)
@@ -58,7 +63,7 @@ def rotate_fit(fit: StructuralEstimates) -> StructuralEstimates:
         if words.errors == "bordered" and not words.orthogonal and (words.std_ov or words.row_weights != "none"):
             plain = step.bordered(condition_slopes(words, rotated, model, x, follow, plain=True))
     values = tuple(found[b.block, b.name].value for b in blocks)
-    rotation = Rotation(fit.x, exact @ fit.vcov @ exact.T, values, done)
+    rotation = Rotation(fit, exact @ fit.vcov @ exact.T, values, done, found)
     return _gather(fit, table, model, x, _Turned(step.along, step.free, plain), shown, rotation)
 
 
@@ -77,8 +82,11 @@ class _Turned:
         return np.asarray(whole[: self.along.shape[1]])
 
 
-def _rotations(
-    fit: StructuralEstimates, words: RotationWords, blocks: tuple[ExploratoryBlock, ...]
+def rotations(
+    fit: StructuralEstimates,
+    words: RotationWords,
+    blocks: tuple[ExploratoryBlock, ...],
+    like: Rotations | None = None,
 ) -> dict[tuple[int, str], Rotated]:
     """Return the rotation of each exploratory block; a block that follows another's has the same."""
     out: dict[tuple[int, str], Rotated] = {}
@@ -89,13 +97,18 @@ def _rotations(
             continue
         A, S, _, _ = matrices(fit.model.blocks[block.block], fit.x)
         loadings = A[np.ix_(block.items, block.factors)]
-        variances = (loadings**2).sum(axis=1) + S[block.items, block.items] if words.std_ov else None
-        found = rotate_loadings(loadings, words, block.name, variances)
+        variances = (loadings**2).sum(axis=1) + S[block.items, block.items]
+        if like is None:
+            found = rotate_loadings(loadings, words, block.name, variances if words.std_ov else None)
+        else:
+            found = rotate_alike(loadings, words, block.name, variances, like[block.block, block.name])
         out[block.block, block.name] = led[block.name] = found
     return out
 
 
-def _wholes(model: Model, blocks: tuple[ExploratoryBlock, ...], found: dict[tuple[int, str], Rotated]) -> list[Floats]:
+def whole_turns(
+    model: Model, blocks: tuple[ExploratoryBlock, ...], found: dict[tuple[int, str], Rotated]
+) -> list[Floats]:
     """Return the rotation of all variables of each block of the table, (v, v)."""
     out = [np.eye(len(block.m)) for block in model.blocks]
     for block in blocks:
@@ -103,7 +116,7 @@ def _wholes(model: Model, blocks: tuple[ExploratoryBlock, ...], found: dict[tupl
     return out
 
 
-def _kept(before: ParameterTable, after: ParameterTable) -> Floats:
+def kept_parameters(before: ParameterTable, after: ParameterTable) -> Floats:
     """Return which parameter outside the matrices is which before, (size, old)."""
     out = np.zeros((after.n_free, before.n_free))
     place = {before.plabel[i]: before.free[i] for i in range(len(before)) if before.op[i] in ("|", "~*~")}
@@ -113,7 +126,7 @@ def _kept(before: ParameterTable, after: ParameterTable) -> Floats:
     return out
 
 
-def _rotated_values(fit: StructuralEstimates, model: Model, H: list[Floats], kept: Floats) -> Floats:
+def rotated_values(fit: StructuralEstimates, model: Model, H: list[Floats], kept: Floats) -> Floats:
     """Return the parameters of the rotated model.
 
     Raises

@@ -1,4 +1,8 @@
-"""One loading matrix rotated: weights of its rows, the search, promax, signs and order of the columns."""
+"""One loading matrix rotated: weights of its rows, the search, promax, signs and order of the columns.
+
+The factors of another sample are put into the order, and given the signs, of those of a first one: Clarkson (1979, J Am
+Stat Assoc 74, 779-785); Zhang, Preacher & Luo (2010, Multivariate Behav Res 45, 104-134).
+"""
 
 from __future__ import annotations
 
@@ -7,8 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from alliancekit.structural.rotation.criteria import make_criterion, orthomax
-from alliancekit.structural.rotation.search import search_rotation, turn
+from alliancekit.structural.rotation.criteria import Criterion, make_criterion, orthomax
+from alliancekit.structural.rotation.search import Turned, search_nearby, search_rotation, turn
 from alliancekit.structural.rotation.words import RotationWords
 
 Floats = NDArray[np.float64]
@@ -42,27 +46,72 @@ def rotate_loadings(A: Floats, words: RotationWords, block: str = "", variances:
     ------
     SpecError : a target of another shape.
     """
-    p, m = A.shape
+    m = A.shape[1]
     if m < 2 or words.criterion == "none":
         return Rotated(A, np.eye(m), float("nan"), True, np.arange(m), np.ones(m))
-    unit = A if variances is None else A / np.sqrt(variances)[:, None]
-    weights = row_weights(unit @ unit.T, m, words.row_weights)
-    if words.criterion == "promax":
-        H, value, converged = _promax(unit, weights, words), float("nan"), True
-    else:
-        found = search_rotation(
-            unit * weights[:, None],
-            make_criterion(words, p, m, block),
-            orthogonal=words.orthogonal,
-            starts=words.starts(m),
-            seed=words.seed,
-            tol=words.gpa_tol,
-            max_iter=words.max_iter,
-        )
-        H, value, converged = found.T, found.value, found.converged
+    H, value, converged = _turned(A, words, block, variances)
     loadings = turn(A, H, words.orthogonal and words.criterion != "promax")
     place, sign = _arrange(loadings, words)
     return Rotated(loadings[:, place] * sign, H[:, place] * sign, value, converged, place, sign)
+
+
+def rotate_alike(A: Floats, words: RotationWords, block: str, variances: Floats, first: Rotated) -> Rotated:
+    """Rotate loadings of another sample, from a first rotation on, and match their columns to those of the first.
+
+    Parameters
+    ----------
+    A : (p, m) loadings of uncorrelated factors. words, block : as in ``rotate_loadings``. variances : (p,) of items.
+    first : what the loadings are to be like. The search begins at its rotation (A is turned towards its loadings before
+        the rotation, since these have signs of their own), and ends at the minimum next to it.
+
+    Notes
+    -----
+    Columns are exchanged and reflected so that the sum of squared differences from the first loadings, in units of the
+    items' standard deviations, is least.
+    """
+    U, _, V = np.linalg.svd(A.T @ first.loadings @ first.H.T)
+    unit = variances if words.std_ov else None
+    H, value, converged = _turned(A, words, block, unit, U @ V @ first.H)
+    loadings = turn(A, H, words.orthogonal and words.criterion != "promax")
+    place, sign = match_columns(loadings / np.sqrt(variances)[:, None], first.loadings / np.sqrt(variances)[:, None])
+    return Rotated(loadings[:, place] * sign, H[:, place] * sign, value, converged, place, sign)
+
+
+def match_columns(loadings: Floats, wanted: Floats) -> tuple[NDArray[np.intp], Floats]:
+    """Return which column of loadings (p, m) is to stand at each place, and its sign, to be nearest to ``wanted``."""
+    from scipy.optimize import linear_sum_assignment  # a first fit does not wait for it
+
+    inner = wanted.T @ loadings
+    apart = (wanted**2).sum(axis=0)[:, None] + (loadings**2).sum(axis=0) - 2.0 * np.abs(inner)
+    rows, place = linear_sum_assignment(apart)
+    return np.asarray(place, dtype=np.intp), np.where(inner[rows, place] < 0, -1.0, 1.0)
+
+
+def _turned(
+    A: Floats, words: RotationWords, block: str, variances: Floats | None, start: Floats | None = None
+) -> tuple[Floats, float, bool]:
+    """Return H, the criterion, and whether the search ended at a minimum; start : instead of many random ones."""
+    p, m = A.shape
+    unit = A if variances is None else A / np.sqrt(variances)[:, None]
+    weights = row_weights(unit @ unit.T, m, words.row_weights)
+    if words.criterion == "promax":
+        return _promax(unit, weights, words, start), float("nan"), True
+    found = _searched(unit * weights[:, None], make_criterion(words, p, m, block), words, words.orthogonal, start)
+    return found.T, found.value, found.converged
+
+
+def _searched(A: Floats, criterion: Criterion, words: RotationWords, orthogonal: bool, start: Floats | None) -> Turned:
+    if start is not None:
+        return search_nearby(A, criterion, start, orthogonal=orthogonal, tol=words.gpa_tol, max_iter=words.max_iter)
+    return search_rotation(
+        A,
+        criterion,
+        orthogonal=orthogonal,
+        starts=words.starts(A.shape[1]),
+        seed=words.seed,
+        tol=words.gpa_tol,
+        max_iter=words.max_iter,
+    )
 
 
 def row_weights(common: Floats, factors: int, kind: str) -> Floats:
@@ -87,21 +136,13 @@ def row_weights(common: Floats, factors: int, kind: str) -> Floats:
     return np.asarray((np.cos(angle) ** 2 + 0.001) * kaiser)
 
 
-def _promax(A: Floats, weights: Floats, words: RotationWords) -> Floats:
+def _promax(A: Floats, weights: Floats, words: RotationWords, start: Floats | None) -> Floats:
     """Return H of promax: loadings drawn to powers of those of varimax (Hendrickson & White 1964).
 
     Varimax is of rows of unit length where these are weighted after Kaiser.
     """
     kaiser = row_weights(A @ A.T, A.shape[1], "kaiser") if words.row_weights == "kaiser" else np.ones(len(A))
-    found = search_rotation(
-        A * kaiser[:, None],
-        lambda L: orthomax(L, 1.0),
-        orthogonal=True,
-        starts=words.starts(A.shape[1]),
-        seed=words.seed,
-        tol=words.gpa_tol,
-        max_iter=words.max_iter,
-    )
+    found = _searched(A * kaiser[:, None], lambda L: orthomax(L, 1.0), words, True, start)
     x = A @ found.T
     power = x * np.abs(x) ** (words.promax_kappa - 1.0)
     U = np.linalg.lstsq(x, power, rcond=None)[0]

@@ -43,9 +43,21 @@ def search_rotation(
     best = np.argsort(values, kind="stable")[: max(10, len(values) // 4)]
     T, values = _descend(A, criterion, T[best], orthogonal, tol, min(max_iter, 500))
     best = np.argsort(values, kind="stable")[:1]
-    found = _polish(A, criterion, T[best[0]], orthogonal, tol)
+    return _finish(A, criterion, T[best], orthogonal, tol, max_iter)
+
+
+def search_nearby(A: Floats, criterion: Criterion, T: Floats, *, orthogonal: bool, tol: float, max_iter: int) -> Turned:
+    """Return the minimum of the criterion to which one start T (m, m) leads."""
+    T = _retract(T, orthogonal)[None]
+    T, _ = _descend(A, criterion, T, orthogonal, max(tol, 1e-2), min(max_iter, 100))
+    return _finish(A, criterion, T, orthogonal, tol, max_iter)
+
+
+def _finish(A: Floats, criterion: Criterion, T: Floats, orthogonal: bool, tol: float, max_iter: int) -> Turned:
+    """Return the minimum near T (1, m, m): by Newton steps, or after a longer descent."""
+    found = _polish(A, criterion, T[0], orthogonal, tol)
     if not found.converged:
-        T, values = _descend(A, criterion, T[best], orthogonal, tol, max_iter)
+        T, _ = _descend(A, criterion, T, orthogonal, tol, max_iter)
         found = _polish(A, criterion, T[0], orthogonal, tol)
     return found
 
