@@ -28,7 +28,7 @@ class GroupSample:
     ----------
     label : of the group, empty without groups. names : the observed variables. n : rows used. mean : (p,).
     cov : (p, p), divisor n. rows : (n, p) with NaN where missing, None where only moments were given. clusters : (n,).
-    index : of the rows in the data handed in.
+    index : of the rows in the data handed in. total : rows of the group that were handed in, None of moments.
     """
 
     label: str
@@ -39,6 +39,7 @@ class GroupSample:
     rows: Floats | None
     clusters: NDArray[np.generic] | None = None
     index: pd.Index | None = None
+    total: int | None = None
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -144,7 +145,7 @@ def read_sample(
                 check_categories(name, rows[:, j], categories[name], f"group '{label}'" if label else "")
         _check_clusters(cluster, clusters, label)
         index = frame.index if whole else frame.index[mine & kept]
-        groups.append(replace(_group(label, own, rows, clusters), index=index))
+        groups.append(replace(_group(label, own, rows, clusters), index=index, total=int(mine.sum())))
     counts = {label: group_.n for label, group_ in zip(labels, groups, strict=True) if label}
     account = SampleAccount(len(frame), int(kept.sum()), tuple(dropped), counts, kept)
     return Sample(tuple(groups), account, {name: tuple(map(_text, found)) for name, found in categories.items()})

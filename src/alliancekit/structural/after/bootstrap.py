@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from scipy.special import ndtr, ndtri
 
 from alliancekit.core.errors import check_option
+from alliancekit.core.frames import wide
 from alliancekit.structural.after.resampling import fit_again
 from alliancekit.structural.arguments import check_level
 from alliancekit.structural.estimates import StructuralEstimates
@@ -65,11 +66,11 @@ class StructuralBootstrap:
         frame = pd.DataFrame(rows, columns=columns)
         frame.insert(0, "term", list(self.names))
         frame.attrs.update(interval=interval, level=level, replicates=len(self.replicates), seed=self.seed)
-        return frame
+        return wide(frame)
 
     def glance(self) -> pd.DataFrame:
         """Return one row: replicates asked for, replicates used, seed."""
-        return pd.DataFrame([{"asked": self.asked, "used": len(self.replicates), "seed": self.seed}])
+        return wide(pd.DataFrame([{"asked": self.asked, "used": len(self.replicates), "seed": self.seed}]))
 
     def __repr__(self) -> str:
         lost = self.asked - len(self.replicates)
