@@ -4,9 +4,9 @@ suppressMessages({library(lavaan); library(jsonlite)}); options(width = 200)
 here <- normalizePath(file.path(dirname(sub("^--file=", "", grep("^--file=", commandArgs(), value = TRUE))), ".."))
 cases <- fromJSON(file.path(here, "sem_summary", "cases.json"), simplifyDataFrame = FALSE); out <- list()
 for (case in cases) { set.seed(1)
-  d <- read.csv(file.path(here, case$data, "data.csv")); a <- c(list(case$model), case$options)
-  if (is.null(a$sample.nobs)) a$data <- d else { S <- as.matrix(d); rownames(S) <- colnames(S); a$sample.cov <- S }
+  d <- read.csv(file.path(here, case$data, "data.csv")); a <- c(if (case[["function"]] != "efa") list(case$model), case$options)
+  if (is.null(a$sample.nobs)) a$data <- if (is.null(case$items)) d else d[, case$items] else { S <- as.matrix(d); rownames(S) <- colnames(S); a$sample.cov <- S }
   fit <- suppressWarnings(do.call(case[["function"]], a))
   lines <- suppressWarnings(capture.output(print(do.call(summary, c(list(fit), case$summary)))))
-  out[[case$name]] <- I(sub(" +$", "", lines[!grepl("^lavaan 0|^  Optimization method|^  Rotation algorithm", lines)])) }
+  out[[case$name]] <- I(sub(" +$", "", lines[!grepl("^lavaan 0|^This is lavaan|^  Optimization method|^  Rotation algorithm", lines)])) }
 writeLines(toJSON(out, pretty = 1), file.path(here, "sem_summary", "expected.json"))

@@ -40,8 +40,8 @@ def head(fit: StructuralEstimates) -> list[str]:
     rows += [("Number of model parameters", str(count)), *_limits(fit)]
     lines += ["", *aligned(rows, 40, 11), ""]
     if any(fit.table.efa):
-        lines += [*aligned(_rotated(fit), 33, 18), ""]
-    return [*lines, *aligned([*_observations(fit), *_structure(fit)])]
+        lines += [*aligned(rotated(fit), 33, 18), ""]
+    return [*lines, *aligned(observations(fit))]
 
 
 def _limits(fit: StructuralEstimates) -> Pairs:
@@ -63,7 +63,7 @@ def _limits(fit: StructuralEstimates) -> Pairs:
     return rows if rank == sum(counts) else [*rows, ("Row rank of the constraints matrix", str(rank))]
 
 
-def _rotated(fit: StructuralEstimates) -> Pairs:
+def rotated(fit: StructuralEstimates) -> Pairs:
     """Return how exploratory factors were rotated."""
     words = fit.options.rotation
     if words.criterion == "none":
@@ -83,7 +83,12 @@ def _rotated(fit: StructuralEstimates) -> Pairs:
     return [*rows, ("Row weights", words.row_weights.capitalize())]
 
 
-def _observations(fit: StructuralEstimates) -> Pairs:
+def observations(fit: StructuralEstimates) -> Pairs:
+    """Return the numbers of rows, clusters and patterns of missing values."""
+    return [*_rows_used(fit), *_structure(fit)]
+
+
+def _rows_used(fit: StructuralEstimates) -> Pairs:
     """Return the numbers of rows, and of those handed in where not all were used."""
     groups, account = fit.sample.groups, fit.sample.account
     if len(groups) == 1:
