@@ -13,6 +13,7 @@ from alliancekit.structural.after.text_measures import measure, number
 from alliancekit.structural.after.text_pairs import Pairs, aligned
 from alliancekit.structural.continuous.missing.estimate import IncompleteFit
 from alliancekit.structural.estimates import StructuralEstimates
+from alliancekit.structural.rotation.blocks import FIXED, FOLLOWS
 from alliancekit.structural.twolevel.estimate import ClusteredFit
 from alliancekit.structural.twolevel.incomplete import IncompleteClusters
 
@@ -34,33 +35,40 @@ def head(fit: StructuralEstimates) -> list[str]:
     if not fit.converged:
         lines = [f"alliancekit did NOT end normally {steps}"]
         lines.append("** WARNING ** Estimates below are most likely unreliable")
-    count = fit.n_parameters if fit.rotation is not None else fit.table.n_free
     rows: Pairs = [("Estimator", fit.options.point)]
     rows.append(("Optimization method", "GN" if fit.ordinal is not None else "SCORING"))
-    rows += [("Number of model parameters", str(count)), *_limits(fit)]
-    lines += ["", *aligned(rows, 40, 11), ""]
+    lines += ["", *aligned([*rows, *_limits(fit)], 40, 11), ""]
     if any(fit.table.efa):
         lines += [*aligned(rotated(fit), 33, 18), ""]
     return [*lines, *aligned(observations(fit))]
 
 
 def _limits(fit: StructuralEstimates) -> Pairs:
-    """Return how many constraints there are, and how many of them do not follow from the others."""
+    """Return the number of parameters, and of constraints in all and of those that do not follow from the others."""
+    table, linear = fit.table, ("==",)
+    kinds = {"Number of equality constraints": linear, "Number of inequality constraints": ("<", ">")}
+    counts = {name: sum(op in kind for op in table.op) for name, kind in kinds.items()}
+    spent = fit.n_parameters + _rank(fit, linear)
+    rows: Pairs = [("Number of model parameters", str(table.n_free if fit.rotation is None else spent))]
+    rows += [(name, str(count)) for name, count in counts.items() if count]
+    rank = _rank(fit, ("==", "<", ">"))
+    return rows if rank == sum(counts.values()) else [*rows, ("Row rank of the constraints matrix", str(rank))]
+
+
+def _rank(fit: StructuralEstimates, kinds: Sequence[str]) -> int:
+    """Return the rank of the constraints of some kinds, without loadings that were held before a rotation."""
     table = fit.table
-    counts = [sum(op in kind for op in table.op) for kind in (("==",), ("<", ">"))]
-    if fit.rotation is not None:
-        counts[0] = 0
-    names = ("Number of equality constraints", "Number of inequality constraints")
-    rows: Pairs = [(name, str(count)) for name, count in zip(names, counts, strict=True) if count]
-    if not rows or fit.rotation is not None:
-        return rows
     limits = [
         Expression("-", parts=both).substitute(fit.constraints.definitions)
         for i, both in table.expressions.items()
-        if table.op[i] != ":="
+        if table.op[i] in kinds
     ]
-    rank = int(np.linalg.matrix_rank(fit.constraints.jacobian(tuple(limits), fit.x)))
-    return rows if rank == sum(counts) else [*rows, ("Row rank of the constraints matrix", str(rank))]
+    if not limits:
+        return 0
+    slopes = fit.constraints.jacobian(tuple(limits), fit.x)
+    held = [user == FIXED or (user == FOLLOWS and op == "=~") for user, op in zip(table.user, table.op, strict=True)]
+    slopes[:, [free - 1 for free, fixed in zip(table.free, held, strict=True) if fixed and free]] = 0.0
+    return int(np.linalg.matrix_rank(slopes))
 
 
 def rotated(fit: StructuralEstimates) -> Pairs:
@@ -192,7 +200,7 @@ def how_estimated(fit: StructuralEstimates) -> list[str]:
         rows.append(("Number of successful bootstrap draws", str(len(fit.replicates.replicates))))
         return [*lines, *aligned(rows, 38, 13)]
     kind = "First.order" if options.se == "first.order" else options.information.capitalize()
-    rows.append(("Information bread" if options.se == "robust.huber.white" else "Information", kind))
+    rows.append(("Information bread" if errors == "Sandwich" else "Information", kind))
     if kind == "Observed":
         rows.append(("Observed information based on", "Hessian"))
     else:
