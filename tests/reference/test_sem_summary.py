@@ -5,7 +5,8 @@ Left out are the lines of version and iterations, of the optimiser and of the ro
 - Numbers of two cases are not compared: of the bootstrap, which draws other rows, and of the scaled test of two levels,
   where lavaan's search for the saturated model stops early (its chi-square is compared in sem_twolevel).
 - lavaan leaves out the number of equality constraints where one of the constraints is not linear or an inequality.
-- Of exploratory analyses places are not compared: there lavaan leaves out zeros at the end of a column's numbers.
+- Of exploratory analyses places are not compared: there lavaan leaves out zeros at the end of a column's numbers. It
+  prints the factor that explains most first, where ours stand as in the loadings; the two agree in these cases.
 - A parameter at the edge of an inequality has no standard error; lavaan takes the root of a rounding error and says NA.
 """
 

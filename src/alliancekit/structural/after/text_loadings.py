@@ -107,13 +107,15 @@ def _cell(text: str, factor: str, sure: Terms | None, *terms: tuple[str, str, st
 
 
 def _explained(fit: StructuralEstimates) -> list[str]:
-    """Return what the factors explain, the largest first."""
-    found, several = explained_table(fit), len(fit.model.blocks[0].latent) > 1
+    """Return what the factors explain, in the order of the loadings (lavaan: the largest first)."""
+    factors = list(fit.model.blocks[0].latent)
+    found, several = explained_table(fit).set_index("factor").loc[factors], len(factors) > 1
+    found["cumulative"] = found["share"].cumsum()
     how = "ortho" if fit.options.rotation.orthogonal else "obliq"
     titles = {"sum_of_squares": f"Sum of sq ({how}) loadings" if several else "Sum of squared loadings"}
     titles |= {"share_of_common": "Proportion of total", "share": "Proportion var", "cumulative": "Cumulative var"}
     wide = max(map(len, titles.values()))
-    names = [*found["factor"], *(["total"] if several else [])]
+    names = [*factors, *(["total"] if several else [])]
     widths = [max(5, len(name)) for name in names]
     rows = [("", names)]
     for name, title in titles.items():
