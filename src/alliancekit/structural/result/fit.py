@@ -184,7 +184,7 @@ class StructuralFit(Answers, Derived):
             end = f" {self._title(b)}" if several else ""
             out[f"cov{end}"] = wide(pd.DataFrame(moments.sigma, index=names, columns=names))
             if self._fit.model.means:
-                out[f"mean{end}"] = pd.DataFrame({"mean": moments.mu}, index=names)
+                out[f"mean{end}"] = wide(pd.DataFrame({"mean": moments.mu}, index=names))
         return out
 
     def _title(self, block: int) -> str:
