@@ -86,12 +86,14 @@ def test_columns_grow_with_their_numbers() -> None:
 
 def test_patterns_of_both_levels() -> None:
     rng = np.random.default_rng(3)
-    data = answers().assign(w=rng.normal(size=30)[np.arange(300) % 30])
+    w, v = rng.normal(size=(2, 30))[:, np.arange(300) % 30]
+    data = answers().assign(w=w, v=v)
     data.loc[:40, "x1"] = np.nan
     data.loc[data["site"] < 3, "w"] = np.nan
-    model = "level: 1\nfw =~ x1 + x2 + x3\nlevel: 2\nfb =~ x1 + x2 + x3\nfb ~ w"
+    data.loc[data["site"].between(2, 5), "v"] = np.nan
+    model = "level: 1\nfw =~ x1 + x2 + x3\nlevel: 2\nfb =~ x1 + x2 + x3\nw ~ fb\nv ~ fb"
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        found = words(ak.sem(model, data, cluster="site", missing="fiml", fixed_x=False))
+        found = words(ak.sem(model, data, cluster="site", missing="fiml"))
     assert ["Number", "of", "missing", "patterns", "--", "level", "1", "2"] in found
-    assert ["Number", "of", "missing", "patterns", "--", "level", "2", "2"] in found
+    assert ["Number", "of", "missing", "patterns", "--", "level", "2", "3"] in found

@@ -133,10 +133,15 @@ def _structure(fit: StructuralEstimates) -> Pairs:
 
 
 def _level_patterns(source: ClusteredFit, labels: list[str]) -> Pairs:
-    """Return the numbers of patterns of missing values of rows, and of what clusters have of their own."""
+    """Return the numbers of patterns of missing values of rows, and of what clusters have of their own, as in lavaan.
+
+    Clusters, like rows, that have no value count in neither.
+    """
     found = []
     for group in source.data.groups:
-        counts = (group.patterns.size.size, len(group.kinds)) if isinstance(group, IncompleteClusters) else (1, 1)
+        counts = (1, 1)
+        if isinstance(group, IncompleteClusters):
+            counts = (group.patterns.size.size, sum(bool(there.any()) for there, _ in group.kinds))
         found.append([str(count) for count in counts[: 2 if group.roles.cluster_only else 1]])
     ends = [" -- level 1", " -- level 2"]
     if len(labels) == 1:
