@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from alliancekit.core.errors import DesignWarning, SpecError, check_option, message
+from alliancekit.core.frames import wide
 from alliancekit.multilevel.api import MixedFit
 from alliancekit.multilevel.compare import Comparison
 from alliancekit.multilevel.compare import compare as compare_mixed
@@ -42,14 +43,14 @@ class StructuralComparison:
 
     def tidy(self) -> pd.DataFrame:
         """Return one row per model: model, npar, df, aic, bic, chisq, cfi, chisq_diff, rmsea_d, df_diff, p_value."""
-        return self.frame.copy()
+        return wide(self.frame)
 
     def glance(self) -> pd.DataFrame:
         """Return one row: number of models, rows, the last test."""
         last = self.frame.iloc[-1]
         row = {"models": len(self.frame), "nobs": self.fits[0].nobs, "method": self.method}
         row |= {name: last[name] for name in ("chisq_diff", "df_diff", "p_value")}
-        return pd.DataFrame([row])
+        return wide(pd.DataFrame([row]))
 
     def __repr__(self) -> str:
         return "\n".join([self.frame.to_string(index=False), *self.notes])

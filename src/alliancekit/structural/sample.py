@@ -28,7 +28,7 @@ class GroupSample:
     ----------
     label : of the group, empty without groups. names : the observed variables. n : rows used. mean : (p,).
     cov : (p, p), divisor n. rows : (n, p) with NaN where missing, None where only moments were given. clusters : (n,).
-    index : of the rows in the data handed in.
+    index : of the rows in the data handed in. total : rows of the group that were handed in, None of moments.
     """
 
     label: str
@@ -39,6 +39,7 @@ class GroupSample:
     rows: Floats | None
     clusters: NDArray[np.generic] | None = None
     index: pd.Index | None = None
+    total: int | None = None
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -146,7 +147,7 @@ def read_sample(
                 check_categories(name, rows[:, j], categories[name], f"group '{label}'" if label else "")
         _check_clusters(cluster, clusters, label)
         index = frame.index if whole else frame.index[mine & kept]
-        groups.append(_group(label, own, rows, clusters, index))
+        groups.append(_group(label, own, rows, clusters, index, int(mine.sum())))
     counts = {label: group_.n for label, group_ in zip(labels, groups, strict=True) if label}
     account = SampleAccount(len(frame), int(kept.sum()), tuple(dropped), counts, kept)
     return Sample(tuple(groups), account, {name: tuple(map(_text, found)) for name, found in categories.items()})
@@ -156,7 +157,7 @@ def _all_rows(frame: pd.DataFrame, names: tuple[str, ...], values: Floats) -> Sa
     """Return the sample of one group without missing values."""
     whole = np.ones(len(frame), dtype=bool)
     account = SampleAccount(len(frame), len(frame), rows_used=whole)
-    return Sample((_group("", names, values, index=frame.index),), account)
+    return Sample((_group("", names, values, index=frame.index, total=len(frame)),), account)
 
 
 def _with_places(
@@ -261,6 +262,7 @@ def _group(
     rows: Floats,
     clusters: NDArray[np.generic] | None = None,
     index: pd.Index | None = None,
+    total: int | None = None,
 ) -> GroupSample:
     where = f"group '{label}'" if label else ""
     n, p = rows.shape
@@ -268,7 +270,9 @@ def _group(
         raise DesignError(message("there is only one row", where=where, do="One row has no covariances"))
     if not n or np.isnan(rows).any():
         _check_varying(names, rows, where)
-        return GroupSample(label, names, n, np.nanmean(rows, axis=0), np.full((p, p), np.nan), rows, clusters, index)
+        return GroupSample(
+            label, names, n, np.nanmean(rows, axis=0), np.full((p, p), np.nan), rows, clusters, index, total
+        )
     mean = rows.mean(axis=0)
     with np.errstate(over="ignore", under="ignore", invalid="ignore"):
         centred = rows - mean
@@ -280,7 +284,7 @@ def _group(
         what = f"{n} rows for {p} variables: their covariance matrix is singular"
         raise DesignError(message(what, where=where, do="More rows or fewer variables are needed"))
     _check_rank(names, cov, where)
-    return GroupSample(label, names, n, mean, cov, rows, clusters, index)
+    return GroupSample(label, names, n, mean, cov, rows, clusters, index, total)
 
 
 def _check_varying(names: tuple[str, ...], rows: Floats, where: str) -> None:

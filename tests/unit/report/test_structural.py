@@ -195,7 +195,7 @@ def test_the_table_of_ordinal_items_leaves_out_scales_and_says_what_follows() ->
     assert kinds.count("loading") == 4 and kinds.count("variance") >= 4
     text = fit.summary()
     lines = {line[2:42].strip(): line[42:].split() for line in text.splitlines()}
-    standard, scaled = (float(v) for v in lines["Test statistic"])
+    standard, scaled = (float(v) for v in lines["Test Statistic"])
     factor, shift = float(lines["Scaling correction factor"][0]), float(lines["Shift parameter"][0])
     assert scaled == pytest.approx(standard / factor + shift, abs=0.02)
 

@@ -108,8 +108,8 @@ def test_parts_of_a_solution_fit_together(data: pd.DataFrame) -> None:
 def test_the_printed_solution(data: pd.DataFrame) -> None:
     found = ak.efa(data[ITEMS], [1, 2], missing="listwise")
     text = repr(found)
-    assert "Number of factors: 2" in text and "Factor correlations" in text and "rotation geomin (oblique)" in text
-    line = next(row for row in text.split("Number of factors: 2")[1].splitlines() if row.startswith("a1 "))
+    assert "Number of factors:  2" in text and "Factor correlations" in text and "GEOMIN OBLIQUE" in text
+    line = next(row for row in text.split("Number of factors:  2")[1].splitlines() if row.startswith("a1 "))
     assert line.split()[0] == "a1" and line.split()[1].endswith("*") and len(line.split()) == 4, (
         "a small one is left out"
     )

@@ -62,12 +62,45 @@ def test_other_functions_and_covariates() -> None:
         assert "fit <- growth(model, data = data)" in ak.growth(line, data()).as_r()
 
 
-def test_moments_and_auxiliary_variables() -> None:
+def numbers(text: str) -> list[float]:
+    return [float(value) for value in text.split()]
+
+
+def test_moments_are_written_out() -> None:
     frame = data()[["x1", "x2", "x3", "x4"]]
-    fit = ak.cfa(MODEL, sample_cov=frame.cov(), sample_nobs=400)
-    assert "fit <- cfa(model, sample.cov = S, sample.nobs = n)" in fit.as_r()
+    lines = ak.cfa(MODEL, sample_cov=frame.cov(), sample_nobs=400).as_r().split("\n")
+    start = lines.index("S <- getCov('")
+    triangle = frame.cov().to_numpy()[np.tril_indices(4)]
+    np.testing.assert_allclose(numbers(" ".join(lines[start + 1 : start + 5])), triangle, rtol=1e-15)
+    assert lines[start + 5 :] == [
+        """', names = c("x1", "x2", "x3", "x4"))""",
+        "n <- 400",
+        "fit <- cfa(model, sample.cov = S, sample.nobs = n)",
+        "summary(fit)",
+    ]
     fit = ak.cfa(MODEL, sample_cov=frame.cov(), sample_mean=frame.mean(), sample_nobs=400)
+    assert f"m <- c({', '.join(map(repr, frame.mean().tolist()))})" in fit.as_r().split("\n")
     assert "sample.nobs = n, sample.mean = m, meanstructure = TRUE)" in fit.as_r()
+
+
+def test_moments_of_groups_are_lists() -> None:
+    frame = data()[["x1", "x2", "x3", "x4"]]
+    parts = {'the "first"': frame[:150], "second": frame[150:]}
+    fit = ak.cfa(
+        MODEL,
+        sample_cov={label: part.cov() for label, part in parts.items()},
+        sample_mean={label: part.mean() for label, part in parts.items()},
+        sample_nobs=[150, 250],
+        group_equal="loadings",
+    )
+    text = fit.as_r()
+    assert """S <- list("the \\"first\\"" = getCov('""" in text
+    assert """', names = c("x1", "x2", "x3", "x4")), "second" = getCov('""" in text
+    assert 'n <- list("the \\"first\\"" = 150, "second" = 250)' in text
+    assert text.count("c(" + ", ".join(map(repr, parts["second"].mean().tolist())) + ")") == 1
+
+
+def test_auxiliary_variables() -> None:
     helped = ak.cfa(MODEL, data(), missing="fiml", auxiliary=["x5"])
     assert 'fit <- cfa.auxiliary(model, data = data, missing = "ml", aux = c("x5"))' in helped.as_r()
 
@@ -83,3 +116,20 @@ def test_a_table_is_written_out() -> None:
 def test_quotes_and_backslashes_are_kept() -> None:
     text = ak.cfa('f =~ x1 + x2 + equal("f=~x2")*x3 # a \\ b', data()).as_r()
     assert 'equal("f=~x2")*x3 # a \\\\ b' in text
+
+
+@pytest.mark.filterwarnings("ignore::alliancekit.core.errors.ConvergenceWarning")
+@pytest.mark.option("FactorSolutions.as_r", "the same chi-squares in lavaan's efa")
+def test_exploratory_solutions() -> None:
+    frame = data().drop(columns=["school", "ward"])
+    found = ak.efa(data(), [1, 2], items=["x1", "x2", "x3", "x4", "x5"], rotation="oblimin").as_r()
+    call = 'efa(data = data, nfactors = 1:2, ov.names = c("x1", "x2", "x3", "x4", "x5"), rotation = "oblimin")'
+    assert found == f"library(lavaan)\nfit <- {call}\nsummary(fit)"
+    more = {"estimator": "MLR", "bounds": "none", "rotation_args": {"geomin_epsilon": 0.01}, "rotation_se": "delta"}
+    words = ak.efa(frame, 2, **more).as_r()  # type: ignore[arg-type]
+    assert "nfactors = 2, ov.names" in words
+    assert 'estimator = "MLR", rotation.args = list(geomin.epsilon = 0.01), rotation.se = "delta"' in words
+    assert words.endswith(', bounds = "none")\nsummary(fit)')
+    given = ak.efa(sample_cov=frame.cov(), sample_nobs=400, nfactors=[2, 1]).as_r()
+    assert "efa(sample.cov = S, sample.nobs = n, nfactors = c(2, 1), ov.names = " in given
+    assert given.startswith("library(lavaan)\nS <- getCov('\n")

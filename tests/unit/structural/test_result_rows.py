@@ -103,7 +103,7 @@ def test_printed_sums_of_squares_stand_as_the_loadings(data: pd.DataFrame) -> No
     found = ak.efa(turned, 2)
     squares = found.sums_of_squares().set_index("factor")["sum_of_squares"]
     lines = found.summary().splitlines()
-    at = next(i for i, line in enumerate(lines) if line.startswith("Sum of squared"))
+    at = next(i for i, line in enumerate(lines) if line.startswith("Sum of sq (obliq)"))
     assert lines[at - 1].split() == ["f1", "f2", "total"]
     assert [float(v) for v in lines[at].split()[-3:-1]] == pytest.approx(squares[["f1", "f2"]].tolist(), abs=6e-4)
 

@@ -15,6 +15,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from alliancekit.core.errors import SpecError, check_option, message
+from alliancekit.core.frames import wide
 from alliancekit.structural.after.intervals import INTERVALS, LAVAAN, accelerations, summary
 from alliancekit.structural.after.resampling import fit_again, leave_one_out
 from alliancekit.structural.arguments import check_level
@@ -124,11 +125,11 @@ class StructuralBootstrap:
         frame = pd.DataFrame(rows, columns=columns)
         frame.insert(0, "term", list(self.names))
         frame.attrs.update(interval=interval, level=level, replicates=len(self.replicates), seed=self.seed)
-        return frame
+        return wide(frame)
 
     def glance(self) -> pd.DataFrame:
         """Return one row: replicates asked for, replicates used, seed."""
-        return pd.DataFrame([{"asked": self.asked, "used": len(self.replicates), "seed": self.seed}])
+        return wide(pd.DataFrame([{"asked": self.asked, "used": len(self.replicates), "seed": self.seed}]))
 
     def __repr__(self) -> str:
         lost = self.asked - len(self.replicates)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from math import isfinite, isnan
 
 import numpy as np
 from numpy.typing import NDArray
 
+from alliancekit.structural.after.rcall_moments import moments_code
 from alliancekit.structural.estimates import StructuralEstimates
 from alliancekit.structural.options import Options, make_options
 from alliancekit.structural.rotation.blocks import held_table
@@ -22,7 +23,7 @@ _ZERO = (
 
 
 def as_r(model: str, fit: StructuralEstimates) -> str:
-    """Return R code that fits the model to a data frame called ``data``, or to moments called ``S``, ``n`` and ``m``.
+    """Return R code that fits the model to a data frame called ``data``, or to the moments that were given.
 
     Parameters
     ----------
@@ -47,7 +48,26 @@ def as_r(model: str, fit: StructuralEstimates) -> str:
         lines = ["library(lavaan)", _frame(held_table(fit.table))]
         given += _rotation(options) if any(fit.table.efa) else []
         function = "lavaan"
+    lines += _moments(fit)
     return "\n".join([*lines, f"fit <- {function}({', '.join(['model', *given])})", "summary(fit)"])
+
+
+def efa_as_r(fits: Mapping[int, StructuralEstimates]) -> str:
+    """Return R code that fits exploratory solutions with several numbers of factors by lavaan's ``efa``."""
+    first, numbers = next(iter(fits.values())), list(fits)
+    options = first.options
+    shown = str(numbers[0]) if len(numbers) == 1 else f"c({', '.join(map(str, numbers))})"
+    if len(numbers) > 1 and numbers == list(range(numbers[0], numbers[-1] + 1)):
+        shown = f"{numbers[0]}:{numbers[-1]}"
+    given = [*_data(first), f"nfactors = {shown}", f"ov.names = c({_quoted(first.model.blocks[0].observed)})"]
+    given += _words(options) + _rotation(options)
+    if options.bounds != ("none" if options.ordered else "pos.var"):
+        given.append(f'bounds = "{options.bounds}"')
+    return "\n".join(["library(lavaan)", *_moments(first), f"fit <- efa({', '.join(given)})", "summary(fit)"])
+
+
+def _moments(fit: StructuralEstimates) -> list[str]:
+    return moments_code(fit) if fit.sample.groups[0].rows is None else []
 
 
 def _data(fit: StructuralEstimates) -> list[str]:

@@ -1,15 +1,22 @@
-"""The upper half of the printed summary: what was fitted to what, tests of the model, fit measures."""
+"""The upper half of the printed summary: what was fitted to what, tests of the model, how it was estimated."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
 
+from alliancekit.formula.model_expressions import Expression
+from alliancekit.structural.after.group_tests import group_statistics, scaled_statistics
+from alliancekit.structural.after.text_measures import measure, number
+from alliancekit.structural.after.text_pairs import Pairs, aligned
 from alliancekit.structural.continuous.missing.estimate import IncompleteFit
 from alliancekit.structural.estimates import StructuralEstimates
+from alliancekit.structural.rotation.blocks import FIXED, FOLLOWS
 from alliancekit.structural.twolevel.estimate import ClusteredFit
+from alliancekit.structural.twolevel.incomplete import IncompleteClusters
 
-LEFT, CELL = 42, 12
 CORRECTIONS = {
     "satorra.bentler": "Satorra-Bentler correction",
     "yuan.bentler": "Yuan-Bentler correction",
@@ -17,197 +24,191 @@ CORRECTIONS = {
     "mean.var.adjusted": "mean and variance adjusted correction",
     "scaled.shifted": "simple second-order correction",
 }
-ERRORS = {
-    "standard": "Standard",
-    "robust.huber.white": "Sandwich",
-    "robust.sem": "Robust.sem",
-    "first.order": "Standard",
-    "bootstrap": "Bootstrap",
-    "none": "None",
-}
+ERRORS = {"robust.huber.white": "Sandwich", "first.order": "Standard"}
+GAMMAS = {"oblimin": "Oblimin gamma", "orthomax": "Orthomax gamma", "cf": "Crawford-Ferguson gamma"}
 
 
 def head(fit: StructuralEstimates) -> list[str]:
-    """Return what was fitted: estimator, parameters, observations."""
-    steps = f"{fit.iterations} iteration{'' if fit.iterations == 1 else 's'}"
-    state = f"ended normally after {steps}" if fit.converged else "DID NOT END NORMALLY"
-    lines = [f"alliancekit {state}", ""]
-    tied = 0 if fit.rotation is not None else fit.table.n_free - fit.n_parameters
-    count = fit.n_parameters if fit.rotation is not None else fit.table.n_free
-    lines += [_pair("Estimator", fit.options.estimator), _pair("Number of model parameters", str(count))]
-    if tied > 0:
-        lines.append(_pair("Number of equality constraints", str(tied)))
-    unequal = sum(op in ("<", ">") for op in fit.table.op)
-    if unequal:
-        lines.append(_pair("Number of inequality constraints", str(unequal)))
-    lines += ["", *_rotated(fit)]
-    groups = fit.sample.groups
-    account = fit.sample.account
-    if len(groups) == 1:
-        used = account.n_rows != account.n_used
-        lines += [_cells("", "Used", "Total")] if used else []
-        counts = (str(groups[0].n), str(account.n_rows)) if used else (str(groups[0].n),)
-        lines.append(_cells("Number of observations", *counts))
-    else:
-        lines.append("  Number of observations per group:")
-        lines += [_pair(f"  {group.label}", str(group.n)) for group in groups]
-    return [*lines, *_structure(fit)]
+    """Return what was fitted: estimator, parameters, rotation, observations."""
+    steps = f"after {fit.iterations} iteration{'' if fit.iterations == 1 else 's'}"
+    lines = [f"alliancekit ended normally {steps}"]
+    if not fit.converged:
+        lines = [f"alliancekit did NOT end normally {steps}"]
+        lines.append("** WARNING ** Estimates below are most likely unreliable")
+    rows: Pairs = [("Estimator", fit.options.point)]
+    rows.append(("Optimization method", "GN" if fit.ordinal is not None else "SCORING"))
+    lines += ["", *aligned([*rows, *_limits(fit)], 40, 11), ""]
+    if any(fit.table.efa):
+        lines += [*aligned(rotated(fit), 33, 18), ""]
+    return [*lines, *aligned(observations(fit))]
 
 
-def _rotated(fit: StructuralEstimates) -> list[str]:
+def _limits(fit: StructuralEstimates) -> Pairs:
+    """Return the number of parameters, and of constraints in all and of those that do not follow from the others."""
+    table, linear = fit.table, ("==",)
+    kinds = {"Number of equality constraints": linear, "Number of inequality constraints": ("<", ">")}
+    counts = {name: sum(op in kind for op in table.op) for name, kind in kinds.items()}
+    spent = fit.n_parameters + _rank(fit, linear)
+    rows: Pairs = [("Number of model parameters", str(table.n_free if fit.rotation is None else spent))]
+    rows += [(name, str(count)) for name, count in counts.items() if count]
+    rank = _rank(fit, ("==", "<", ">"))
+    return rows if rank == sum(counts.values()) else [*rows, ("Row rank of the constraints matrix", str(rank))]
+
+
+def _rank(fit: StructuralEstimates, kinds: Sequence[str]) -> int:
+    """Return the rank of the constraints of some kinds, without loadings that were held before a rotation."""
+    table = fit.table
+    limits = [
+        Expression("-", parts=both).substitute(fit.constraints.definitions)
+        for i, both in table.expressions.items()
+        if table.op[i] in kinds
+    ]
+    if not limits:
+        return 0
+    slopes = fit.constraints.jacobian(tuple(limits), fit.x)
+    held = [user == FIXED or (user == FOLLOWS and op == "=~") for user, op in zip(table.user, table.op, strict=True)]
+    slopes[:, [free - 1 for free, fixed in zip(table.free, held, strict=True) if fixed and free]] = 0.0
+    return int(np.linalg.matrix_rank(slopes))
+
+
+def rotated(fit: StructuralEstimates) -> Pairs:
     """Return how exploratory factors were rotated."""
     words = fit.options.rotation
-    if fit.rotation is None:
-        return []
+    if words.criterion == "none":
+        return [("Rotation method", "NONE")]
     how = "orthogonal" if words.orthogonal else "oblique"
-    lines = [_pair("Rotation method", f"{words.criterion} {how}")]
-    own = {"geomin": ("Geomin epsilon", words.geomin_epsilon), "oblimin": ("Oblimin gamma", words.oblimin_gamma)}
+    rows: Pairs = [("Rotation method", f"{words.criterion} {how}".upper())]
+    own = {"geomin": ("Geomin epsilon", words.geomin_epsilon), "promax": ("Promax kappa", words.promax_kappa)}
+    own |= {kind: (name, getattr(words, f"{kind}_gamma")) for kind, name in GAMMAS.items()}
     if words.criterion in own:
         name, value = own[words.criterion]
-        lines.append(_pair(name, f"{value:g}"))
-    lines.append(_pair("Standardized metric", str(words.std_ov).upper()))
-    return [*lines, _pair("Row weights", words.row_weights.capitalize()), ""]
+        rows.append((name, f"{value:g}"))
+    blocks = {(b, name) for b, name in zip(fit.table.block, fit.table.efa, strict=True) if name}
+    factors = zip(fit.table.block, fit.table.efa, fit.table.lhs, fit.table.op, strict=True)
+    sizes = [len({f for *block, f, op in factors if op == "=~" and tuple(block) == own_}) for own_ in blocks]
+    rows.append(("Rotation algorithm (rstarts)", f"GPA ({words.starts(max(sizes, default=1))})"))
+    rows.append(("Standardized metric", str(words.std_ov).upper()))
+    return [*rows, ("Row weights", words.row_weights.capitalize())]
 
 
-def _structure(fit: StructuralEstimates) -> list[str]:
-    """Return the number of clusters or of patterns of missing values."""
-    source = fit.source
+def observations(fit: StructuralEstimates) -> Pairs:
+    """Return the numbers of rows, clusters and patterns of missing values."""
+    return [*_rows_used(fit), *_structure(fit)]
+
+
+def _rows_used(fit: StructuralEstimates) -> Pairs:
+    """Return the numbers of rows, and of those handed in where not all were used."""
+    groups, account = fit.sample.groups, fit.sample.account
+    if len(groups) == 1:
+        if account.n_rows == account.n_used:
+            return [("Number of observations", str(groups[0].n))]
+        return [("", "Used", "Total"), ("Number of observations", str(groups[0].n), str(account.n_rows))]
+    dropped = any(group.total not in (None, group.n) for group in groups)
+    title = "Number of observations per group:"
+    if not dropped:
+        return [(title, ""), *((f"  {group.label}", str(group.n)) for group in groups)]
+    return [(title, "Used", "Total"), *((f"  {g.label}", str(g.n), str(g.total)) for g in groups)]
+
+
+def _structure(fit: StructuralEstimates) -> Pairs:
+    """Return the numbers of clusters and of patterns of missing values."""
+    source, options = fit.source, fit.options
     labels = [group.label for group in fit.sample.groups]
+    rows: Pairs = []
     if isinstance(source, ClusteredFit):
-        name = fit.options.cluster or "cluster"
-        counts = [group.n_clusters for group in source.data.groups]
-        return _by_group(f"Number of clusters [{name}]", labels, counts)
-    lines = []
-    if fit.options.cluster is not None:
+        rows += _by_group(f"Number of clusters [{options.cluster}]", labels, [g.n_clusters for g in source.data.groups])
+    elif options.cluster is not None:
         counts = [len(np.unique(group.clusters)) for group in fit.sample.groups if group.clusters is not None]
-        lines += _by_group(f"Number of clusters [{fit.options.cluster}]", labels, counts)
-    if isinstance(source, IncompleteFit) and fit.options.missing != "listwise":
+        rows += _by_group(f"Number of clusters [{options.cluster}]", labels, counts)
+    if options.missing == "listwise":
+        return rows
+    if isinstance(source, ClusteredFit):
+        return rows + _level_patterns(source, labels)
+    if isinstance(source, IncompleteFit):
         patterns = [group.size.size for group in source.data.groups]
-        lines += _by_group("Number of missing patterns", labels, patterns)
-    return lines
+    else:
+        there = [~np.isnan(group.rows) for group in fit.sample.groups if group.rows is not None]
+        patterns = [len(np.unique(own, axis=0)) for own in there]
+    return rows + _by_group("Number of missing patterns", labels, patterns, " per group:")
 
 
-def _by_group(name: str, labels: list[str], counts: list[int]) -> list[str]:
+def _level_patterns(source: ClusteredFit, labels: list[str]) -> Pairs:
+    """Return the numbers of patterns of missing values of rows, and of what clusters have of their own, as in lavaan.
+
+    Clusters, like rows, that have no value count in neither.
+    """
+    found = []
+    for group in source.data.groups:
+        counts = (1, 1)
+        if isinstance(group, IncompleteClusters):
+            counts = (group.patterns.size.size, sum(bool(there.any()) for there, _ in group.kinds))
+        found.append([str(count) for count in counts[: 2 if group.roles.cluster_only else 1]])
+    ends = [" -- level 1", " -- level 2"]
     if len(labels) == 1:
-        return [_pair(name, str(counts[0]))]
-    rows = zip(labels, counts, strict=True)
-    return [f"  {name} per group:", *(_pair(f"  {label}", str(count)) for label, count in rows)]
+        return [(f"Number of missing patterns{end}", count) for end, count in zip(ends, found[0], strict=False)]
+    rows: Pairs = [("Number of missing patterns per group:", "")]
+    for label, own in zip(labels, found, strict=True):
+        rows += [(f"  {label:<40}{end}", count) for end, count in zip(ends, own, strict=False)]
+    return rows
+
+
+def _by_group(name: str, labels: list[str], counts: Sequence[int], end: str = ":") -> Pairs:
+    if len(labels) == 1:
+        return [(name, str(counts[0]))]
+    found = zip(labels, counts, strict=True)
+    return [(name + end, ""), *((f"  {label}", str(count)) for label, count in found)]
 
 
 def tests(fit: StructuralEstimates, m: pd.Series) -> list[str]:
-    """Return the test of the model, and its scaled form."""
-    scaled = "chisq_scaled" in m
-    lines = ["Model Test User Model:"]
-    lines.append(_cells("", "Standard", "Scaled") if scaled else "")
-    lines += [
-        _measure("Test statistic", m, "chisq"),
-        _measure("Degrees of freedom", m, "df"),
-    ]
+    """Return the test of the model, its scaled form, and what each group adds to them."""
+    scaled, several = "chisq_scaled" in m, len(fit.sample.groups) > 1
+    rows: Pairs = [("", "Standard", "Scaled") if scaled else ("", "")]
+    rows.append(measure("Test Statistic" if scaled else "Test statistic", m, "chisq"))
+    rows.append(measure("Degrees of freedom", m, "df"))
     if m["df"] > 0:
-        lines.append(_measure("P-value (Chi-square)", m, "pvalue"))
-    if scaled:
-        lines.append(_cells("Scaling correction factor", "", _number(m["chisq_scaling_factor"])))
+        rows.append(measure(f"P-value ({'Unknown' if fit.options.point == 'ULS' else 'Chi-square'})", m, "pvalue"))
+    if scaled and m["df"] > 0:
+        rows.append(("Scaling correction factor", "", number(m["chisq_scaling_factor"])))
         if fit.options.test == "scaled.shifted":
-            lines.append(_cells("Shift parameter", "", _number(fit.test.shift)))
+            rows.append(("Shift parameter", "", number(fit.test.shift)))
         clustered = fit.options.cluster is not None and fit.options.test == "standard"
         test = "yuan.bentler.mplus" if clustered else fit.options.test
-        lines.append(f"    {CORRECTIONS.get(test, test)}")
+        rows.append((f"  {CORRECTIONS.get(test, test)}", ""))
+    if scaled and fit.source is not None and fit.source.request.information[1] == "observed":
+        first, second = fit.source.request.observed
+        rows += [("Observed information based on", second.capitalize())] if first != second else []
+    lines = ["Model Test User Model:", *aligned(rows)]
+    if several:
+        values = [group_statistics(fit), *([scaled_statistics(fit)] if scaled else [])]
+        parts = zip(fit.sample.groups, *values, strict=True)
+        lines.append("  Test statistic for each group:")
+        lines += aligned([(f"  {group.label}", *map(number, own)) for group, *own in parts])
     return lines
 
 
-def measures(m: pd.Series) -> list[str]:
-    """Return the fit measures that lavaan prints."""
-    lines = ["Model Test Baseline Model:", ""]
-    lines += [
-        _measure("Test statistic", m, "baseline_chisq"),
-        _measure("Degrees of freedom", m, "baseline_df"),
-        _measure("P-value", m, "baseline_pvalue"),
-    ]
-    if "baseline_chisq_scaling_factor" in m:
-        lines.append(_cells("Scaling correction factor", "", _number(m["baseline_chisq_scaling_factor"])))
-    lines += ["", "User Model versus Baseline Model:", ""]
-    lines += [_measure("Comparative Fit Index (CFI)", m, "cfi"), _measure("Tucker-Lewis Index (TLI)", m, "tli")]
-    wide = 1 if "cfi_scaled" in m else 0
-    if "cfi_robust" in m:
-        lines += ["", _robust("Robust Comparative Fit Index (CFI)", m, "cfi_robust", wide)]
-        lines.append(_robust("Robust Tucker-Lewis Index (TLI)", m, "tli_robust", wide))
-    if "logl" in m and m["logl"] == m["logl"]:
-        lines += ["", *_likelihood(m)]
-    lines += ["", *_rmsea(m, wide), "", "Standardized Root Mean Square Residual:", ""]
-    if "srmr_within" in m:
-        lines += [_pair("SRMR (within covariance matrix)", _number(m["srmr_within"]))]
-        lines += [_pair("SRMR (between covariance matrix)", _number(m["srmr_between"]))]
-    else:
-        lines.append(_pair("SRMR", _number(m["srmr"])))
-    return lines
-
-
-def _likelihood(m: pd.Series) -> list[str]:
-    lines = ["Loglikelihood and Information Criteria:", ""]
-    for name, key, factor in (
-        ("Loglikelihood user model (H0)", "logl", "scaling_factor_h0"),
-        ("Loglikelihood unrestricted model (H1)", "unrestricted_logl", "scaling_factor_h1"),
-    ):
-        lines.append(_pair(name, _number(m[key])))
-        if factor in m:
-            lines.append(_cells("Scaling correction factor", "", _number(m[factor])))
-    lines += ["", _pair("Akaike (AIC)", _number(m["aic"])), _pair("Bayesian (BIC)", _number(m["bic"]))]
-    return [*lines, _pair("Sample-size adjusted Bayesian (SABIC)", _number(m["bic2"]))]
-
-
-def _rmsea(m: pd.Series, wide: int) -> list[str]:
-    rows = (
-        ("RMSEA", "rmsea"),
-        ("90 Percent confidence interval - lower", "rmsea_ci_lower"),
-        ("90 Percent confidence interval - upper", "rmsea_ci_upper"),
-        ("P-value H_0: RMSEA <= 0.050", "rmsea_pvalue"),
-        ("P-value H_0: RMSEA >= 0.080", "rmsea_notclose_pvalue"),
-    )
-    lines = ["Root Mean Square Error of Approximation:", "", *(_measure(name, m, key) for name, key in rows)]
-    if "rmsea_robust" in m:
-        names = (name.replace("RMSEA", "Robust RMSEA") for name, _ in rows)
-        lines += ["", *(_robust(name, m, f"{key}_robust", wide) for name, (_, key) in zip(names, rows, strict=True))]
-    return lines
+def has_errors(fit: StructuralEstimates) -> bool:
+    """Return whether there are standard errors: not where none were asked for, nor for some rotations."""
+    return fit.options.se != "none" and not (fit.rotation is not None and bool(np.isnan(fit.vcov).all()))
 
 
 def how_estimated(fit: StructuralEstimates) -> list[str]:
     """Return how standard errors were computed."""
-    options = fit.options
+    options, lines = fit.options, ["Parameter Estimates:", ""]
     errors = ERRORS.get(options.se, options.se)
     if options.cluster is not None and fit.table.n_levels == 1 and options.se in ("standard", "robust.huber.white"):
-        errors = "Robust.cluster"
-    lines = ["Parameter Estimates:", "", _pair("Standard errors", errors)]
-    if options.se in ("none", "bootstrap"):
+        errors = "robust.cluster"
+    if not has_errors(fit):
         return lines
-    name = "Information bread" if options.se == "robust.huber.white" else "Information"
+    rows: Pairs = [("Standard errors", errors[:1].upper() + errors[1:])]
+    if fit.replicates is not None:
+        rows.append(("Number of requested bootstrap draws", str(fit.replicates.asked)))
+        rows.append(("Number of successful bootstrap draws", str(len(fit.replicates.replicates))))
+        return [*lines, *aligned(rows, 38, 13)]
     kind = "First.order" if options.se == "first.order" else options.information.capitalize()
-    lines.append(_pair(name, kind))
+    rows.append(("Information bread" if errors == "Sandwich" else "Information", kind))
     if kind == "Observed":
-        lines.append(_pair("Observed information based on", "Hessian"))
-    return lines
-
-
-def _measure(name: str, m: pd.Series, key: str) -> str:
-    """Return a line with a measure, and its scaled form where there is one."""
-    cells = [_number(m[key], whole=key.endswith("df"))]
-    if f"{key}_scaled" in m:
-        cells.append(_number(m[f"{key}_scaled"], whole=key.endswith("df")))
-    return _cells(name, *cells)
-
-
-def _robust(name: str, m: pd.Series, key: str, wide: int) -> str:
-    return _cells(name, *([""] * wide), _number(m[key]))
-
-
-def _number(value: float, *, whole: bool = False) -> str:
-    if value != value:
-        return "NA"
-    return f"{value:.0f}" if whole and float(value).is_integer() else f"{value:.3f}"
-
-
-def _pair(name: str, value: str) -> str:
-    return _cells(name, value)
-
-
-def _cells(name: str, *values: str) -> str:
-    return (f"  {name}".ljust(LEFT) + "".join(value.rjust(CELL) for value in values)).rstrip()
+        rows.append(("Observed information based on", "Hessian"))
+    else:
+        weights = "Structured" if options.point in ("ML", "GLS") else "Unstructured"
+        rows.append(("Information saturated (h1) model", weights))
+    return [*lines, *aligned(rows, 38, 13)]

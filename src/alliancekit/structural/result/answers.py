@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pandas as pd
 
+from alliancekit.core.frames import wide
 from alliancekit.structural.after import answers as after_answers
+from alliancekit.structural.after import group_tests as after_groups
 from alliancekit.structural.after import model_tests as after_tests
 from alliancekit.structural.after import residual_tables as after_residuals
 from alliancekit.structural.estimates import StructuralEstimates
@@ -54,7 +56,7 @@ class Answers:
         ---------------
         To compare groups: standardised values differ where only the groups' variances do.
         """
-        return after_answers.standardised_table(self._fit, kind, level)
+        return wide(after_answers.standardised_table(self._fit, kind, level))
 
     def model_tests(self, bollen_stine: int = 0, seed: int = 1) -> pd.DataFrame:
         """Return every test of the model against the unrestricted one that the fit allows.
@@ -99,7 +101,46 @@ class Answers:
         ---------------
         "browne.residual.adf" with few rows: its weights need many times more rows than there are moments.
         """
-        return after_tests.model_tests(self._fit, bollen_stine, seed)
+        return wide(after_tests.model_tests(self._fit, bollen_stine, seed))
+
+    def group_tests(self) -> pd.DataFrame:
+        """Return what each group adds to the chi-square of the model.
+
+        Returns
+        -------
+        DataFrame : group, n (rows), statistic; with a scaled test also statistic_scaled. Each column of statistics sums
+        to that of the model.
+
+        Raises
+        ------
+        SpecError : the fit has one group.
+
+        Notes
+        -----
+        Groups without parameters in common are tests of their own. Equal parameters join them, so that the parts have
+        no degrees of freedom and no p values. The scaling factor is that of the whole model; a shift is shared out by
+        the rows.
+
+        Examples
+        --------
+        >>> import numpy as np, pandas as pd, alliancekit as ak
+        >>> rng = np.random.default_rng(1)
+        >>> d = pd.DataFrame(rng.normal(size=(600, 1)) + rng.normal(size=(600, 4)), columns=list("abcd"))
+        >>> d["clinic"] = np.repeat(["north", "south"], 300)
+        >>> fit = ak.cfa("g =~ a + b + c + d", d, group="clinic")
+        >>> found = fit.group_tests()
+        >>> bool(np.isclose(found["statistic"].sum(), fit.fit_measures()["chisq"]))
+        True
+
+        Checked against
+        ---------------
+        ``summary`` of lavaan 0.6-14, "Test statistic for each group" (tests/reference/sem_summary).
+
+        When not to use
+        ---------------
+        To find the group in which a model holds: fit the groups one by one, each with its own fit measures.
+        """
+        return wide(after_groups.group_test_table(self._fit))
 
     def modification_indices(self, minimum: float = 0.0, op: str | None = None) -> pd.DataFrame:
         """Return what freeing each fixed parameter would bring, the largest first.
@@ -141,7 +182,7 @@ class Answers:
         ---------------
         To let the data write the model: changes found this way seldom hold up in new samples.
         """
-        return after_answers.modification_table(self._fit, minimum, op)
+        return wide(after_answers.modification_table(self._fit, minimum, op))
 
     def score_tests(self) -> pd.DataFrame:
         """Return tests of the equality constraints: what would releasing each bring.
@@ -173,7 +214,7 @@ class Answers:
         ---------------
         With many constraints as a hunt: some will be significant by chance.
         """
-        return after_answers.score_test_table(self._fit)
+        return wide(after_answers.score_test_table(self._fit))
 
     def expected_changes(self) -> pd.DataFrame:
         """Return what the parameters would be without the equality constraints, by one step from the estimates.
@@ -204,7 +245,7 @@ class Answers:
         ---------------
         Where the model fits badly: one step is then a poor guess of where the parameters would go.
         """
-        return after_answers.change_table(self._fit)
+        return wide(after_answers.change_table(self._fit))
 
     def residual_matrix(self, kind: str = "cor.bollen", *, z: bool = False) -> dict[str, pd.DataFrame]:
         """Return what the model leaves unexplained of covariances and means.
@@ -244,7 +285,7 @@ class Answers:
         ---------------
         z statistics of many residuals are many tests.
         """
-        return after_residuals.residual_tables(self._fit, kind, z)
+        return {part: wide(table) for part, table in after_residuals.residual_tables(self._fit, kind, z).items()}
 
     def residual_size(self, kind: str = "cor.bentler") -> pd.DataFrame:
         """Return the root mean square residual with tests of exact and of close fit.
@@ -282,7 +323,7 @@ class Answers:
         ---------------
         With fewer than about 100 rows the normal approximation of these tests is poor.
         """
-        return after_residuals.size_table(self._fit, kind)
+        return wide(after_residuals.size_table(self._fit, kind))
 
     def r2(self) -> pd.DataFrame:
         """Return R2 of each variable that something in the model predicts: (level, group,) variable, r2.
@@ -291,7 +332,7 @@ class Answers:
         ---------------
         ``lavInspect(fit, "r2")`` of lavaan 0.6-14 (tests/reference/sem, growth).
         """
-        return after_answers.r2_table(self._fit)
+        return wide(after_answers.r2_table(self._fit))
 
     def latent(self) -> dict[str, pd.DataFrame]:
         """Return what the model says of the latent variables: "cov", "cor" and "mean", by group and level.
@@ -300,4 +341,4 @@ class Answers:
         ---------------
         ``lavInspect(fit, "cov.lv")`` and ``"mean.lv"`` of lavaan 0.6-14 (tests/reference/sem, growth).
         """
-        return after_answers.latent_tables(self._fit)
+        return {part: wide(table) for part, table in after_answers.latent_tables(self._fit).items()}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
+from alliancekit.core.frames import wide
 from alliancekit.structural.after import dot as after_dot
 from alliancekit.structural.after import factor_scores as after_scores
 from alliancekit.structural.after import monte_carlo as after_monte_carlo
@@ -70,7 +71,7 @@ class Derived:
         ---------------
         As if they were the factors: their errors bias what is computed from them.
         """
-        return after_scores.score_frame(self._fit, method, level, new)
+        return wide(after_scores.score_frame(self._fit, method, level, new))
 
     def reliability(self) -> pd.DataFrame:
         """Return the reliability of the sum of each factor's items, from the model.
@@ -113,7 +114,7 @@ class Derived:
         """
         found = after_reliability.reliability_table(self._fit)
         found.attrs["layer"] = "structural"  # ak.table and reports find the file that presents it
-        return found
+        return wide(found)
 
     def htmt(self, *, geometric: bool = True) -> pd.DataFrame:
         """Return heterotrait-monotrait ratios of the factors: how far their items' correlations set them apart.
@@ -154,7 +155,7 @@ class Derived:
         ---------------
         With items whose correlations differ in sign for good reasons: reverse them first.
         """
-        return after_reliability.htmt_table(self._fit, geometric)
+        return wide(after_reliability.htmt_table(self._fit, geometric))
 
     def monte_carlo(self, n: int = 20_000, seed: int = 1, *, level: float = 0.95) -> pd.DataFrame:
         """Return limits of defined parameters, such as indirect effects, from draws of the estimates.
@@ -195,7 +196,7 @@ class Derived:
         ---------------
         In small samples of answers that are far from normal: ``bootstrap`` does not rest on normal estimates.
         """
-        return after_monte_carlo.monte_carlo_table(self._fit, n, seed, level)
+        return wide(after_monte_carlo.monte_carlo_table(self._fit, n, seed, level))
 
     def dot(self, value: str = "std_all") -> str:
         """Return the path diagram in the DOT language of Graphviz.

@@ -12,6 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from alliancekit.core.errors import SpecError, message
+from alliancekit.core.frames import wide
 from alliancekit.core.sample import SampleAccount
 from alliancekit.structural.after import bootstrap as after_bootstrap
 from alliancekit.structural.after import coefficients as after_coefficients
@@ -129,7 +130,7 @@ class StructuralFit(Answers, Derived):
         z statistics are for large samples; with fewer than about 100 rows they reject too often.
         """
         check_level(level)
-        return after_coefficients.coefficients(self._fit, level, interval)
+        return wide(after_coefficients.coefficients(self._fit, level, interval))
 
     def glance(self) -> pd.DataFrame:
         """Return one row: nobs, parameters, chi-square, df, p, CFI, TLI, RMSEA, SRMR, log-likelihood, AIC, BIC."""
@@ -140,7 +141,7 @@ class StructuralFit(Answers, Derived):
         of_likelihood = {"log_likelihood": "logl", "aic": "aic", "bic": "bic"}
         row |= {name: m[key] for name, key in of_likelihood.items() if key in m}
         row |= {"estimator": self._fit.options.estimator, "converged": self.converged}
-        return pd.DataFrame([row])
+        return wide(pd.DataFrame([row]))
 
     @cached_property
     def _measures(self) -> pd.Series:
@@ -168,7 +169,7 @@ class StructuralFit(Answers, Derived):
     def vcov(self) -> pd.DataFrame:
         """Return the covariance matrix of the free parameters."""
         names = list(self.table.names())
-        return pd.DataFrame(self._fit.vcov, index=names, columns=names)
+        return wide(pd.DataFrame(self._fit.vcov, index=names, columns=names))
 
     def implied(self) -> dict[str, pd.DataFrame]:
         """Return the moments implied by the model: "cov", and "mean" where it has means, by group or level.
@@ -177,15 +178,15 @@ class StructuralFit(Answers, Derived):
         "slope".
         """
         if self._fit.ordinal is not None:
-            return after_ordinal.implied_frames(self._fit)
+            return {part: wide(table) for part, table in after_ordinal.implied_frames(self._fit).items()}
         out: dict[str, pd.DataFrame] = {}
         several = len(self._fit.implied) > 1
         for b, (block, moments) in enumerate(zip(self._fit.model.blocks, self._fit.implied, strict=True)):
             names = list(block.observed)
             end = f" {self._title(b)}" if several else ""
-            out[f"cov{end}"] = pd.DataFrame(moments.sigma, index=names, columns=names)
+            out[f"cov{end}"] = wide(pd.DataFrame(moments.sigma, index=names, columns=names))
             if self._fit.model.means:
-                out[f"mean{end}"] = pd.DataFrame({"mean": moments.mu}, index=names)
+                out[f"mean{end}"] = wide(pd.DataFrame({"mean": moments.mu}, index=names))
         return out
 
     def _title(self, block: int) -> str:
@@ -205,7 +206,7 @@ class StructuralFit(Answers, Derived):
         ------
         SpecError : the fit used complete rows only.
         """
-        return after_raw.missing_patterns(self._incomplete())
+        return wide(after_raw.missing_patterns(self._incomplete()))
 
     def coverage(self) -> pd.DataFrame:
         """Return the share of rows in which each pair of variables is there, of a fit with ``missing="fiml"``.
@@ -218,7 +219,7 @@ class StructuralFit(Answers, Derived):
         ------
         SpecError : the fit used complete rows only.
         """
-        return after_raw.coverage(self._incomplete())
+        return wide(after_raw.coverage(self._incomplete()))
 
     def icc(self) -> pd.DataFrame:
         """Return the intraclass correlations of the variables of a two-level model: the share between clusters.
@@ -246,7 +247,7 @@ class StructuralFit(Answers, Derived):
         if not isinstance(self._fit.source, ClusteredFit):
             what = "intraclass correlations need a model with two levels"
             raise SpecError(message(what, do="Write level: blocks and name the column in cluster=, or use ak.icc"))
-        return after_raw.intraclass(self._fit.source)
+        return wide(after_raw.intraclass(self._fit.source))
 
     def _incomplete(self) -> IncompleteFit:
         """The fit of incomplete rows behind this one."""
@@ -348,7 +349,7 @@ class StructuralFit(Answers, Derived):
         return after_statistics.bootstrap_statistic(self._fit, opened, statistic, n, seed, kind, executor, workers)
 
     def as_r(self) -> str:
-        """Return the call that fits the same model with lavaan in R."""
+        """Return the call that fits the same model with lavaan in R: to ``data``, or to the moments that were given."""
         return after_rcall.as_r(self.model, self._fit)
 
     def __repr__(self) -> str:

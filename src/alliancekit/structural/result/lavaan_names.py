@@ -16,6 +16,7 @@ SAME = {
     "standardizedsolution": "standardized()",
     "parTable": "table",
     "partable": "table",
+    "lavTest": "model_tests()",
     "lavTestScore": "score_tests()",
     "lavResiduals": "residual_size()",
     "bootstrapLavaan": "bootstrap()",
@@ -30,5 +31,6 @@ def missing_attribute(name: str) -> str:
     if name in SAME:
         return f"lavaan's {name}() is fit.{SAME[name]}"
     if name in INSPECT:
-        return f"lavaan's {name}() is one method for each thing: fit.implied(), vcov(), latent(), r2(), table, icc()"
+        each = "fit.implied(), vcov(), latent(), r2(), table, icc(), model_tests(), group_tests()"
+        return f"lavaan's {name}() is one method for each thing: {each}"
     return f"'StructuralFit' object has no attribute '{name}'"
