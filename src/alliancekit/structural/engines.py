@@ -9,10 +9,12 @@ import numpy as np
 from alliancekit.core.errors import FitError, SpecError, message
 from alliancekit.structural.constraints import Constraints
 from alliancekit.structural.continuous.fit import fit_complete
-from alliancekit.structural.continuous.least_squares import fit_least_squares, stacked_of
+from alliancekit.structural.continuous.least_squares import fit_least_squares
 from alliancekit.structural.continuous.missing.estimate import IncompleteFit, fit_incomplete
 from alliancekit.structural.continuous.robust import make_robust
+from alliancekit.structural.continuous.squares import add_squares, as_wishart
 from alliancekit.structural.estimates import ModelTest, StructuralEstimates
+from alliancekit.structural.estimators import SCALED, YUAN, is_scaled
 from alliancekit.structural.likelihood.inference import model_information
 from alliancekit.structural.likelihood.solution import Request, Solution
 from alliancekit.structural.options import Options
@@ -21,11 +23,21 @@ from alliancekit.structural.sample import Sample
 from alliancekit.structural.table import ParameterTable
 from alliancekit.structural.twolevel.estimate import ClusteredFit, fit_clustered, group_roles
 
+SQUARES = ("robust.huber.white", "first.order")
+"""Standard errors from squared scores of the rows."""
+
 
 def estimate(options: Options, table: ParameterTable, constraints: Constraints, sample: Sample) -> StructuralEstimates:
-    """Return the estimates of a model by the engine that its options need; without uncertainty where none is wanted."""
+    """Return the estimates of a model by the engine that its options need; without uncertainty where none is wanted.
+
+    Tests beyond the one by which measures are scaled are those of fits that ask for them alone.
+    """
     found = _by_engine(options, table, constraints, sample)
-    return replace(found, vcov=np.full_like(found.vcov, np.nan)) if options.se == "none" else found
+    others = [word for word in options.words.tests if is_scaled(word) and word != options.test]
+    plain = replace(options, se="none")
+    more = {word: _by_engine(replace(plain, test=word), table, constraints, sample).test for word in others}
+    vcov = np.full_like(found.vcov, np.nan) if options.se == "none" else found.vcov
+    return replace(found, vcov=vcov, more_tests=more)
 
 
 def _by_engine(
@@ -35,39 +47,41 @@ def _by_engine(
         return fit_ordinal(options, table, constraints, sample)
     if table.n_levels > 1:
         return _by_levels(options, table, constraints, sample)
-    plain = options.se in ("standard", "robust.sem", "bootstrap", "none") and options.information != "first.order"
-    plain = plain and not options.test.startswith("yuan")
-    if options.missing == "listwise" and plain and not options.cluster:
-        return _by_moments(options, table, constraints, sample)
-    return _by_rows(options, table, constraints, sample)
+    squares = options.se in SQUARES or (options.information == "first.order" and options.se != "none")
+    squares = squares or options.test in YUAN
+    moments = options.se == "robust.sem" or options.test in SCALED.values() or options.likelihood == "wishart"
+    if options.missing == "listwise" and not options.cluster and (moments or not squares):
+        found = _by_moments(options, table, constraints, sample)
+        return add_squares(found, request_of(options)) if squares else found
+    found = _by_rows(options, table, constraints, sample)
+    return found if options.likelihood == "normal" else as_wishart(found)
 
 
 def _by_moments(
     options: Options, table: ParameterTable, constraints: Constraints, sample: Sample
 ) -> StructuralEstimates:
     """Fit means and covariances of complete data."""
-    robust = options.se == "robust.sem" or options.test != "standard"
+    robust = options.se == "robust.sem" or options.test in SCALED.values()
     if options.point == "ML":
         fit = fit_complete(options, table, constraints, sample)
-        return make_robust(fit, stacked_of(fit)) if robust else fit
+        return make_robust(fit) if robust else fit
     fit = fit_least_squares(options, table, constraints, sample)
     if not robust:
         return fit
     if fit.stacked is None or any(group.rows is None for group in sample.groups):
         raise SpecError(message("robust standard errors need the rows of the data, not only their covariances"))
-    return make_robust(fit, fit.stacked)
+    return make_robust(fit)
 
 
 def request_of(options: Options, *, clusters: bool = False) -> Request:
-    """Return how uncertainty is computed; clusters: scores are summed by cluster in a model of one level.
-
-    As in lavaan, tests other than those of estimator MLR take the information without the curvature of the moments.
-    """
+    """Return how uncertainty is computed from raw data; clusters: scores are summed by cluster in a model of one level."""
+    words = options.words
     kind = "first.order" if options.se == "first.order" else options.information
-    test = "yuan.bentler.mplus" if clusters and options.test == "standard" else options.test
-    for_test = "hessian" if test == "standard" or options.estimator == "MLR" else "h1"
+    test = options.test if options.test in YUAN else "standard"
+    if clusters and not options.test_given and test == "standard":
+        test = "yuan.bentler.mplus"
     sandwich = clusters or options.se == "robust.huber.white"
-    return Request((kind, kind), ("hessian", for_test), sandwich=sandwich, test=test)
+    return Request((kind, words.information[1]), words.observed, words.h1, sandwich=sandwich, test=test)
 
 
 def _by_rows(options: Options, table: ParameterTable, constraints: Constraints, sample: Sample) -> StructuralEstimates:

@@ -111,7 +111,7 @@ def _estimate(
         warnings.warn(dependent, DesignWarning, stacklevel=2)
     table = add_bounds(table, sample, options)
     fitted = rotate_fit(estimate(options, table, read_constraints(table), sample))
-    return (add_replicates(fitted, options.bootstrap, options.seed) if options.se == "bootstrap" else fitted), text
+    return add_replicates(fitted, options.bootstrap, options.seed), text
 
 
 def _frame(data: Any, moments: Moments, given: dict[str, Any]) -> pd.DataFrame | None:

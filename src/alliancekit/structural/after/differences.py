@@ -18,10 +18,14 @@ from alliancekit.structural.after.coefficients import values
 from alliancekit.structural.after.group_views import free_directions, group_views
 from alliancekit.structural.after.view import GroupView, inverse_of
 from alliancekit.structural.continuous.asymptotic import Stacked, scale_test
-from alliancekit.structural.continuous.least_squares import kept_moments, stacked_of
+from alliancekit.structural.continuous.least_squares import kept_moments
 from alliancekit.structural.continuous.missing.estimate import IncompleteFit
+from alliancekit.structural.continuous.robust import stacked_of
+from alliancekit.structural.continuous.squares import add_squares
 from alliancekit.structural.duplication import triangle
+from alliancekit.structural.engines import request_of
 from alliancekit.structural.estimates import StructuralEstimates
+from alliancekit.structural.estimators import YUAN
 from alliancekit.structural.likelihood.solution import solve
 from alliancekit.structural.twolevel.estimate import ClusteredFit
 
@@ -105,10 +109,16 @@ def _factor_of_rows(larger: StructuralEstimates, source: IncompleteFit | Cluster
 
 
 def _factor_of_moments(larger: StructuralEstimates, x: Floats) -> float:
-    """Return the scaling factor (Satorra and Bentler) of a test of moments at ``x``."""
+    """Return the scaling factor (Satorra and Bentler, or Yuan and Bentler) of a test of moments at ``x``."""
     moved = replace(larger, x=x, implied=larger.model.moments(x))
-    stacked = stacked_of(moved) if larger.stacked is None else _moved_slopes(moved, larger.stacked)
-    found = scale_test(larger.test, stacked, larger.directions, "satorra.bentler")
+    if larger.options.test in YUAN:
+        found = add_squares(moved, request_of(larger.options)).test
+        return float("nan") if found.factor is None else found.factor
+    if larger.stacked is None:
+        stacked, information = stacked_of(moved, 1)
+    else:
+        stacked, information = _moved_slopes(moved, larger.stacked), None
+    found = scale_test(larger.test, stacked, larger.directions, "satorra.bentler", information)
     return float("nan") if found.factor is None else found.factor
 
 

@@ -61,6 +61,8 @@ def fit_again(fit: StructuralEstimates, n: int, seed: int, kind: str = "ordinary
         raise FitError(found)
     if by_moments(fit):
         x = _fit_moments(fit, draws, seeds)[0]
+    elif fit.engine == "least squares" and kind == "bollen.stine":
+        x = _fit_squares(fit, draws, seeds)[0]
     elif _by_patterns(fit):
         x = _fit_patterns(fit, draws, seeds)
     else:
@@ -73,16 +75,18 @@ def drawn_tests(fit: StructuralEstimates, n: int, seed: int) -> Floats:
 
     Raises
     ------
-    SpecError : the fit is not one of complete, independent rows by maximum likelihood.
+    SpecError : the fit is not one of complete, independent rows of continuous variables.
     """
-    if not by_moments(fit) or fit.options.cluster:
-        what = "the test of Bollen and Stine is for maximum likelihood of complete, independent rows"
+    squares = fit.engine == "least squares"
+    if not (by_moments(fit) or squares) or fit.options.cluster:
+        what = "the test of Bollen and Stine is for complete, independent rows of continuous variables"
         rows = fit.engine == "rows" and fit.options.missing != "listwise"
-        do = 'Fit with missing="listwise", or leave bollen_stine= out' if rows else "Leave bollen_stine= out"
+        do = 'Fit with missing="listwise", or leave this test out' if rows else "Leave this test out"
         raise SpecError(message(what, do=do))
     check_seed(seed)
     _check_unrotated(fit)
-    x, chisq = _fit_moments(fit, draws_of(fit, "bollen.stine"), spawn(seed, n))
+    draws, seeds = draws_of(fit, "bollen.stine"), spawn(seed, n)
+    x, chisq = _fit_squares(fit, draws, seeds) if squares else _fit_moments(fit, draws, seeds)
     return chisq[_fitted(x)]
 
 
@@ -233,6 +237,17 @@ def _one_by_one(fit: StructuralEstimates, draws: Draws, seeds: Seeds) -> Floats:
     return np.stack([_tried(search_again, draws.sample(seed), fit.x.size) for seed in track(seeds, "bootstrap")])
 
 
+def _fit_squares(fit: StructuralEstimates, draws: Draws, seeds: Seeds) -> tuple[Floats, Floats]:
+    """Return parameters (R, size) and chi-square (R,) of samples fitted by least squares, NaN where that failed."""
+    out = np.full((len(seeds), fit.x.size + 1), np.nan)
+    for r, seed in enumerate(track(seeds, "bootstrap")):
+        try:
+            out[r, :-1], out[r, -1] = refit_least_squares(fit, _groups(fit, draws.sample(seed)), fit.x)
+        except LOST:
+            continue
+    return out[:, :-1], out[:, -1]
+
+
 def _tried(search_again: Callable[[T], Floats], drawn: T, size: int) -> Floats:
     """Return the parameters of a sample, NaN where it cannot be fitted."""
     try:
@@ -253,7 +268,7 @@ def _search_of(fit: StructuralEstimates) -> Callable[[Drawn], Floats]:
         )
     if fit.options.ordered:
         return lambda drawn: refit_ordinal(fit, _groups(fit, drawn))
-    return lambda drawn: refit_least_squares(fit, _groups(fit, drawn), fit.x)
+    return lambda drawn: refit_least_squares(fit, _groups(fit, drawn), fit.x)[0]
 
 
 def _by_levels(fit: StructuralEstimates, source: ClusteredFit, drawn: Drawn) -> Floats:

@@ -42,7 +42,7 @@ def summary_text(
     """
     lines = [*text_fit.head(fit), "", *text_fit.tests(fit, measures), ""]
     if fit_measures:
-        lines += [*text_fit.measures(measures), ""]
+        lines += [*text_fit.measures(measures, fit.options.test != "none"), ""]
     lines += [*text_fit.how_estimated(fit), ""]
     columns = ["estimate", "std_error", "statistic", "p_value"]
     columns += ["conf_low", "conf_high"] if ci else []

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from alliancekit.structural.after.model_tests import Row, main_test, requested
 from alliancekit.structural.continuous.missing.estimate import IncompleteFit
 from alliancekit.structural.estimates import StructuralEstimates
 from alliancekit.structural.twolevel.estimate import ClusteredFit
@@ -16,6 +17,13 @@ CORRECTIONS = {
     "yuan.bentler.mplus": "Yuan-Bentler correction (Mplus variant)",
     "mean.var.adjusted": "mean and variance adjusted correction",
     "scaled.shifted": "simple second-order correction",
+}
+LABELS = {
+    "bollen.stine": "Bollen-Stine bootstrap",
+    "browne.residual.nt": "Browne's residual-based (NT) test",
+    "browne.residual.adf": "Browne's residual-based (ADF) test",
+    "browne.residual.nt.model": "Browne's residual (NT model-based) test",
+    "browne.residual.adf.model": "Browne's residual (ADF model-based) test",
 }
 ERRORS = {
     "standard": "Standard",
@@ -95,6 +103,27 @@ def _by_group(name: str, labels: list[str], counts: list[int]) -> list[str]:
 
 
 def tests(fit: StructuralEstimates, m: pd.Series) -> list[str]:
+    """Return the test of the model, its scaled form, and the other tests that were asked for."""
+    if fit.options.test == "none":
+        return ["No test of the model was asked for."]
+    others = [row for row in requested(fit)[1:] if row[0] != main_test(fit)]
+    return [*_main(fit, m), *(line for row in others for line in _other(fit, row))]
+
+
+def _other(fit: StructuralEstimates, row: Row) -> list[str]:
+    """Return a test beside the standard one and the one by which measures are scaled."""
+    word, statistic, df, p, factor = row
+    lines = ["", f"  {(CORRECTIONS | LABELS)[word]}:", _pair("  Test statistic", _number(statistic))]
+    lines.append(_pair("  Degrees of freedom", _number(df, whole=True)))
+    name = "  P-value (Bollen-Stine bootstrap)" if word == "bollen.stine" else "  P-value (Chi-square)"
+    lines += [_pair(name, _number(p))] if df > 0 else []
+    lines += [_pair("  Scaling correction factor", _number(factor))] if word in CORRECTIONS else []
+    if word == "scaled.shifted":
+        lines.append(_pair("  Shift parameter", _number(fit.more_tests[word].shift)))
+    return lines
+
+
+def _main(fit: StructuralEstimates, m: pd.Series) -> list[str]:
     """Return the test of the model, and its scaled form."""
     scaled = "chisq_scaled" in m
     lines = ["Model Test User Model:"]
@@ -109,14 +138,26 @@ def tests(fit: StructuralEstimates, m: pd.Series) -> list[str]:
         lines.append(_cells("Scaling correction factor", "", _number(m["chisq_scaling_factor"])))
         if fit.options.test == "scaled.shifted":
             lines.append(_cells("Shift parameter", "", _number(fit.test.shift)))
-        clustered = fit.options.cluster is not None and fit.options.test == "standard"
-        test = "yuan.bentler.mplus" if clustered else fit.options.test
-        lines.append(f"    {CORRECTIONS.get(test, test)}")
+        lines.append(f"    {CORRECTIONS.get(main_test(fit), main_test(fit))}")
     return lines
 
 
-def measures(m: pd.Series) -> list[str]:
-    """Return the fit measures that lavaan prints."""
+def measures(m: pd.Series, tested: bool = True) -> list[str]:
+    """Return the fit measures that lavaan prints; those that need a test only where there is one."""
+    size = ["Standardized Root Mean Square Residual:", ""]
+    if "srmr_within" in m:
+        size += [_pair("SRMR (within covariance matrix)", _number(m["srmr_within"]))]
+        size += [_pair("SRMR (between covariance matrix)", _number(m["srmr_between"]))]
+    else:
+        size.append(_pair("SRMR", _number(m["srmr"])))
+    likelihood = _likelihood(m) if "logl" in m and m["logl"] == m["logl"] else []
+    if tested:
+        return [*_against_baseline(m), *([""] if likelihood else []), *likelihood, "", *_rmsea(m), "", *size]
+    return [*likelihood, *([""] if likelihood else []), *size]
+
+
+def _against_baseline(m: pd.Series) -> list[str]:
+    """Return the test of independence, and the measures that compare the model with it."""
     lines = ["Model Test Baseline Model:", ""]
     lines += [
         _measure("Test statistic", m, "baseline_chisq"),
@@ -131,14 +172,6 @@ def measures(m: pd.Series) -> list[str]:
     if "cfi_robust" in m:
         lines += ["", _robust("Robust Comparative Fit Index (CFI)", m, "cfi_robust", wide)]
         lines.append(_robust("Robust Tucker-Lewis Index (TLI)", m, "tli_robust", wide))
-    if "logl" in m and m["logl"] == m["logl"]:
-        lines += ["", *_likelihood(m)]
-    lines += ["", *_rmsea(m, wide), "", "Standardized Root Mean Square Residual:", ""]
-    if "srmr_within" in m:
-        lines += [_pair("SRMR (within covariance matrix)", _number(m["srmr_within"]))]
-        lines += [_pair("SRMR (between covariance matrix)", _number(m["srmr_between"]))]
-    else:
-        lines.append(_pair("SRMR", _number(m["srmr"])))
     return lines
 
 
@@ -155,7 +188,8 @@ def _likelihood(m: pd.Series) -> list[str]:
     return [*lines, _pair("Sample-size adjusted Bayesian (SABIC)", _number(m["bic2"]))]
 
 
-def _rmsea(m: pd.Series, wide: int) -> list[str]:
+def _rmsea(m: pd.Series) -> list[str]:
+    wide = 1 if "cfi_scaled" in m else 0
     rows = (
         ("RMSEA", "rmsea"),
         ("90 Percent confidence interval - lower", "rmsea_ci_lower"),
@@ -183,7 +217,9 @@ def how_estimated(fit: StructuralEstimates) -> list[str]:
     kind = "First.order" if options.se == "first.order" else options.information.capitalize()
     lines.append(_pair(name, kind))
     if kind == "Observed":
-        lines.append(_pair("Observed information based on", "Hessian"))
+        lines.append(_pair("Observed information based on", options.words.observed[0].capitalize()))
+    elif options.words.h1[0] == "unstructured":
+        lines.append(_pair("Information saturated (h1) model", "Unstructured"))
     return lines
 
 
