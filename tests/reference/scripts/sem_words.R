@@ -32,7 +32,8 @@ add <- function(kind, ...) {
   o <- lavInspect(f, "options")
   found <- lavInspect(f, "test")
   v <- if (o$se == "none") NULL else I(unname(sqrt(diag(unclass(vcov(f))))))
-  m <- if (found[[1]]$test == "none") NULL else { m <- fitMeasures(f); as.list(unclass(m[intersect(kept, names(m))])) }
+  wanted <- found[[1]]$test != "none" && (!is.null(given$estimator) || length(given$test) > 1)
+  m <- if (wanted) tryCatch({ m <- fitMeasures(f); as.list(unclass(m[intersect(kept, names(m))])) }, error = function(e) NULL)
   ignored <- o$missing != (if (kind == "gaps") "ml" else "listwise") || any(grepl("will be set to", warned))
   one <- function(t, name) if (is.null(t[[name]])) NA else t[[name]]
   out[[length(out) + 1]] <<- c(row, list(ignored = ignored, se = v, tests = lapply(unname(found), function(t) list(test = t$test, statistic = one(t, "stat"),
@@ -41,7 +42,7 @@ add <- function(kind, ...) {
 for (kind in names(kinds)[1:4]) {
   for (s in errors) for (t in tests) add(kind, se = s, test = t)
   for (s in errors) for (i in informations) for (t in tests[c(1, 2, 5, 6)]) add(kind, se = s, test = t, information = i)
-  for (i in informations[c(1, 2, 4)]) for (o in list("hessian", "h1", c("h1", "hessian"))) for (h in list("structured", "unstructured", c("unstructured", "structured")))
+  for (i in informations[c(1, 2, 4)]) for (o in list("hessian", "h1", c("h1", "hessian"))[if (kind == "plain") 1:3 else 2:3]) for (h in list("structured", "unstructured", c("unstructured", "structured"))[if (kind == "plain") 1:3 else 2])
     for (s in c("standard", "robust.sem", "robust.huber.white")) for (t in tests[c(2, 5, 6)]) add(kind, se = s, test = t, information = i, observed.information = o, h1.information = h)
   for (e in own) for (t in tests[c(1, 3, 6, 10, 11, 13)]) add(kind, estimator = e, test = t)
   for (e in own) for (i in informations) add(kind, estimator = e, information = i)

@@ -74,6 +74,7 @@ def fit_least_squares(
     if options.information == "observed":
         gaps = [s - _vector(at.mu, at.sigma, k) for s, at, k in zip(observed, implied, kept, strict=True)]
         information = information + _curvature(model, x, gaps, weights, kept, rows)
+        information *= (sample.n - len(groups)) / sample.n  # as lavaan, which has this factor for observed alone
     basis = constraints.linear.basis if tangent is None else tangent
     df = sum(len(s) for s in observed) - n_parameters
     chisq = sample.n * value if df > 0 or limits.any else 0.0
