@@ -12,6 +12,7 @@ from alliancekit.core.errors import ConvergenceWarning, DesignError, DesignWarni
 from alliancekit.formula.model_parse import parse_model
 from alliancekit.formula.model_statements import CONSTRAINTS, Statement
 from alliancekit.structural.after.bootstrap import add_replicates
+from alliancekit.structural.after.model_tests import check_requested
 from alliancekit.structural.after.raw_data import data_notices
 from alliancekit.structural.arguments import check_order, check_rows, dependence_notice, label_notices
 from alliancekit.structural.automatic import complete
@@ -111,6 +112,7 @@ def _estimate(
         warnings.warn(dependent, DesignWarning, stacklevel=2)
     table = add_bounds(table, sample, options)
     fitted = rotate_fit(estimate(options, table, read_constraints(table), sample))
+    check_requested(fitted)
     return add_replicates(fitted, options.bootstrap, options.seed), text
 
 

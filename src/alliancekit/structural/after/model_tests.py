@@ -44,26 +44,32 @@ def model_tests(fit: StructuralEstimates, bollen_stine: int = 0, seed: int = 1) 
 
 
 def requested(fit: StructuralEstimates) -> list[Row]:
-    """Return the standard test and those that ``test=`` asked for, scaled ones first; nothing for ``test="none"``.
-
-    Raises
-    ------
-    SpecError : a test of residuals that the fit does not allow.
-    """
+    """Return the standard test and those that ``test=`` asked for, scaled ones first; nothing for ``test="none"``."""
     if fit.options.test == "none":
         return []
-    words, df = fit.options.words.tests, fit.test.df
+    words, df = check_requested(fit), fit.test.df
     plain = np.nan if fit.options.point == "ULS" else _upper(fit.test.statistic, df)
     rows: list[Row] = [("standard", fit.test.statistic, float(df), plain, np.nan)]
     if fit.test.factor is not None:
         rows.append(_scaled_row(main_test(fit), fit.test))
     rows += [_scaled_row(word, test) for word, test in fit.more_tests.items()]
+    rows += _residual_rows(fit, (word for word in words if word in BROWNE))
+    return rows if fit.drawn_chisq is None else [*rows, _bootstrap_row(fit, fit.drawn_chisq)]
+
+
+def check_requested(fit: StructuralEstimates) -> tuple[str, ...]:
+    """Return the tests that were asked for.
+
+    Raises
+    ------
+    SpecError : a test of residuals that the fit does not allow.
+    """
+    words = fit.options.words.tests
     for word in words:
         if word in BROWNE and not _allows(fit, word):
             what = f'test="{word}" is not for {_why(fit)}'
             raise SpecError(message(what, do="Leave this test out"))
-    rows += _residual_rows(fit, (word for word in words if word in BROWNE))
-    return rows if fit.drawn_chisq is None else [*rows, _bootstrap_row(fit, fit.drawn_chisq)]
+    return words
 
 
 def main_test(fit: StructuralEstimates) -> str:
@@ -122,8 +128,6 @@ def _why(fit: StructuralEstimates) -> str:
     """Return why a test of residuals is not allowed."""
     if fit.ordinal is not None:
         return "ordinal variables, or fewer rows than moments"
-    if not (fit.engine in ("moments", "least squares") or _complete(fit)):
-        return "missing values, clusters or levels"
     return "covariances without rows, or fewer rows than moments"
 
 
