@@ -97,7 +97,7 @@ def resolve(
         asked = usual_errors if usual_errors.startswith("robust") else "robust.huber.white" if raw else "robust.sem"
         asked = "robust.sem" if point not in ("ML", "GLS") else asked
     errors = check_option("se", _SAME_ERRORS.get(asked, asked), ERRORS)
-    tested, tests = _tests(test, usual_test)
+    tested, tests, alone = _tests(test, usual_test)
     if word == "MLF" or errors == "first.order":
         usual = "first.order"
     elif point == "ML" and (errors == "robust.huber.white" or missing != "listwise" or clustered):
@@ -108,9 +108,9 @@ def resolve(
     kinds = _pair("information", information, INFORMATION, (usual, for_tests))
     if word == "MLF" and not se and kinds[0] != "first.order":
         errors = "standard"
-    scaled = is_scaled(tested) or (clustered and test is None)
-    alone = word == "MLR" and tests == (usual_test,)
-    curved = _pair("observed_information", observed, OBSERVED, ("hessian", "h1" if scaled and not alone else "hessian"))
+    scaled = any(is_scaled(one) for one in tests) or (clustered and test is None)
+    bent = "h1" if scaled and not (word == "MLR" and alone) else "hessian"
+    curved = _pair("observed_information", observed, OBSERVED, ("hessian", bent))
     placed = _pair("h1_information", h1, STRUCTURED, (STRUCTURED[0],) * 2)
     found = Words(errors, tested, tests, kinds, curved, placed)
     _check_together(word, found, missing if not clustered else "clustered")
@@ -120,24 +120,24 @@ def resolve(
     return found
 
 
-def _tests(asked: str | Sequence[str] | None, usual: str) -> tuple[str, tuple[str, ...]]:
-    """Return the test by which measures are scaled, and all tests asked for beside the standard one."""
+def _tests(asked: str | Sequence[str] | None, usual: str) -> tuple[str, tuple[str, ...], bool]:
+    """Return the test by which measures are scaled, all tests beside the standard one, and whether the usual is alone."""
     if asked is None or (not isinstance(asked, str) and not len(asked)):
-        return usual, () if usual == "standard" else (usual,)
+        return usual, () if usual == "standard" else (usual,), True
     plain = [plain_word(one) for one in ([asked] if isinstance(asked, str) else asked)]
     words = list(dict.fromkeys(check_option("test", _OTHER_TESTS.get(one, one), TESTS) for one in plain))
     if "none" in words:
         if len(words) > 1:
             what = f"test={shown(list(words))} asks for no test and for others"
             raise SpecError(message(what, do='Give "none" alone, or leave it out'))
-        return "none", ()
+        return "none", (), True
     words.sort(key=is_scaled)  # stable: what is not scaled comes first
     chosen = [one for one in words if is_scaled(one)]
     own = is_scaled(usual)
     main = chosen[0] if chosen else usual if own and "standard" not in words else "standard"
     more = tuple(one for one in words if one != "standard")
     more = (*more, usual) if own and usual not in more else more
-    return main, more
+    return main, more, words == [usual]
 
 
 def _pair(name: str, value: str | Sequence[str] | None, known: Sequence[str], usual: Pair) -> Pair:

@@ -67,4 +67,4 @@ for (e in c("WLSMV", "DWLS", "ULSMV", "ULS", "WLS", "WLSM", "WLSMVS")) {
   for (s in errors) add("ordinal", estimator = e, se = s)
   for (i in informations[1:3]) add("ordinal", estimator = e, information = i)
 }
-writeLines(toJSON(list(models = lapply(kinds, function(k) list(model = k[[1]], options = k[[2]])), rows = out), auto_unbox = TRUE, digits = I(12), na = "null", null = "null"), file.path(commandArgs(TRUE)[2], "expected.json"))
+writeLines(toJSON(list(models = lapply(kinds, function(k) list(model = k[[1]], options = k[[2]])), rows = out), auto_unbox = TRUE, digits = I(9), na = "null", null = "null"), file.path(commandArgs(TRUE)[2], "expected.json"))

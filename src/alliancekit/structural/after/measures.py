@@ -25,7 +25,9 @@ from alliancekit.structural.twolevel.estimate import ClusteredFit
 
 Floats = NDArray[np.float64]
 CLOSE, NOT_CLOSE, LEVEL = 0.05, 0.08, 0.90
-UNTESTED = tuple("npar fmin df logl unrestricted aic bic ntotal rmr srmr crmr gfi agfi pgfi".split())
+UNTESTED = tuple(
+    ["npar", "fmin", "df", "logl", "unrestricted", "aic", "bic", "ntotal", "rmr", "srmr", "crmr", "gfi", "agfi", "pgfi"]
+)
 """How the names of measures begin that need no test of the model."""
 
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from alliancekit.core.errors import FitError, SpecError, message
 from alliancekit.structural.constraints import Constraints, Linear
-from alliancekit.structural.continuous.asymptotic import Stacked, moment_covariance, stack
+from alliancekit.structural.continuous.asymptotic import moment_covariance, stack
 from alliancekit.structural.continuous.fit import exogenous_places
 from alliancekit.structural.continuous.limited import minimise_within
 from alliancekit.structural.duplication import from_half, half_vector, kronecker_sum, triangle

@@ -96,8 +96,8 @@ class Answers:
         Checked against
         ---------------
         ``lavTest`` of lavaan 0.6-14, 36 fits (tests/reference/sem_tests), lists of tests in a grid of options
-        (tests/reference/sem_words), samples of given rows (tests/reference/sem_draws). With covariates held fixed and a mean
-        structure lavaan's statistics of Browne change when means are merely added; these here do not.
+        (tests/reference/sem_words), samples of given rows (tests/reference/sem_draws). With covariates held fixed and a
+        mean structure lavaan's statistics of Browne change when means are merely added; these here do not.
 
         When not to use
         ---------------
