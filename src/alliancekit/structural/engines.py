@@ -74,7 +74,7 @@ def _by_moments(
 
 
 def request_of(options: Options, *, clusters: bool = False) -> Request:
-    """Return how uncertainty is computed from raw data; clusters: scores are summed by cluster in a model of one level."""
+    """Return how uncertainty is computed from rows; clusters: scores are summed by cluster in a model of one level."""
     words = options.words
     kind = "first.order" if options.se == "first.order" else options.information
     test = options.test if options.test in YUAN else "standard"

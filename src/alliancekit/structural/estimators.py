@@ -121,7 +121,7 @@ def resolve(
 
 
 def _tests(asked: str | Sequence[str] | None, usual: str) -> tuple[str, tuple[str, ...], bool]:
-    """Return the test by which measures are scaled, all tests beside the standard one, and whether the usual is alone."""
+    """Return the test that scales measures, all tests beside the standard one, and whether the usual one is alone."""
     if asked is None or (not isinstance(asked, str) and not len(asked)):
         return usual, () if usual == "standard" else (usual,), True
     plain = [plain_word(one) for one in ([asked] if isinstance(asked, str) else asked)]
