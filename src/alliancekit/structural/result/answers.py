@@ -79,8 +79,9 @@ class Answers:
         -----
         Browne (1984, Br J Math Stat Psychol 37, 62-83, equation 2.20): the residuals that no change of the parameters
         could explain, weighted by the inverse of their covariances, of normal rows (nt) or of any (adf), about the
-        moments of the sample or of the model (".model"). Bollen & Stine (1992, Sociol Methods Res 21, 205-229): the rows are turned so that the model fits them exactly, and the p value
-        is the share of samples of these whose chi-square is larger than the one observed.
+        moments of the sample or of the model (".model"). Bollen & Stine (1992, Sociol Methods Res 21, 205-229): the
+        rows are turned so that the model fits them exactly, and the p value is the share of samples of these whose
+        chi-square is larger than the one observed.
 
         Examples
         --------
