@@ -52,7 +52,7 @@ FAMILIES = {name: [row for row in ROWS if family(row) == name] for name in dict.
 
 
 def fit(row: dict[str, Any]) -> Any:
-    model = STORED["models"][row["kind"]]
+    model = CLUSTERED if row["kind"] == "clusters" else STORED["models"][row["kind"]]
     given = {**dict(model["options"] or {}), **row["given"]}
     given = {name.replace(".", "_"): value for name, value in given.items()}
     given["missing"] = SAME.get(given.get("missing"), given.get("missing"))
@@ -93,7 +93,7 @@ def compare(row: dict[str, Any]) -> None:
     except ak.SpecError:
         assert is_refused_here(row), "refused"
         return
-    if row["se"] is not None:
+    if row["se"]:
         errors = np.sqrt(np.diag(found.vcov().to_numpy()))
         assert_close(errors, row["se"], "std_error", "standard errors")
     ours = {one[0]: one for one in requested(found._fit)}
@@ -156,3 +156,35 @@ def test_words_as_lavaan(name: str) -> None:
         except (AssertionError, KeyError) as error:
             wrong.append(f"{title(row)}: {error}")
     assert not wrong, "\n".join(wrong)
+
+
+MORE = json.loads((HERE / "sem_words" / "more.json").read_text(encoding="utf-8"))
+WISHART, CLUSTERS = MORE["wishart"], MORE["clusters"]
+CLUSTERED = {"model": "f =~ x1 + x2 + x3\nh =~ x4 + x5 + x6", "options": {"cluster": "cl"}}
+
+
+@pytest.mark.option("cfa.likelihood", "lavaan 0.6-14, differences of 12 pairs of models")
+@pytest.mark.parametrize("case", WISHART, ids=[case["name"] for case in WISHART])
+def test_wishart_differences_as_lavaan(case: dict[str, Any]) -> None:
+    given: dict[str, Any] = {"estimator": case["estimator"], "likelihood": "wishart"}
+    given |= {"missing": "fiml"} if case["kind"] == "gaps" else {}
+    given |= {"group": "g2"} if case["kind"] == "groups" else {}
+    equal = {"group_equal": ["loadings"]} if case["kind"] == "groups" else {}
+    larger = ak.cfa(case["models"][0], grid_data(), **given)
+    smaller = ak.cfa(case["models"][1], grid_data(), **given, **equal)
+    for test in case["tests"]:
+        row = ak.compare(larger, smaller, method=test["method"]).tidy().iloc[1]
+        assert_close(row["chisq_diff"], test["statistic"], "fit_measure", test["method"])
+        assert_close(row["df_diff"], test["df"], "count", f"{test['method']}: df")
+        slope = TOLERANCES["fit_measure"]["rel"] * test["statistic"]
+        assert_within(abs(row["p_value"] - test["p_value"]), slope, "fit_measure", "p", "p values differ")
+    if case["residuals"]:
+        found = larger.residual_matrix("standardized")["cov"].iloc[1:, 0]
+        assert_close(found, case["residuals"], "statistic", "standardised residuals")
+
+
+@pytest.mark.option("cfa.cluster", "lavaan 0.6-14, words for tests and information")
+@pytest.mark.parametrize("row", CLUSTERS, ids=[title(row) for row in CLUSTERS])
+def test_words_for_clusters_as_lavaan(row: dict[str, Any]) -> None:
+    filled = [{"factor": None, "shift": None, "p_value": None, **test} for test in row["tests"]]
+    compare({"measures": None, **row, "tests": filled})

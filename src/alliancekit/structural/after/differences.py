@@ -157,7 +157,9 @@ def _satorra_2000(larger: StructuralEstimates, smaller: StructuralEstimates, pla
     if restrictions.shape[0] != df:
         what = f"the models differ by {df} df and {restrictions.shape[0]} restrictions: they are not nested"
         raise SpecError(message(what, do="Compare AIC or BIC instead"))
-    inverse = total * inverse_of(basis.T @ larger.information @ basis)
+    less = larger.options.likelihood == "wishart" and larger.engine == "moments"
+    rows = total - len(views) * less  # of which the information is the sum
+    inverse = rows * inverse_of(basis.T @ larger.information @ basis)
     apart = restrictions @ inverse @ restrictions.T
     middle = inverse @ restrictions.T @ inverse_of(apart) @ restrictions @ inverse
     weighted = np.concatenate([view.weight @ view.jacobian @ basis for view in views])
