@@ -122,9 +122,10 @@ def resolve(
 
 def _tests(asked: str | Sequence[str] | None, usual: str) -> tuple[str, tuple[str, ...], bool]:
     """Return the test that scales measures, all tests beside the standard one, and whether the usual one is alone."""
-    if asked is None or (not isinstance(asked, str) and not len(asked)):
+    given = [] if asked is None else _listed("test", asked)
+    if not given:
         return usual, () if usual == "standard" else (usual,), True
-    plain = [plain_word(one) for one in ([asked] if isinstance(asked, str) else asked)]
+    plain = [plain_word(one) for one in given]
     words = list(dict.fromkeys(check_option("test", _OTHER_TESTS.get(one, one), TESTS) for one in plain))
     if "none" in words:
         if len(words) > 1:
@@ -140,11 +141,20 @@ def _tests(asked: str | Sequence[str] | None, usual: str) -> tuple[str, tuple[st
     return main, more, words == [usual]
 
 
+def _listed(name: str, value: object) -> list[object]:
+    """Return one word or several as a list."""
+    if isinstance(value, str):
+        return [value]
+    if not isinstance(value, Sequence):
+        raise SpecError(message(f"{name}={shown(value)} is neither a word nor a list of words", do="Give text"))
+    return list(value)
+
+
 def _pair(name: str, value: str | Sequence[str] | None, known: Sequence[str], usual: Pair) -> Pair:
     """Return one word for standard errors and one for tests; a word alone is for both."""
     if value is None:
         return usual
-    words = [value] if isinstance(value, str) else list(value)
+    words = _listed(name, value)
     if not 1 <= len(words) <= 2:
         what = f"{name}={shown(value)} are {len(words)} words"
         raise SpecError(message(what, do="Give one word, or one for standard errors and one for tests"))

@@ -92,6 +92,23 @@ def test_tests_that_a_fit_does_not_allow() -> None:
         ak.cfa("level: 1\nf =~ w1 + w2 + w3\nlevel: 2\ng =~ w1 + w2 + w3", answers(), cluster="site", test="browne")
 
 
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"test": 5}, "test=5 is neither a word nor a list of words"),
+        ({"information": 3}, "information=3 is neither"),
+        ({"observed_information": True}, "observed_information=True is neither"),
+        ({"h1_information": ()}, "0 words"),
+        ({"test": "bollen.stine", "bootstrap": "many"}, "is not a number of samples"),
+        ({"test": "bollen.stine", "bootstrap": 1}, "is not a number of samples"),
+    ],
+    ids=str,
+)
+def test_what_is_no_word(given: dict[str, Any], words: str) -> None:
+    with pytest.raises(ak.SpecError, match=words):
+        fit(**given)
+
+
 def test_two_words_for_information() -> None:
     mixed = fit(estimator="MLR", information=["expected", "observed"], observed_information=["hessian", "hessian"])
     plain, expected = fit(estimator="MLR"), fit(estimator="MLR", information="expected")

@@ -52,9 +52,7 @@ def fit_again(fit: StructuralEstimates, n: int, seed: int, kind: str = "ordinary
     SpecError : ``n`` is no number of samples, or the fit does not take the ``kind``. FitError : the model is
         not identified, or most samples cannot be fitted.
     """
-    if isinstance(n, bool) or not isinstance(n, int) or n < 2:
-        raise SpecError(message(f"n={shown(n)} is not a number of samples", do="Give a whole number such as 1000"))
-    check_seed(seed)
+    _check_samples(n, seed)
     _check_unrotated(fit)
     draws, seeds = draws_of(fit, kind), spawn(seed, n)
     for found in unidentified(fit):
@@ -83,11 +81,17 @@ def drawn_tests(fit: StructuralEstimates, n: int, seed: int) -> Floats:
         rows = fit.engine == "rows" and fit.options.missing != "listwise"
         do = 'Fit with missing="listwise", or leave this test out' if rows else "Leave this test out"
         raise SpecError(message(what, do=do))
-    check_seed(seed)
+    _check_samples(n, seed)
     _check_unrotated(fit)
     draws, seeds = draws_of(fit, "bollen.stine"), spawn(seed, n)
     x, chisq = _fit_squares(fit, draws, seeds) if squares else _fit_moments(fit, draws, seeds)
     return chisq[_fitted(x)]
+
+
+def _check_samples(n: object, seed: object) -> None:
+    if isinstance(n, bool) or not isinstance(n, int) or n < 2:
+        raise SpecError(message(f"n={shown(n)} is not a number of samples", do="Give a whole number such as 1000"))
+    check_seed(seed)
 
 
 def _check_unrotated(fit: StructuralEstimates) -> None:
