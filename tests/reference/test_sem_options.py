@@ -6,8 +6,6 @@ Where lavaan silently takes other words than those asked for, ours are taken or 
 - ``information`` other than expected is ignored by lavaan for least squares, and so is ``se="first.order"``;
 - full information is replaced by complete rows where an estimator cannot do it;
 - robust.sem and scaled tests stand on expected information of complete rows: MLM with other words mixes formulas.
-
-Observed information for GLS, whose standard errors are those of a correct model, is refused.
 """
 
 from __future__ import annotations
@@ -66,8 +64,8 @@ def test_words_as_lavaan(case: dict[str, Any]) -> None:
         with pytest.raises(SpecError):
             ours(given)
         return
-    if estimator == "GLS" and ("ordered" in given or given.get("information") == "observed"):
-        with pytest.raises(SpecError, match=r"does not take ordinal variables|do not go together"):
+    if estimator == "GLS" and "ordered" in given:
+        with pytest.raises(SpecError, match="does not take ordinal variables"):
             ours(given)
         return
     try:
@@ -110,7 +108,15 @@ def test_words_take_dots_underscores_and_capitals(word: str) -> None:
         ({"missing": "pairwise"}, "for ordinal variables"),
         ({"missing": "fimml"}, "fiml"),
         ({"likelihood": "wish"}, "wishart"),
-        ({"likelihood": "wishart", "missing": "fiml"}, "complete data"),
+        ({"likelihood": "wishart", "estimator": "WLS"}, "maximum likelihood"),
+        ({"likelihood": "wishart", "cluster": "c"}, "independent rows"),
+        ({"test": ["none", "standard"]}, "no test and for others"),
+        ({"information": ["expected"] * 3}, "3 words"),
+        ({"observed_information": "curved"}, "hessian"),
+        ({"h1_information": "unstructure"}, "unstructured"),
+        ({"h1_information": "unstructured", "estimator": "DWLS"}, "are for maximum likelihood"),
+        ({"test": "bollen.stine", "estimator": "GLS"}, "right test"),
+        ({"test": "browne", "missing": "fiml"}, "complete rows"),
         ({"parameterization": "gamma"}, "delta"),
         ({"bounds": "pos"}, "pos.var"),
         ({"group_equal": "loading"}, "loadings"),

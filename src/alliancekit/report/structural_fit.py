@@ -57,6 +57,8 @@ def fit_words(fit: StructuralFit) -> str:
     n = format_integer(fit.nobs)
     if found["df"] < 0 or fit._fit.test.df < 0:
         return f"The model is not identified (df = {format_fixed(fit._fit.test.df, 0)}): its fit cannot be tested."
+    if fit._fit.options.test == "none":
+        return "No test of the model was asked for."
     if found["df"] == 0:
         return "The model is saturated (df = 0): its fit cannot be tested."
     df = format_fixed(found["df"], 0 if float(found["df"]).is_integer() else 1)

@@ -19,8 +19,10 @@ def cfa(
     estimator: str | None = None,
     missing: str | None = None,
     se: str | None = None,
-    test: str | None = None,
-    information: str | None = None,
+    test: str | Sequence[str] | None = None,
+    information: str | Sequence[str] | None = None,
+    observed_information: str | Sequence[str] | None = None,
+    h1_information: str | Sequence[str] | None = None,
     likelihood: str = "normal",
     group: str | None = None,
     group_equal: Sequence[str] | str = (),
@@ -58,11 +60,16 @@ def cfa(
         without a covariate are left out); "fiml.x" (these too, at the moments that full information gives covariates);
         "pairwise" (ordinal variables only).
     se : "standard", "robust" (what goes with the estimator), "robust.sem", "robust.huber.white", "first.order",
-        "bootstrap", "none". test : "standard", "satorra.bentler", "scaled.shifted", "mean.var.adjusted",
-        "yuan.bentler", "yuan.bentler.mplus". information : "expected", "observed", "first.order". None takes what goes
-        with the estimator. likelihood : "normal" or "wishart". Words take dots or underscores.
-    bootstrap, seed : number of samples, and seed of their draws, of ``se="bootstrap"``, which goes with every estimator
-        (with ``cluster=`` whole clusters are drawn); ``tidy`` then has percentile limits.
+        "bootstrap", "none". None takes what goes with the estimator, for the next four, too. Words take dots or
+        underscores.
+    test : one or several of "standard", "satorra.bentler", "scaled.shifted", "mean.var.adjusted", "yuan.bentler",
+        "yuan.bentler.mplus", "browne.residual.nt", "browne.residual.adf", both with ".model", "bollen.stine"; or
+        "none". ``model_tests`` shows all of them; fit measures are scaled by the first scaled test.
+    information : "expected", "observed", "first.order"; a second word is for tests. observed_information : "hessian",
+        or "h1" (without the curvature of the moments). h1_information : information about moments "structured" (at
+        those of the model) or "unstructured" (of the sample). likelihood : "normal" or "wishart".
+    bootstrap, seed : number of samples, and seed of their draws, of ``test="bollen.stine"`` and ``se="bootstrap"``,
+        which goes with every estimator (with ``cluster=`` whole clusters are drawn); ``tidy`` has percentile limits.
     group : column of groups. group_equal : what is equal in all groups, such as ``["loadings", "intercepts"]``.
     group_partial : parameters that are not, such as ``["bond =~ w2"]``.
     cluster : column of clusters: cluster-robust standard errors, or, for a model with ``level:`` blocks, two levels.
@@ -141,8 +148,10 @@ def sem(
     estimator: str | None = None,
     missing: str | None = None,
     se: str | None = None,
-    test: str | None = None,
-    information: str | None = None,
+    test: str | Sequence[str] | None = None,
+    information: str | Sequence[str] | None = None,
+    observed_information: str | Sequence[str] | None = None,
+    h1_information: str | Sequence[str] | None = None,
     likelihood: str = "normal",
     group: str | None = None,
     group_equal: Sequence[str] | str = (),
@@ -171,9 +180,10 @@ def sem(
     Parameters
     ----------
     model : lavaan model syntax, such as ``"outcome ~ b*bond + pre"``; indirect effects by ``indirect := a*b``.
-    data, estimator, missing, se, test, information, likelihood, group, group_equal, group_partial, cluster, auxiliary,
-    std_lv, orthogonal, meanstructure, fixed_x, effect_coding, ordered, parameterization, bounds, bootstrap, seed,
-    rotation, rotation_args, rotation_se, sample_cov, sample_mean, sample_nobs : as in ``ak.cfa``.
+    data, estimator, missing, se, test, information, observed_information, h1_information, likelihood, group,
+    group_equal, group_partial, cluster, auxiliary, std_lv, orthogonal, meanstructure, fixed_x, effect_coding, ordered,
+    parameterization, bounds, bootstrap, seed, rotation, rotation_args, rotation_se, sample_cov, sample_mean,
+    sample_nobs : as in ``ak.cfa``.
 
     Returns
     -------
@@ -218,8 +228,10 @@ def growth(
     estimator: str | None = None,
     missing: str | None = None,
     se: str | None = None,
-    test: str | None = None,
-    information: str | None = None,
+    test: str | Sequence[str] | None = None,
+    information: str | Sequence[str] | None = None,
+    observed_information: str | Sequence[str] | None = None,
+    h1_information: str | Sequence[str] | None = None,
     likelihood: str = "normal",
     group: str | None = None,
     group_equal: Sequence[str] | str = (),
@@ -248,9 +260,10 @@ def growth(
     Parameters
     ----------
     model : lavaan model syntax, such as ``"i =~ 1*y1 + 1*y2 + 1*y3"`` and ``"s =~ 0*y1 + 1*y2 + 2*y3"``.
-    data, estimator, missing, se, test, information, likelihood, group, group_equal, group_partial, cluster, auxiliary,
-    std_lv, orthogonal, meanstructure, fixed_x, effect_coding, ordered, parameterization, bounds, bootstrap, seed,
-    rotation, rotation_args, rotation_se, sample_cov, sample_mean, sample_nobs : as in ``ak.cfa``.
+    data, estimator, missing, se, test, information, observed_information, h1_information, likelihood, group,
+    group_equal, group_partial, cluster, auxiliary, std_lv, orthogonal, meanstructure, fixed_x, effect_coding, ordered,
+    parameterization, bounds, bootstrap, seed, rotation, rotation_args, rotation_se, sample_cov, sample_mean,
+    sample_nobs : as in ``ak.cfa``.
 
     Returns
     -------

@@ -12,6 +12,7 @@ from alliancekit.core.later import Later
 from alliancekit.structural.constraints import Constraints
 from alliancekit.structural.continuous.fit import fit_complete
 from alliancekit.structural.estimates import ModelTest, StructuralEstimates
+from alliancekit.structural.estimators import SCALED, YUAN, is_scaled
 from alliancekit.structural.likelihood.inference import model_information
 from alliancekit.structural.options import Options
 from alliancekit.structural.sample import Sample
@@ -19,6 +20,7 @@ from alliancekit.structural.table import ParameterTable
 
 if TYPE_CHECKING:
     from alliancekit.structural.continuous import least_squares, robust
+    from alliancekit.structural.continuous import squares as squared
     from alliancekit.structural.continuous.missing import estimate as missing
     from alliancekit.structural.likelihood import solution as solved
     from alliancekit.structural.likelihood.solution import Request, Solution
@@ -27,16 +29,27 @@ if TYPE_CHECKING:
 else:
     least_squares = Later("alliancekit.structural.continuous.least_squares")
     robust = Later("alliancekit.structural.continuous.robust")
+    squared = Later("alliancekit.structural.continuous.squares")
     missing = Later("alliancekit.structural.continuous.missing.estimate")
     solved = Later("alliancekit.structural.likelihood.solution")
     ordinal = Later("alliancekit.structural.ordinal.fit")
     twolevel = Later("alliancekit.structural.twolevel.estimate")
 
+SQUARES = ("robust.huber.white", "first.order")
+"""Standard errors from squared scores of the rows."""
+
 
 def estimate(options: Options, table: ParameterTable, constraints: Constraints, sample: Sample) -> StructuralEstimates:
-    """Return the estimates of a model by the engine that its options need; without uncertainty where none is wanted."""
+    """Return the estimates of a model by the engine that its options need; without uncertainty where none is wanted.
+
+    Tests beyond the one by which measures are scaled are those of fits that ask for them alone.
+    """
     found = _by_engine(options, table, constraints, sample)
-    return replace(found, vcov=np.full_like(found.vcov, np.nan)) if options.se == "none" else found
+    others = [word for word in options.words.tests if is_scaled(word) and word != options.test]
+    plain = replace(options, se="none")
+    more = {word: _by_engine(replace(plain, test=word), table, constraints, sample).test for word in others}
+    vcov = np.full_like(found.vcov, np.nan) if options.se == "none" else found.vcov
+    return replace(found, vcov=vcov, more_tests=more)
 
 
 def _by_engine(
@@ -46,39 +59,41 @@ def _by_engine(
         return ordinal.fit_ordinal(options, table, constraints, sample)
     if table.n_levels > 1:
         return _by_levels(options, table, constraints, sample)
-    plain = options.se in ("standard", "robust.sem", "bootstrap", "none") and options.information != "first.order"
-    plain = plain and not options.test.startswith("yuan")
-    if options.missing == "listwise" and plain and not options.cluster:
-        return _by_moments(options, table, constraints, sample)
-    return _by_rows(options, table, constraints, sample)
+    squares = options.se in SQUARES or (options.information == "first.order" and options.se != "none")
+    squares = squares or options.test in YUAN
+    moments = options.se == "robust.sem" or options.test in SCALED.values() or options.likelihood == "wishart"
+    if options.missing == "listwise" and not options.cluster and (moments or not squares):
+        found = _by_moments(options, table, constraints, sample)
+        return squared.add_squares(found, request_of(options)) if squares else found
+    found = _by_rows(options, table, constraints, sample)
+    return found if options.likelihood == "normal" else squared.as_wishart(found)
 
 
 def _by_moments(
     options: Options, table: ParameterTable, constraints: Constraints, sample: Sample
 ) -> StructuralEstimates:
     """Fit means and covariances of complete data."""
-    corrected = options.se == "robust.sem" or options.test != "standard"
+    corrected = options.se == "robust.sem" or options.test in SCALED.values()
     if options.point == "ML":
         fit = fit_complete(options, table, constraints, sample)
-        return robust.make_robust(fit, least_squares.stacked_of(fit)) if corrected else fit
+        return robust.make_robust(fit) if corrected else fit
     fit = least_squares.fit_least_squares(options, table, constraints, sample)
     if not corrected:
         return fit
     if fit.stacked is None or any(group.rows is None for group in sample.groups):
         raise SpecError(message("robust standard errors need the rows of the data, not only their covariances"))
-    return robust.make_robust(fit, fit.stacked)
+    return robust.make_robust(fit)
 
 
 def request_of(options: Options, *, clusters: bool = False) -> Request:
-    """Return how uncertainty is computed; clusters: scores are summed by cluster in a model of one level.
-
-    As in lavaan, tests other than those of estimator MLR take the information without the curvature of the moments.
-    """
+    """Return how uncertainty is computed from rows; clusters: scores are summed by cluster in a model of one level."""
+    words = options.words
     kind = "first.order" if options.se == "first.order" else options.information
-    test = "yuan.bentler.mplus" if clusters and options.test == "standard" else options.test
-    for_test = "hessian" if test == "standard" or options.estimator == "MLR" else "h1"
+    test = options.test if options.test in YUAN else "standard"
+    if clusters and not options.test_given and test == "standard":
+        test = "yuan.bentler.mplus"
     sandwich = clusters or options.se == "robust.huber.white"
-    return solved.Request((kind, kind), ("hessian", for_test), sandwich=sandwich, test=test)
+    return solved.Request((kind, words.information[1]), words.observed, words.h1, sandwich=sandwich, test=test)
 
 
 def _by_rows(options: Options, table: ParameterTable, constraints: Constraints, sample: Sample) -> StructuralEstimates:

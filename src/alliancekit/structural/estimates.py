@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -84,6 +84,8 @@ class StructuralEstimates:
     source : the fit of raw data (missing values, levels) with what only it knows; None for fits of moments.
     ordinal : what only a fit of ordinal and mixed variables knows. replicates : of a bootstrap. tangent : directions in
         which limits and rotation leave the parameters free, None without. rotation : of exploratory factors, or None.
+        more_tests : scaled tests by their words, beside the one in ``test``. drawn_chisq : chi-squares of samples of
+        rows that the model fits exactly, where the test of Bollen and Stine was asked for.
     """
 
     options: Options
@@ -112,6 +114,8 @@ class StructuralEstimates:
     replicates: StructuralBootstrap | None = None
     tangent: Floats | None = None
     rotation: Rotation | None = None
+    more_tests: dict[str, ModelTest] = field(default_factory=dict)
+    drawn_chisq: Floats | None = None
 
     @property
     def directions(self) -> Floats:

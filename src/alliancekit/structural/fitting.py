@@ -31,13 +31,14 @@ from alliancekit.study.types import frame_of
 
 if TYPE_CHECKING:
     from alliancekit.structural import auxiliary, bounds
-    from alliancekit.structural.after import bootstrap, raw_data
+    from alliancekit.structural.after import bootstrap, model_tests, raw_data
     from alliancekit.structural.rotation import blocks
     from alliancekit.structural.rotation import fitted as rotation
 else:
     auxiliary = Later("alliancekit.structural.auxiliary")
     bounds = Later("alliancekit.structural.bounds")
     bootstrap = Later("alliancekit.structural.after.bootstrap")
+    model_tests = Later("alliancekit.structural.after.model_tests")
     raw_data = Later("alliancekit.structural.after.raw_data")
     blocks = Later("alliancekit.structural.rotation.blocks")
     rotation = Later("alliancekit.structural.rotation.fitted")
@@ -119,7 +120,9 @@ def _estimate(
     fitted = estimate(options, table, read_constraints(table), sample)
     if any(table.efa):
         fitted = rotation.rotate_fit(fitted)
-    if options.se == "bootstrap":
+    if options.words.tests:
+        model_tests.check_requested(fitted)
+    if options.se == "bootstrap" or "bollen.stine" in options.words.tests:
         fitted = bootstrap.add_replicates(fitted, options.bootstrap, options.seed)
     return fitted, text
 

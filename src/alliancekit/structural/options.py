@@ -8,7 +8,7 @@ from typing import Any
 
 from alliancekit.core.errors import SpecError, check_option, message, shown
 from alliancekit.structural.arguments import check_flag, check_seed
-from alliancekit.structural.estimators import ESTIMATORS, MISSING, plain_word, point_of, resolve
+from alliancekit.structural.estimators import ESTIMATORS, MISSING, Words, plain_word, point_of, resolve
 from alliancekit.structural.rotation.words import RotationWords, make_words
 from alliancekit.structural.rules import CFA, EQUAL, GROWTH, SEM, Rules
 
@@ -26,10 +26,12 @@ class Options:
     Attributes
     ----------
     function : "cfa", "sem" or "growth". estimator : the word asked for. se, test, information, missing, likelihood :
-        lavaan's words. missing_given : whether ``missing`` was stated. rules : how the table is completed.
+        lavaan's words (test: the one by which measures are scaled; information: of standard errors).
+    missing_given : whether ``missing`` was stated. rules : how the table is completed.
     group, cluster : columns or None. auxiliary : variables that help with missing values only. ordered : ordinal
     variables. bounds : what keeps parameters within what is possible. bootstrap, seed : samples, and seed of their
-    draws, of bootstrap standard errors. rotation : how exploratory factors are rotated.
+    draws, of bootstrap standard errors. rotation : how exploratory factors are rotated. words : se, tests and
+    information in full; test_given : whether ``test`` was stated.
     """
 
     function: str
@@ -49,6 +51,8 @@ class Options:
     bootstrap: int = 1000
     seed: int = 1
     rotation: RotationWords = field(default_factory=RotationWords)
+    words: Words = field(default_factory=lambda: resolve("ML", "listwise", False))
+    test_given: bool = False
 
     @property
     def point(self) -> str:
@@ -62,8 +66,10 @@ def make_options(
     estimator: str | None = None,
     missing: str | None = None,
     se: str | None = None,
-    test: str | None = None,
-    information: str | None = None,
+    test: str | Sequence[str] | None = None,
+    information: str | Sequence[str] | None = None,
+    observed_information: str | Sequence[str] | None = None,
+    h1_information: str | Sequence[str] | None = None,
     likelihood: str = "normal",
     group: str | None = None,
     group_equal: Sequence[str] | str = (),
@@ -101,10 +107,9 @@ def make_options(
     word = check_option("estimator", str(estimator or ("WLSMV" if ordered else "ML")).upper(), ESTIMATORS)
     chosen = check_option("missing", plain_word(missing or "listwise"), MISSING)
     _check_ordinal(word, chosen, cluster, bool(ordered))
-    errors, tested, kind = resolve(word, chosen, cluster is not None, se, test, information)
-    likelihood = check_option("likelihood", plain_word(likelihood), LIKELIHOODS)
-    if likelihood == "wishart" and (chosen != "listwise" or word != "ML" or cluster):
-        raise SpecError(message("the Wishart likelihood is for complete data and estimator='ML'"))
+    kinds = (information, observed_information, h1_information)
+    words = resolve(word, chosen, cluster is not None, se, test, *kinds)
+    likelihood = _likelihood(likelihood, word, cluster)
     helping = (auxiliary,) if isinstance(auxiliary, str) else tuple(auxiliary)
     if helping and chosen not in ("fiml", "fiml.x"):
         what = "auxiliary variables help only where incomplete rows are kept"
@@ -123,13 +128,28 @@ def make_options(
         orthogonal_efa=turned.orthogonal,
     )
     rules = _coded_rules(rules, effect_coding)
-    if not isinstance(bounds, str | None):
-        what = f"bounds={shown(bounds)} is not a word"
-        raise SpecError(message(what, do=f"Give one of these words: {', '.join(BOUNDS)}"))
-    within = "wide" if bounds == "default" else check_option("bounds", plain_word(bounds), BOUNDS)
+    within = _bounds(bounds)
     given = missing is not None
-    own = (function, word, errors, tested, kind, chosen, given, likelihood, rules, group, cluster, helping)
-    return Options(*own, tuple(ordered), within, bootstrap, seed, turned)
+    own = (function, word, words.se, words.test, words.information[0], chosen, given, likelihood, rules)
+    roles = (group, cluster, helping, tuple(ordered))
+    return Options(*own, *roles, within, bootstrap, seed, turned, words, test is not None)
+
+
+def _likelihood(asked: str, estimator: str, cluster: str | None) -> str:
+    """Return the likelihood, checked."""
+    found = check_option("likelihood", plain_word(asked), LIKELIHOODS)
+    if found == "wishart" and (point_of(estimator) != "ML" or cluster):
+        what = "the Wishart likelihood is for maximum likelihood of independent rows"
+        raise SpecError(message(what, do='Leave likelihood= out, or take estimator="ML", "MLR" or "MLM"'))
+    return found
+
+
+def _bounds(asked: object) -> str:
+    """Return the word for bounds, checked."""
+    if not isinstance(asked, str | None):
+        what = f"bounds={shown(asked)} is not a word"
+        raise SpecError(message(what, do=f"Give one of these words: {', '.join(BOUNDS)}"))
+    return "wide" if asked == "default" else check_option("bounds", plain_word(asked), BOUNDS)
 
 
 def _equal_rules(rules: Rules, equal: Sequence[str] | str, partial: Sequence[str] | str) -> Rules:

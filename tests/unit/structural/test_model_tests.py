@@ -46,7 +46,7 @@ def test_what_a_fit_does_not_allow() -> None:
     assert moments.model_tests()["test"].tolist() == ["standard", "browne.residual.nt"]
     with pytest.raises(ak.SpecError, match="draws rows, and the model was fitted to covariances"):
         moments.model_tests(100)
-    with pytest.raises(ak.SpecError, match="maximum likelihood of complete, independent rows"):
+    with pytest.raises(ak.SpecError, match="complete, independent rows of continuous"):
         incomplete.model_tests(100)
     with pytest.raises(ak.SpecError, match="is not a number of samples"):
         moments.model_tests(-1)

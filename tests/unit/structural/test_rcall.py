@@ -26,7 +26,7 @@ CALLS: list[tuple[dict[str, Any], str]] = [
     ({"estimator": "MLM"}, 'cfa(model, data = data, estimator = "MLM")'),
     (
         {"estimator": "MLM", "test": "scaled_shifted"},
-        'cfa(model, data = data, se = "robust.sem", test = "scaled.shifted")',
+        'cfa(model, data = data, se = "robust.sem", test = c("scaled.shifted", "satorra.bentler"))',
     ),
     ({"se": "robust"}, 'cfa(model, data = data, se = "robust.sem")'),
     ({"estimator": "WLSMV"}, 'cfa(model, data = data, estimator = "WLSMV")'),

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from alliancekit.core.errors import SpecError, check_option, message
 from alliancekit.core.frames import wide
 from alliancekit.structural.after.intervals import INTERVALS, LAVAAN, accelerations, summary
-from alliancekit.structural.after.resampling import fit_again, leave_one_out
+from alliancekit.structural.after.resampling import drawn_tests, fit_again, leave_one_out
 from alliancekit.structural.arguments import check_level
 from alliancekit.structural.estimates import StructuralEstimates
 from alliancekit.structural.estimators import plain_word
@@ -162,8 +162,17 @@ def kind_of(word: str) -> str:
 
 
 def add_replicates(fit: StructuralEstimates, n: int, seed: int) -> StructuralEstimates:
-    """Return a fit with replicates, and with their covariances as those of its parameters."""
-    found = bootstrap(fit, n, seed)
+    """Return a fit with what its options want drawn: chi-squares of Bollen and Stine's test, and replicates.
+
+    The covariances of the replicates are those of the parameters. As in lavaan, replicates beside Bollen and Stine's
+    test are of the same samples, whose rows the model fits exactly.
+    """
+    kind = "bollen.stine" if "bollen.stine" in fit.options.words.tests else "ordinary"
+    if kind == "bollen.stine":
+        fit = replace(fit, drawn_chisq=drawn_tests(fit, n, seed))
+    if fit.options.se != "bootstrap":
+        return fit
+    found = bootstrap(fit, n, seed, kind)
     vcov = np.atleast_2d(np.cov(found.replicates[:, : fit.x.size].T))
     turned = None if fit.rotation is None else replace(fit.rotation, vcov=vcov)
     return replace(fit, vcov=vcov, replicates=found, rotation=turned)

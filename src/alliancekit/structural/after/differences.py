@@ -18,10 +18,14 @@ from alliancekit.structural.after.group_views import free_directions, group_view
 from alliancekit.structural.after.nested import ordinal_places, same_moments, same_names
 from alliancekit.structural.after.view import GroupView, inverse_of
 from alliancekit.structural.continuous.asymptotic import scale_test
-from alliancekit.structural.continuous.least_squares import kept_moments, stacked_of
+from alliancekit.structural.continuous.least_squares import kept_moments
 from alliancekit.structural.continuous.missing.estimate import IncompleteFit
+from alliancekit.structural.continuous.robust import stacked_of
+from alliancekit.structural.continuous.squares import add_squares
 from alliancekit.structural.duplication import triangle
+from alliancekit.structural.engines import request_of
 from alliancekit.structural.estimates import StructuralEstimates
+from alliancekit.structural.estimators import YUAN
 from alliancekit.structural.likelihood.solution import solve
 from alliancekit.structural.ordinal.structure import evaluate
 from alliancekit.structural.twolevel.estimate import ClusteredFit
@@ -104,12 +108,17 @@ def _factor_of_rows(larger: StructuralEstimates, source: IncompleteFit | Cluster
 
 
 def _factor_of_moments(larger: StructuralEstimates, x: Floats) -> float:
-    """Return the scaling factor of a test of moments at ``x``."""
-    if larger.stacked is None:
-        stacked = stacked_of(replace(larger, x=x, implied=larger.model.moments(x)))
-    else:
+    """Return the scaling factor (Satorra and Bentler, or Yuan and Bentler) of a test of moments at ``x``."""
+    information = None
+    if larger.stacked is not None:
         stacked = replace(larger.stacked, slopes=_slopes(larger, x))
-    found = scale_test(larger.test, stacked, larger.directions, larger.options.test)
+    else:
+        moved = replace(larger, x=x, implied=larger.model.moments(x))
+        if larger.options.test in YUAN:
+            factor = add_squares(moved, request_of(larger.options)).test.factor
+            return float("nan") if factor is None else factor
+        stacked, information = stacked_of(moved, 1)
+    found = scale_test(larger.test, stacked, larger.directions, larger.options.test, information)
     return float("nan") if found.factor is None else found.factor
 
 
@@ -168,7 +177,8 @@ def _information_of_a_row(fit: StructuralEstimates, views: Sequence[GroupView]) 
     """Return the information (size, size) of one row; of least squares by all rows, where ``fit`` has one less."""
     total = sum(view.n for view in views)
     if fit.engine != "least squares":
-        return np.asarray(fit.information / total)
+        less = fit.options.likelihood == "wishart" and fit.engine == "moments"
+        return np.asarray(fit.information / (total - len(views) * less))
     return np.asarray(
         np.sum([view.n / total * view.jacobian.T @ view.weight @ view.jacobian for view in views], axis=0)
     )

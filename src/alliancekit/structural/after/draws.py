@@ -179,7 +179,8 @@ def _misfitting(fit: StructuralEstimates) -> list[Floats]:
         root = np.linalg.inv(np.linalg.cholesky(model.sigma))
         d: Floats = np.asarray(np.linalg.eigvalsh(root @ sample.sigma @ root.T), dtype=np.float64)
         gap = root @ (sample.mu - model.mu) if fit.model.means else np.zeros(d.size)
-        own = group.n * float((d - np.log(d) - 1.0).sum() + gap @ gap)
+        weight = group.n - (fit.options.likelihood == "wishart")
+        own = weight * float((d - np.log(d) - 1.0).sum() + gap @ gap)
         share = _share(max(own - fit.test.df, 0.0) / (group.n - 1), d)
         out.append(share * sample.sigma + (1.0 - share) * model.sigma)
     return out

@@ -95,7 +95,7 @@ def _moment_curvature(fit: StructuralEstimates, b: int, weight: Floats, held: Bo
 def _sample_spread(fit: StructuralEstimates, b: int, held: Booleans) -> Floats:
     """Return the covariance matrix of the sample moments, zero for those held: of normal rows, or of any if robust."""
     group, means = fit.sample.groups[b], fit.model.means
-    if fit.options.se == "robust.sem" and group.rows is not None:
+    if fit.options.se.startswith("robust") and group.rows is not None:
         gamma = moment_covariance(group.rows, means, np.flatnonzero(held).tolist())
         none = held_moments(held, means)
         gamma[none] = 0.0

@@ -25,6 +25,9 @@ from alliancekit.structural.twolevel.estimate import ClusteredFit
 
 Floats = NDArray[np.float64]
 CLOSE, NOT_CLOSE, LEVEL = 0.05, 0.08, 0.90
+UNTESTED: tuple[str, ...] = ("npar", "fmin", "df", "logl", "unrestricted", "aic", "bic", "ntotal")
+UNTESTED += ("rmr", "srmr", "crmr", "gfi", "agfi", "pgfi")
+"""How the names of measures begin that need no test of the model."""
 
 
 def fit_measures(fit: StructuralEstimates) -> pd.Series:
@@ -69,6 +72,8 @@ def fit_measures(fit: StructuralEstimates) -> pd.Series:
         within, between = fit.source.srmr()
         out |= {"srmr": within + between, "srmr_within": within, "srmr_between": between}
     out |= _others(fit, n, total)
+    if fit.options.test == "none":
+        out = {name: value if name.startswith(UNTESTED) else np.nan for name, value in out.items()}
     return pd.Series(out, dtype=float, name="fit")
 
 

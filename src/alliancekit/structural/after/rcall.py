@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from alliancekit.structural.after.rcall_moments import moments_code
 from alliancekit.structural.estimates import StructuralEstimates
+from alliancekit.structural.estimators import resolve
 from alliancekit.structural.options import Options, make_options
 from alliancekit.structural.rotation.blocks import held_table
 from alliancekit.structural.table import ParameterTable
@@ -97,7 +98,7 @@ def _words(options: Options) -> list[str]:
         estimator=options.estimator,
     )
     word = options.estimator
-    changed = (options.se, options.test) != (usual.se, usual.test)
+    changed = (options.se, options.words.tests, options.test) != (usual.se, usual.words.tests, usual.test)
     if changed and word != options.point:
         word, usual = options.point, make_options(options.function, estimator=options.point, ordered=options.ordered)
     given = []
@@ -107,12 +108,19 @@ def _words(options: Options) -> list[str]:
         given.append(f'missing = "{_NAMES.get(options.missing, options.missing)}"')
     if options.se != usual.se:
         given.append(f'se = "{options.se}"')
-    if options.se == "bootstrap":
+    if options.se == "bootstrap" or "bollen.stine" in options.words.tests:
         given.append(f"bootstrap = {options.bootstrap}")
-    if options.test != usual.test:
-        given.append(f'test = "{options.test}"')
-    if options.information != usual.information:
-        given.append(f'information = "{options.information}"')
+    tests = (options.test,) if options.test == "none" else options.words.tests or ("standard",)
+    if tests != (usual.words.tests or ("standard",)):
+        given.append(f"test = {_vector(tests)}")
+    if options.words.information != usual.words.information:
+        given.append(f"information = {_vector(options.words.information)}")
+    tests_asked = tests if options.test_given else None
+    own = resolve(word, options.missing, bool(options.cluster), options.se, tests_asked, options.words.information)
+    if options.words.observed != own.observed:
+        given.append(f"observed.information = {_vector(options.words.observed)}")
+    if options.words.h1 != usual.words.h1:
+        given.append(f"h1.information = {_vector(options.words.h1)}")
     if options.likelihood != "normal":
         given.append(f'likelihood = "{options.likelihood}"')
     if options.rules.theta:
@@ -197,6 +205,12 @@ def _texts(values: Sequence[str]) -> str:
 
 def _numbers(values: Sequence[float]) -> str:
     return ", ".join("NA" if isnan(v) else f"{v!r}".replace("inf", "Inf") for v in values)
+
+
+def _vector(words: Sequence[str]) -> str:
+    """Return words as R writes them, one word where all are the same."""
+    known = list(dict.fromkeys(words))
+    return f'"{known[0]}"' if len(known) == 1 else f"c({_quoted(words)})"
 
 
 def _quoted(words: Sequence[str]) -> str:

@@ -193,6 +193,17 @@ def _patterns_parameters(whole: Whole, draws: Draws, picks: Picks) -> Floats:
     return np.asarray(x[:, list(whole.places)])
 
 
+def fit_squares(fit: StructuralEstimates, draws: Draws, picks: Picks) -> tuple[Floats, Floats]:
+    """Return parameters (samples, size) and chi-square (samples,) by least squares, NaN where that failed."""
+    out = np.full((len(picks), fit.x.size + 1), np.nan)
+    for r, pick in enumerate(picks):
+        try:
+            out[r, :-1], out[r, -1] = refit_least_squares(fit, _groups(fit, draws.sample(pick)), fit.x)
+        except LOST:
+            continue
+    return out[:, :-1], out[:, -1]
+
+
 def _one_by_one(fit: StructuralEstimates, draws: Draws, picks: Picks) -> Floats:
     """Return the parameters (samples, size) of samples that are fitted one after the other; NaN where that failed."""
     search_again = _search_of(fit)
@@ -219,7 +230,7 @@ def _search_of(fit: StructuralEstimates) -> Callable[[Drawn], Floats]:
         )
     if fit.options.ordered:
         return lambda drawn: refit_ordinal(fit, _groups(fit, drawn))
-    return lambda drawn: refit_least_squares(fit, _groups(fit, drawn), fit.x)
+    return lambda drawn: refit_least_squares(fit, _groups(fit, drawn), fit.x)[0]
 
 
 def _by_levels(fit: StructuralEstimates, source: ClusteredFit, drawn: Drawn) -> Floats:

@@ -11,7 +11,15 @@ from alliancekit.core.errors import FitError, SpecError, message, shown
 from alliancekit.core.executor import run_all
 from alliancekit.core.seeds import spawn
 from alliancekit.structural.after.draws import Draws, Picks, draws_of, without_one
-from alliancekit.structural.after.refits import PIECE, Refit, by_moments, fit_moments, refit_of, with_information
+from alliancekit.structural.after.refits import (
+    PIECE,
+    Refit,
+    by_moments,
+    fit_moments,
+    fit_squares,
+    refit_of,
+    with_information,
+)
 from alliancekit.structural.arguments import check_seed
 from alliancekit.structural.checks import unidentified
 from alliancekit.structural.estimates import StructuralEstimates
@@ -76,18 +84,20 @@ def drawn_tests(fit: StructuralEstimates, n: int, seed: int) -> Floats:
 
     Raises
     ------
-    SpecError : the fit is not one of complete, independent rows by maximum likelihood.
+    SpecError : the fit is not one of complete, independent rows of continuous variables.
     """
-    if not by_moments(fit) or fit.options.cluster:
-        what = "the test of Bollen and Stine is for maximum likelihood of complete, independent rows"
+    squares = fit.engine == "least squares"
+    if not (by_moments(fit) or squares) or fit.options.cluster:
+        what = "the test of Bollen and Stine is for complete, independent rows of continuous variables"
         rows = fit.engine == "rows" and fit.options.missing != "listwise"
-        do = 'Fit with missing="listwise", or leave bollen_stine= out' if rows else "Leave bollen_stine= out"
+        do = 'Fit with missing="listwise", or leave this test out' if rows else "Leave this test out"
         raise SpecError(message(what, do=do))
-    check_seed(seed)
+    check_samples(n, seed)
     before = fit if fit.rotation is None else fit.rotation.before  # a rotation leaves chi-square as it is
-    draws, seeds, whole = draws_of(before, "bollen.stine"), spawn(seed, n), with_information(before)
+    draws, seeds = draws_of(before, "bollen.stine"), spawn(seed, n)
+    function = partial(fit_squares, before, draws) if squares else partial(fit_moments, with_information(before), draws)
     pieces = [seeds[at : at + PIECE] for at in range(0, n, PIECE)]
-    found = run_all(partial(fit_moments, whole, draws), pieces, description="bootstrap")
+    found = run_all(function, pieces, description="bootstrap")
     return np.concatenate([chisq for _, chisq in found])[fitted(np.concatenate([x for x, _ in found]))]
 
 

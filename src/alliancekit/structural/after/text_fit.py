@@ -9,6 +9,7 @@ import pandas as pd
 
 from alliancekit.formula.model_expressions import Expression
 from alliancekit.structural.after.group_tests import group_statistics, scaled_statistics
+from alliancekit.structural.after.model_tests import Row, main_test, requested
 from alliancekit.structural.after.text_measures import measure, number
 from alliancekit.structural.after.text_pairs import Pairs, aligned
 from alliancekit.structural.continuous.missing.estimate import IncompleteFit
@@ -23,6 +24,13 @@ CORRECTIONS = {
     "yuan.bentler.mplus": "Yuan-Bentler correction (Mplus variant)",
     "mean.var.adjusted": "mean and variance adjusted correction",
     "scaled.shifted": "simple second-order correction",
+}
+LABELS = {
+    "bollen.stine": "Bollen-Stine bootstrap",
+    "browne.residual.nt": "Browne's residual-based (NT) test",
+    "browne.residual.adf": "Browne's residual-based (ADF) test",
+    "browne.residual.nt.model": "Browne's residual (NT model-based) test",
+    "browne.residual.adf.model": "Browne's residual (ADF model-based) test",
 }
 ERRORS = {"robust.huber.white": "Sandwich", "first.order": "Standard"}
 GAMMAS = {"oblimin": "Oblimin gamma", "orthomax": "Orthomax gamma", "cf": "Crawford-Ferguson gamma"}
@@ -160,6 +168,26 @@ def _by_group(name: str, labels: list[str], counts: Sequence[int], end: str = ":
 
 
 def tests(fit: StructuralEstimates, m: pd.Series) -> list[str]:
+    """Return the test of the model, its scaled form, and the other tests that were asked for."""
+    if fit.options.test == "none":
+        return ["No test of the model was asked for."]
+    others = [row for row in requested(fit)[1:] if row[0] != main_test(fit)]
+    return [*_main(fit, m), *(line for row in others for line in _other(fit, row))]
+
+
+def _other(fit: StructuralEstimates, row: Row) -> list[str]:
+    """Return a test beside the standard one and the one by which measures are scaled."""
+    word, statistic, df, p, factor = row
+    rows: Pairs = [("Test statistic", number(statistic)), ("Degrees of freedom", number(df, whole=True))]
+    name = "P-value (Bollen-Stine bootstrap)" if word == "bollen.stine" else "P-value (Chi-square)"
+    rows += [(name, number(p))] if df > 0 else []
+    rows += [("Scaling correction factor", number(factor))] if word in CORRECTIONS else []
+    if word == "scaled.shifted":
+        rows.append(("Shift parameter", number(fit.more_tests[word].shift)))
+    return ["", f"  {(CORRECTIONS | LABELS)[word]}:", *aligned([(f"  {name}", value) for name, value in rows])]
+
+
+def _main(fit: StructuralEstimates, m: pd.Series) -> list[str]:
     """Return the test of the model, its scaled form, and what each group adds to them."""
     scaled, several = "chisq_scaled" in m, len(fit.sample.groups) > 1
     rows: Pairs = [("", "Standard", "Scaled") if scaled else ("", "")]
@@ -171,9 +199,7 @@ def tests(fit: StructuralEstimates, m: pd.Series) -> list[str]:
         rows.append(("Scaling correction factor", "", number(m["chisq_scaling_factor"])))
         if fit.options.test == "scaled.shifted":
             rows.append(("Shift parameter", "", number(fit.test.shift)))
-        clustered = fit.options.cluster is not None and fit.options.test == "standard"
-        test = "yuan.bentler.mplus" if clustered else fit.options.test
-        rows.append((f"  {CORRECTIONS.get(test, test)}", ""))
+        rows.append((f"  {CORRECTIONS.get(main_test(fit), main_test(fit))}", ""))
     if scaled and fit.source is not None and fit.source.request.information[1] == "observed":
         first, second = fit.source.request.observed
         rows += [("Observed information based on", second.capitalize())] if first != second else []
@@ -207,8 +233,8 @@ def how_estimated(fit: StructuralEstimates) -> list[str]:
     kind = "First.order" if options.se == "first.order" else options.information.capitalize()
     rows.append(("Information bread" if errors == "Sandwich" else "Information", kind))
     if kind == "Observed":
-        rows.append(("Observed information based on", "Hessian"))
+        rows.append(("Observed information based on", options.words.observed[0].capitalize()))
     else:
-        weights = "Structured" if options.point in ("ML", "GLS") else "Unstructured"
+        weights = options.words.h1[0].capitalize() if options.point in ("ML", "GLS") else "Unstructured"
         rows.append(("Information saturated (h1) model", weights))
     return [*lines, *aligned(rows, 38, 13)]

@@ -17,7 +17,7 @@ _RMSEA = (
 
 
 def fit_measures(fit: StructuralEstimates, m: pd.Series) -> list[str]:
-    """Return the sections of fit measures."""
+    """Return the sections of fit measures; those that need a test only where there is one."""
     twice = "chisq_scaled" in m
     robust = "cfi_robust" in m and fit.options.test != "mean.var.adjusted"  # as in lavaan
     base = [
@@ -34,6 +34,8 @@ def fit_measures(fit: StructuralEstimates, m: pd.Series) -> list[str]:
         against.append(_robust("Robust Tucker-Lewis Index (TLI)", m, "tli", twice))
         names = (name.replace("RMSEA", "Robust RMSEA") for name, _ in _RMSEA)
         close += [("",), *(_robust(name, m, key, twice) for name, (_, key) in zip(names, _RMSEA, strict=True))]
+    if fit.options.test == "none":
+        base, against, close = [], [], []
     title = "Standardized Root Mean Square Residual"
     sections = {
         "Model Test Baseline Model": aligned(base, 35, 16),

@@ -47,6 +47,24 @@ def moment_covariance(rows: Floats, means: bool, fixed: Sequence[int] = ()) -> F
     return np.asarray(whole.T @ whole / len(rows))
 
 
+def model_moment_covariance(rows: Floats, mean: Floats, cov: Floats, fixed: Sequence[int] = ()) -> Floats:
+    """Return Gamma, means first, about the moments of a model: mean (p,) and cov (p, p); fixed : as above."""
+    away = rows - mean
+    i, j = triangle(len(mean))
+    products, centre = away[:, i] * away[:, j], cov.copy()
+    if len(fixed):
+        x, y = list(fixed), [k for k in range(len(mean)) if k not in fixed]
+        beside = rows[:, x] - rows[:, x].mean(axis=0)
+        fitted = np.zeros_like(rows)
+        fitted[:, x], fitted[:, y] = beside, beside @ np.linalg.solve(cov[np.ix_(x, x)], cov[np.ix_(x, y)])
+        away, products = away - fitted, products - fitted[:, i] * fitted[:, j]
+        left = cov[np.ix_(y, y)] - cov[np.ix_(y, x)] @ np.linalg.solve(cov[np.ix_(x, x)], cov[np.ix_(x, y)])
+        centre = np.zeros_like(cov)
+        centre[np.ix_(y, y)] = left
+    whole = np.hstack([away, products - centre[i, j]])
+    return np.asarray(whole.T @ whole / len(rows))
+
+
 def _moments(rows: Floats, means: bool) -> Floats:
     """Return what each row adds to the moments, centred."""
     centred = rows - rows.mean(axis=0)
@@ -71,26 +89,31 @@ def stack(
     return Stacked(np.concatenate(list(slopes)), weight, gamma)
 
 
-def sandwich(stacked: Stacked, basis: Floats) -> Floats:
-    """Return the robust covariance matrix of the parameters, times the rows, (size, size); NaN if not identified."""
+def sandwich(stacked: Stacked, basis: Floats, information: Floats | None = None) -> Floats:
+    """Return the robust covariance matrix of the parameters, times the rows, (size, size); NaN if not identified.
+
+    information : of one row about the parameters, None where it follows from the weights of the moments.
+    """
     D = stacked.slopes @ basis
     weighted = stacked.weight @ D
-    bread = inverse_information(D.T @ weighted)
+    bread = inverse_information(D.T @ weighted if information is None else basis.T @ information @ basis)
     inner = bread @ (weighted.T @ stacked.gamma @ weighted) @ bread
     return np.asarray(basis @ inner @ basis.T)
 
 
-def scale_test(test: ModelTest, stacked: Stacked, basis: Floats, kind: str) -> ModelTest:
+def scale_test(
+    test: ModelTest, stacked: Stacked, basis: Floats, kind: str, information: Floats | None = None
+) -> ModelTest:
     """Return a test scaled by the traces of U Gamma, U the residual weight of the model.
 
     kind : "satorra.bentler" (mean), "mean.var.adjusted" (mean and variance, by the df) or "scaled.shifted" (mean and
-        variance, the df kept).
+        variance, the df kept). information : as in ``sandwich``.
     """
     if test.df <= 0:
         return ModelTest(test.statistic, test.df, float("nan"))
     D = stacked.slopes @ basis
     weighted = stacked.weight @ D
-    inner = D.T @ weighted
+    inner = D.T @ weighted if information is None else basis.T @ information @ basis
     bread = inverse_information(inner)
     if np.isnan(bread).any():  # what is not identified takes nothing from the residuals
         bread = np.asarray(np.linalg.pinv(inner, hermitian=True), dtype=np.float64)

@@ -17,7 +17,7 @@ from alliancekit.structural.continuous.optimise import Optimum, search, search_l
 from alliancekit.structural.estimates import ModelTest, StructuralEstimates
 from alliancekit.structural.likelihood.constrained import Limits
 from alliancekit.structural.likelihood.contract import Block as Moments
-from alliancekit.structural.likelihood.inference import hessian, inverse_information
+from alliancekit.structural.likelihood.inference import inverse_information, model_information
 from alliancekit.structural.model import Model, compile_model
 from alliancekit.structural.options import Options
 from alliancekit.structural.sample import GroupSample, Sample
@@ -55,8 +55,9 @@ def fit_complete(
     model = compile_model(table, pairs)
     start = starting_values(table, [g.names for g in groups], pairs)
     found = _optimum(model, moments, constraints, start, Limits(table, constraints), total)
-    kind = options.information
-    information = found.information * total if kind == "expected" else _observed(model, pairs, weights, found.point.x)
+    information = found.information * total
+    if options.information != "expected" or options.words.h1[0] != "structured":
+        information = information_of(options, 0, model, pairs, weights, found.point.x)
     basis = None if constraints.linear.trivial and found.tangent is None else found.directions(constraints.linear)
     vcov = inverse_information(information, basis)
     points = sum(len(g.names) * (len(g.names) + 1) // 2 + (len(g.names) if model.means else 0) for g in groups)
@@ -123,9 +124,19 @@ def _check_definite(names: Sequence[str], sigma: Floats) -> None:
         raise FitError(message(what, do="Leave residual variances free, or leave the variable out"))
 
 
-def _observed(model: Model, pairs: Sequence[tuple[Floats, Floats]], weights: Floats, x: Floats) -> Floats:
-    """Return the second derivative of minus the log-likelihood of all rows."""
-    return hessian(complete_likelihood([(mean * model.means, cov) for mean, cov in pairs], weights), model, x)
+def information_of(
+    options: Options, use: int, model: Model, pairs: Sequence[tuple[Floats, Floats]], weights: Floats, x: Floats
+) -> Floats:
+    """Return the information of all rows about the parameters, for standard errors (use 0) or tests (1).
+
+    First-order information, which needs the rows, is not among them: observed information stands in its place.
+    """
+    words = options.words
+    kind = "expected" if words.information[use] == "expected" else "observed"
+    seen = [(mean * model.means, cov) for mean, cov in pairs]
+    at = [Moments(*pair) for pair in seen] if words.h1[use] == "unstructured" else None
+    data = complete_likelihood(seen, weights)
+    return model_information(kind, data, model, x, observed=words.observed[use], at=at)
 
 
 def complete_likelihood(

@@ -14,11 +14,12 @@ from numpy.typing import NDArray
 
 from alliancekit.core.errors import FitError, SpecError, message
 from alliancekit.structural.constraints import Constraints, Linear
-from alliancekit.structural.continuous.asymptotic import Stacked, moment_covariance, stack
+from alliancekit.structural.continuous.asymptotic import moment_covariance, stack
 from alliancekit.structural.continuous.fit import exogenous_places
 from alliancekit.structural.continuous.limited import minimise_within
-from alliancekit.structural.duplication import half_vector, kronecker_sum, triangle
+from alliancekit.structural.duplication import from_half, half_vector, kronecker_sum, triangle
 from alliancekit.structural.estimates import ModelTest, StructuralEstimates
+from alliancekit.structural.estimators import SCALED
 from alliancekit.structural.likelihood.constrained import Limits
 from alliancekit.structural.likelihood.contract import Block as Moments
 from alliancekit.structural.likelihood.inference import inverse_information
@@ -49,7 +50,7 @@ def fit_least_squares(
     kept = [kept_moments(table, b, g, model.means) for b, g in enumerate(groups, start=1)]
     observed = [_vector(g.mean, c, k) for g, c, k in zip(groups, covs, kept, strict=True)]
     held = [held_places(table, b, g) for b, g in enumerate(groups, start=1)]
-    needed = options.point in ("WLS", "DWLS") or options.se == "robust.sem" or options.test != "standard"
+    needed = options.point in ("WLS", "DWLS") or options.se == "robust.sem" or options.test in SCALED.values()
     gammas = [_gamma(options.point, g, k, x, needed) for g, k, x in zip(groups, kept, held, strict=True)]
     weights = [_weight(options.point, c, gamma, k) for c, gamma, k in zip(covs, gammas, kept, strict=True)]
     shares = [(g.n - 1) / sample.n for g in groups]
@@ -69,10 +70,14 @@ def fit_least_squares(
     information = sum(
         ((g.n - 1) * D.T @ V @ D for g, D, V in zip(groups, slopes, weights, strict=True)), np.zeros((x.size, x.size))
     )
+    implied = model.moments(x)
+    if options.information == "observed":
+        gaps = [s - _vector(at.mu, at.sigma, k) for s, at, k in zip(observed, implied, kept, strict=True)]
+        information = information + _curvature(model, x, gaps, weights, kept, rows)
+        information *= (sample.n - len(groups)) / sample.n  # as lavaan, which has this factor for observed alone
     basis = constraints.linear.basis if tangent is None else tangent
     df = sum(len(s) for s in observed) - n_parameters
     chisq = sample.n * value if df > 0 or limits.any else 0.0
-    implied = model.moments(x)
     stacked = stack(slopes, weights, gammas, shares)
     return StructuralEstimates(
         options,
@@ -100,8 +105,28 @@ def fit_least_squares(
     )
 
 
-def refit_least_squares(fit: StructuralEstimates, groups: Sequence[GroupSample], start: Floats) -> Floats:
-    """Return the parameters (size,) of a fit for other rows of its groups.
+def _curvature(
+    model: Model,
+    x: Floats,
+    gaps: Sequence[Floats],
+    weights: Sequence[Floats],
+    kept: Sequence[Booleans],
+    rows: Sequence[int],
+) -> Floats:
+    """Return what the curvature of the moments adds to the information: half the second derivative of chi-square."""
+    slopes = []
+    for gap, V, k, n in zip(gaps, weights, kept, rows, strict=True):
+        whole = np.zeros(k.size)
+        whole[k] = -2.0 * n * (V @ gap)
+        p = int((np.sqrt(9 + 8 * k.size) - 3) / 2)
+        half = from_half(whole[p:], p) / 2
+        half.flat[:: p + 1] *= 2
+        slopes.append(Moments(whole[:p], half))
+    return np.asarray(model.bend(x, slopes) / 2)
+
+
+def refit_least_squares(fit: StructuralEstimates, groups: Sequence[GroupSample], start: Floats) -> tuple[Floats, float]:
+    """Return the parameters (size,) of a fit for other rows of its groups, and chi-square.
 
     Raises
     ------
@@ -121,7 +146,7 @@ def refit_least_squares(fit: StructuralEstimates, groups: Sequence[GroupSample],
     found = _search(linear, Limits(table, fit.constraints), *functions, start)[0]
     if not found.converged:
         raise FitError(message("the search for the estimates stopped before the optimum"))
-    return linear.expand(found.x)
+    return linear.expand(found.x), found.value
 
 
 def _criterion(
@@ -278,20 +303,3 @@ def independence_slopes(table: ParameterTable, block: int, group: GroupSample) -
     outside[exogenous_places(table, block, group.names)] = True
     free = np.concatenate([np.ones(p, dtype=bool), (i == j) | (outside[i] & outside[j])])
     return np.eye(free.size)[:, free]
-
-
-def stacked_of(fit: StructuralEstimates) -> Stacked:
-    """Return the moments, weights and Gamma of a maximum-likelihood fit of complete data, for robust tests."""
-    slopes, weights, gammas = [], [], []
-    means = fit.model.means
-    for b, (group, block, D) in enumerate(
-        zip(fit.sample.groups, fit.implied, fit.model.jacobian(fit.x), strict=True), start=1
-    ):
-        if group.rows is None:
-            raise SpecError(message("robust standard errors need the rows of the data, not only their covariances"))
-        k = kept_moments(fit.table, b, group, means)
-        slopes.append(D[k])
-        weights.append(normal_weights(block.sigma, k))
-        held = held_places(fit.table, b, group)
-        gammas.append(moment_covariance(group.rows, True, held)[np.ix_(k, k)])
-    return stack(slopes, weights, gammas, [g.n / fit.sample.n for g in fit.sample.groups])

@@ -23,13 +23,15 @@ def model_information(
     *,
     observed: str = "hessian",
     clusters: Sequence[Integers] | None = None,
+    at: Sequence[Block] | None = None,
 ) -> Floats:
     """Return the information about the parameters, summed over rows, shape (size, size).
 
     kind: "observed", "expected" or "first.order"; observed: "hessian" is the second derivative of -log L, "h1" leaves
-    out the curvature of the moments; clusters: as in ``moment_meat``.
+    out the curvature of the moments; clusters: as in ``moment_meat``; at: moments at which the information about
+    moments is taken, None for those of the model.
     """
-    blocks = mapping.moments(x)
+    blocks = mapping.moments(x) if at is None else at
     if kind == "first.order":
         meats = moment_meat(data, blocks, clusters)
         return parameter_information(meats, mapping.jacobian(x))

@@ -57,9 +57,9 @@ def mplus_scaling(data: Likelihood, saturated: SaturatedModel, model: Tested, ki
 
 
 def original_scaling(data: Likelihood, saturated: SaturatedModel, model: Tested, kind: str) -> Scaling:
-    """Return the scaling of Yuan and Bentler: trace(U Omega) / df, the information in U of the given kind."""
+    """Return the scaling of Yuan and Bentler: trace(U Omega) / df, the information in U and Omega of the given kind."""
     meats, counted = saturated.meats(data), saturated.counted
-    free_information = saturated.information(data, "observed")
+    free_information = saturated.information(data, "expected" if kind == "expected" else "observed")
     total, moments = _saturated_trace(free_information, meats, counted)
     own_meats = moment_meat(data, model.implied, saturated.clusters)
     weights = own_meats if kind == "first.order" else data.information(kind, model.implied)

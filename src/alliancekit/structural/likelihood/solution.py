@@ -24,11 +24,13 @@ class Request:
     """How uncertainty is computed, in lavaan's words; of a pair the first is for standard errors, the second for tests.
 
     information: "observed", "expected" or "first.order"; observed: "hessian" or "h1" (without the curvature of the
-    moments); sandwich: robust standard errors; test: "standard", "yuan.bentler" or "yuan.bentler.mplus".
+    moments); h1: information about moments is taken at those of the model, "structured", or "unstructured"; sandwich:
+    robust standard errors; test: "standard", "yuan.bentler" or "yuan.bentler.mplus".
     """
 
     information: Pair = ("observed", "observed")
     observed: Pair = ("hessian", "hessian")
+    h1: Pair = ("structured", "structured")
     sandwich: bool = False
     test: str = "standard"
 
@@ -81,12 +83,12 @@ def solve(
     information, bread, meat = parts[0]
     scaling = None
     if request.scaled and df > 0:
-        same = all(pair[0] == pair[1] for pair in (request.information, request.observed))
+        same = all(pair[0] == pair[1] for pair in (request.information, request.observed, request.h1))
         parts.append(parts[0] if same else _parts(data, mapping, x, implied, slopes, saturated, request, 1))
-        own = Tested(implied, slopes, parts[1][1], parts[1][2], df, mapping.size if parameters is None else parameters)
+        weighed = saturated.blocks if request.h1[1] == "unstructured" else implied
+        own = Tested(weighed, slopes, parts[1][1], parts[1][2], df, mapping.size if parameters is None else parameters)
         scale = mplus_scaling if request.test == "yuan.bentler.mplus" else original_scaling
-        kind = request.information[1]
-        scaling = scale(data, saturated, own, kind)
+        scaling = scale(data, saturated, own, request.information[1])
     vcov = bread @ meat @ bread if request.sandwich else bread
     statistic = max(value + 2 * saturated.log_likelihood, 0.0) if df > 0 or limited else 0.0
     log_likelihood = -value / 2 - saturated.outside
@@ -111,11 +113,13 @@ def _parts(
         x,
         observed=request.observed[use],
         clusters=saturated.clusters,
+        at=saturated.blocks if request.h1[use] == "unstructured" else None,
     )
     bread = inverse_information(information)
     meat = np.zeros_like(bread)
     if request.sandwich or request.scaled:
-        meats = moment_meat(data, implied, saturated.clusters)
+        free = request.h1[0 if request.sandwich else use] == "unstructured"
+        meats = saturated.meats(data) if free else moment_meat(data, implied, saturated.clusters)
         meat = parameter_information(meats, slopes)
     return information, bread, meat
 

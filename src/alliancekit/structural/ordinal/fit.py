@@ -13,6 +13,7 @@ from alliancekit.core.errors import DesignWarning, FitError, SpecError, message
 from alliancekit.structural.constraints import Constraints
 from alliancekit.structural.continuous.asymptotic import Stacked, scale_by_traces, scale_test, stack
 from alliancekit.structural.estimates import ModelTest, StructuralEstimates
+from alliancekit.structural.estimators import SCALED
 from alliancekit.structural.likelihood.constrained import Limits
 from alliancekit.structural.likelihood.contract import Block as Moments
 from alliancekit.structural.model import BlockModel, Model, compile_model
@@ -133,7 +134,7 @@ def _gather(
     alone = independence(fit)
     test = ModelTest(total * found.value if df > 0 or Limits(table, constraints).any else 0.0, df)
     baseline = ModelTest(total * alone.value, alone.df)
-    if options.test != "standard":
+    if options.test in SCALED.values():
         test = scale_test(test, stacked, done.reached.directions, options.test)
         baseline = scale_by_traces(baseline, alone.first, alone.second, options.test)
     blocks = tuple(_complete(block, at.S, s) for block, at, s in zip(model.blocks, fit.at, fit.structures, strict=True))

@@ -59,7 +59,7 @@ class Answers:
         return wide(after_answers.standardised_table(self._fit, kind, level))
 
     def model_tests(self, bollen_stine: int = 0, seed: int = 1) -> pd.DataFrame:
-        """Return every test of the model against the unrestricted one that the fit allows.
+        """Return every test of the model against the unrestricted one that was asked for, or that the fit allows.
 
         Parameters
         ----------
@@ -67,20 +67,23 @@ class Answers:
 
         Returns
         -------
-        DataFrame : test, statistic, df, p_value, scaling_factor. "standard"; the scaled test of the estimator or of
-        ``test=``; for complete rows "browne.residual.nt" and, with more rows than moments, "browne.residual.adf";
-        "bollen.stine".
+        DataFrame : test, statistic, df, p_value, scaling_factor. "standard" (of ULS without p value); the scaled tests
+        of the estimator and of ``test=``, that of the fit measures first; the other tests of ``test=``; for complete
+        rows "browne.residual.nt" and, with more rows than moments, "browne.residual.adf"; "bollen.stine". With
+        ``test="none"`` only what the fit allows beside.
 
         Raises
         ------
-        SpecError : the bootstrap is asked of a fit that is not one of complete, independent rows by maximum likelihood.
+        SpecError : the bootstrap, or a test of residuals in ``test=``, for a fit that is not one of complete,
+        independent rows (the bootstrap: of continuous variables).
 
         Notes
         -----
         Browne (1984, Br J Math Stat Psychol 37, 62-83, equation 2.20): the residuals that no change of the parameters
-        could explain, weighted by the inverse of their covariances, of normal rows (nt) or of any (adf). Bollen & Stine
-        (1992, Sociol Methods Res 21, 205-229): the rows are turned so that the model fits them exactly, and the p value
-        is the share of samples of these whose chi-square is as large as the one observed.
+        could explain, weighted by the inverse of their covariances, of normal rows (nt) or of any (adf), about the
+        moments of the sample or of the model (".model"). Bollen & Stine (1992, Sociol Methods Res 21, 205-229): the
+        rows are turned so that the model fits them exactly, and the p value is the share of samples of these whose
+        chi-square is larger than the one observed.
 
         Examples
         --------
@@ -94,8 +97,9 @@ class Answers:
 
         Checked against
         ---------------
-        ``lavTest`` of lavaan 0.6-14, 36 fits (tests/reference/sem_tests). With covariates held fixed and a mean
-        structure lavaan's statistics of Browne change when means are merely added; these here do not.
+        ``lavTest`` of lavaan 0.6-14, 36 fits (tests/reference/sem_tests), lists of tests in a grid of options
+        (tests/reference/sem_words), samples of given rows (tests/reference/sem_draws). With covariates held fixed and a
+        mean structure lavaan's statistics of Browne change when means are merely added; these here do not.
 
         When not to use
         ---------------
