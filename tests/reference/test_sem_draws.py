@@ -22,8 +22,8 @@ import pytest
 
 import alliancekit as ak
 from alliancekit.core.seeds import spawn
-from alliancekit.structural.after.draws import Draws, Seeds, draws_of
-from alliancekit.structural.after.resampling import _fit_moments, _fit_squares
+from alliancekit.structural.after.draws import Draws, Picks, draws_of
+from alliancekit.structural.after.refits import fit_moments, fit_squares, with_information
 from tests.reference.comparison import assert_close
 
 HERE = Path(__file__).parent
@@ -38,7 +38,7 @@ class GivenRows(Draws):
 
     numbers: tuple[Any, ...] = ()
 
-    def counts(self, seeds: Seeds) -> list[Any]:
+    def counts(self, seeds: Picks) -> list[Any]:
         """Return how often each row is in the samples that the seeds count."""
         return [
             np.stack([np.bincount(own[s], minlength=len(rows)) for s in seeds]).astype(float)
@@ -77,7 +77,8 @@ def test_turned_rows_as_lavaan(case: dict[str, Any]) -> None:
     numbers = tuple(np.array(own) - 1 for own in case["rows"])
     draws = GivenRows(turned.rows, turned.clusters, (), numbers)
     squares = fitted.engine == "least squares"
-    x, chisq = (_fit_squares if squares else _fit_moments)(fitted, draws, range(len(numbers[0])))  # type: ignore[arg-type]
+    picks = range(len(numbers[0]))
+    x, chisq = fit_squares(fitted, draws, picks) if squares else fit_moments(with_information(fitted), draws, picks)
     assert_close(x, case["coef"], "estimate", "estimates of samples")
     assert_close(chisq, case["chisq"], "fit_measure", "chi-squares of samples")
     first, unbiased = draws.sample(0), squares or case["options"].get("likelihood") == "wishart"
@@ -96,7 +97,7 @@ def test_turned_rows_as_lavaan(case: dict[str, Any]) -> None:
 def test_many_samples_as_lavaan(kind: str) -> None:
     theirs = STORED["many"][kind]
     fitted = ak.sem(theirs["model"], DATA, meanstructure=theirs["meanstructure"])._fit
-    x, chisq = _fit_moments(fitted, draws_of(fitted, kind), spawn(20260301, 4000))
+    x, chisq = fit_moments(with_information(fitted), draws_of(fitted, kind), spawn(20260301, 4000))
     drawn = np.column_stack([x, chisq])
     shares = 1 / theirs["samples"] + 1 / len(drawn)
     sd, fourth = np.array(theirs["sd"]), np.array(theirs["fourth"])
