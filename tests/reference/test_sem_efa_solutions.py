@@ -59,7 +59,7 @@ STOPS = json.loads((HERE / "stops.json").read_text(encoding="utf-8"))
 @pytest.mark.option("cfa.rotation", "lavaan 0.6-14: bentler at three tolerances of its search")
 @pytest.mark.parametrize("stop", STOPS, ids=[f"{s['gpa_tol']:g}-{s['seed']}" for s in STOPS])
 def test_lavaans_search_of_bentlers_criterion_stops_above_the_minimum(stop: dict[str, Any]) -> None:
-    """From each of its ends a search leads to the one minimum, by more than correlations may differ where it stopped."""
+    """From each of its ends a search leads to the one minimum."""
     model = json.loads((HERE / "criteria" / "model.json").read_text(encoding="utf-8"))["models"]
     syntax = next(one["syntax"] for one in model if one["label"] == "bentler_3")
     fit = ak.cfa(syntax, pd.read_csv(HERE / "criteria" / "data.csv"), rotation="bentler", missing="listwise")
