@@ -1,7 +1,8 @@
 """Factor scores of two levels with covariates at both: conditional means given the cluster, and what lavaan takes.
 
 lavaan 0.6-14 holds the moments between clusters of a covariate of both levels off the maximum (``fixed.x = TRUE``), and
-puts zero for the value of a covariate between clusters where it scores the upper level. Done likewise, ours are its scores.
+puts zero for the value of a covariate between clusters where it scores the upper level. Done likewise, ours are the
+same.
 """
 
 from __future__ import annotations

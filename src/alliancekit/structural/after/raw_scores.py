@@ -1,8 +1,8 @@
 """Factor scores from raw data: incomplete rows by the variables they have, two levels by the expected parts of each.
 
 Regression scores are the expected factors given all that is observed (Thomson 1934); in a two-level model those of the
-upper level are one per cluster and use its size. Bartlett scores are for models of one level. Covariates between clusters
-count with their values; lavaan 0.6-14 takes zero for them.
+upper level are one per cluster and use its size. Bartlett scores are for models of one level. Values of covariates
+between clusters count; lavaan 0.6-14 takes zero for them.
 """
 
 from __future__ import annotations
