@@ -126,6 +126,9 @@ def _robust_incremental(test: ModelTest, base: ModelTest) -> dict[str, float]:
     if np.isnan(c) or np.isnan(c0) or base.scaled == base.df:
         return dict.fromkeys(("cfi_robust", "tli_robust", "nnfi_robust", "rni_robust"), float("nan"))
     gain, gain0 = test.scaled - test.df, base.scaled - base.df
+    if 1.0 in (c, c0):  # one of the two is not scaled: the plain measures, as in lavaan
+        c = c0 = 1.0
+        gain, gain0 = test.statistic - test.df, base.statistic - base.df
     top, bottom = max(c * gain, 0.0), max(c * gain, c0 * gain0, 0.0)
     cfi = 1.0 - top / bottom if bottom > 0 else 1.0
     tli = 1.0 - (c * gain * base.df) / (c0 * gain0 * test.df) if test.df > 0 else 1.0
@@ -225,6 +228,8 @@ def _others(fit: StructuralEstimates, n: int, total: int) -> dict[str, float]:
     if df > 0 and fit.table.n_levels == 1:
         for name, alpha in (("cn_05", 0.05), ("cn_01", 0.01)):
             out[name] = float(special.chdtri(df, alpha)) / (x / total) + 1 if x > 0 else float("inf")
+    elif fit.table.n_levels == 1:
+        out |= {"cn_05": 1.0, "cn_01": 1.0}
     if fit.ordinal is not None:
         return out | {"mfi": float(np.exp(-0.5 * (x - df) / total))} | ordinal_measures.other_measures(fit)
     if fit.table.n_levels == 1:

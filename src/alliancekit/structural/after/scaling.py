@@ -17,6 +17,7 @@ from alliancekit.structural.after.whole import Whole, variance_slopes
 from alliancekit.structural.constraints import Constraints
 from alliancekit.structural.model import Model
 from alliancekit.structural.table import ParameterTable
+from alliancekit.structural.variables import find_variables
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.intp]
@@ -76,7 +77,6 @@ def plan_scaling(table: ParameterTable, model: Model) -> Scaling:
             variables[i], powers[i] = [left, V], [-0.5, 0.0]
         elif op == "~~" and lhs == rhs:
             variables[i], powers[i] = [left, V], [-1.0, 0.0]
-            covariate[left] = bool(table.exo[i])
         elif op == "~*~":
             variables[i] = [left, V]
         elif op == "~~":
@@ -85,6 +85,10 @@ def plan_scaling(table: ParameterTable, model: Model) -> Scaling:
     mine = np.full(V, R, dtype=np.intp)
     for (b, name), i in own.items():
         mine[places[b - 1][name]] = i
+    for b, known in enumerate(places, start=1):
+        rows = [i for i in table.rows(b) if table.op[i] not in CONSTRAINTS]
+        roles = find_variables([(table.lhs[i], table.op[i], table.rhs[i], table.user[i] == 1) for i in rows])
+        covariate[[known[name] for name in roles.exogenous]] = True
     latent = np.array([*kinds, False], dtype=bool)
     scales = np.array([op == "~*~" for op in table.op], dtype=bool)
     found = (np.array(part, dtype=np.intp) for part in (variables, sides, residuals))
