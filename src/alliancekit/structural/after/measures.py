@@ -228,8 +228,6 @@ def _others(fit: StructuralEstimates, n: int, total: int) -> dict[str, float]:
     if df > 0 and fit.table.n_levels == 1:
         for name, alpha in (("cn_05", 0.05), ("cn_01", 0.01)):
             out[name] = float(special.chdtri(df, alpha)) / (x / total) + 1 if x > 0 else float("inf")
-    elif fit.table.n_levels == 1:
-        out |= {"cn_05": 1.0, "cn_01": 1.0}
     if fit.ordinal is not None:
         return out | {"mfi": float(np.exp(-0.5 * (x - df) / total))} | ordinal_measures.other_measures(fit)
     if fit.table.n_levels == 1:

@@ -1,0 +1,116 @@
+"""What depends on roles, scaling and df in lavaan 0.6-14, and its modification indices of improper solutions.
+
+Before lavaan computes indices it passes the estimates through its check of starting values, which makes covariances
+smaller whose correlation is beyond one. The scores are then those of another point than the solution.
+"""
+
+from __future__ import annotations
+
+import json
+import warnings
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import alliancekit as ak
+from alliancekit.structural.after.candidates import candidates, extra_jacobian
+from alliancekit.structural.after.group_views import group_views
+from tests.reference.comparison import assert_close
+from tests.reference.sem_cases import HERE
+
+CASES: dict[str, Any] = json.loads((HERE / "sem_models" / "found.json").read_text())
+DATA = pd.read_csv(HERE / "sem_models" / "data.csv")
+IMPROPER = CASES["improper"]
+
+
+@pytest.mark.option("cfa.fixed_x", "lavaan 0.6-14: std_nox with random covariates")
+@pytest.mark.parametrize("estimator", ["ML", "GLS"])
+def test_random_covariates_keep_their_units(estimator: str) -> None:
+    case = CASES["roles"][estimator]
+    fit = ak.sem("f =~ x1 + x2 + x3\ny1 ~ f + z1\nf ~ z2", DATA, estimator=estimator, fixed_x=False)
+    ours = fit.standardized("std_nox").set_index(["lhs", "op", "rhs"])
+    rows = [ours.loc[(r["lhs"], r["op"], r.get("rhs", ""))] for r in case["nox"]]
+    assert_close([r["estimate"] for r in rows], [r["est.std"] for r in case["nox"]], "estimate", "std_nox")
+    assert_close([r["std_error"] for r in rows], [r["se"] for r in case["nox"]], "std_error", "std_nox")
+    own = fit.modification_indices().set_index(["lhs", "op", "rhs"])
+    known = [r for r in case["indices"] if r.get("mi", 0.0) > 1e-3]
+    places = [(r["lhs"], r["op"], r.get("rhs", "")) for r in known]
+    assert len(places) == 10
+    for name in ("mi", "sepc_nox"):
+        theirs = [r[name.replace("_", ".")] for r in known]
+        assert_close(own.loc[places, name], theirs, "modification", name)
+
+
+@pytest.mark.option("cfa.estimator", "lavaan 0.6-14: WLSM, whose baseline is not scaled")
+def test_robust_measures_beside_a_baseline_that_is_not_scaled() -> None:
+    fit = ak.cfa("f =~ x1 + x2 + x3\nh =~ x4 + x5 + x6", DATA, estimator="WLSM", meanstructure=True)
+    measures = fit.fit_measures()
+    for name, value in CASES["unscaled"].items():
+        assert_close(measures[name.replace(".", "_")], value, "fit_measure", name)
+
+
+def test_there_is_no_critical_n_without_degrees_of_freedom() -> None:
+    """lavaan has 0 / chi-square + 1: one where chi-square is off zero by rounding, else missing."""
+    assert CASES["saturated"]["df"] == 0
+    assert CASES["saturated"]["cn_05"] in (None, 1)
+    assert "cn_05" not in ak.cfa("f =~ x1 + x2 + x3", DATA).fit_measures()
+
+
+def improper() -> Any:
+    """Return the fit of covariances to which a model with a negative residual variance belongs."""
+    names = [f"v{i}" for i in range(1, 8)]
+    cov = pd.DataFrame(IMPROPER["cov"], names, names)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ak.ConvergenceWarning)
+        return ak.cfa(IMPROPER["model"], sample_cov=cov, sample_nobs=IMPROPER["n"])
+
+
+def refit(row: dict[str, Any]) -> float:
+    """Return chi-square with one parameter more."""
+    names = [f"v{i}" for i in range(1, 8)]
+    cov = pd.DataFrame(IMPROPER["cov"], names, names)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ak.ConvergenceWarning)
+        text = f"{IMPROPER['model']}\n{row['lhs']} {row['op']} {row['rhs']}"
+        return float(ak.cfa(text, sample_cov=cov, sample_nobs=IMPROPER["n"]).fit_measures()["chisq"])
+
+
+def test_modification_indices_of_an_improper_solution_are_what_refits_gain() -> None:
+    fit = improper()
+    chisq = fit.fit_measures()["chisq"]
+    assert_close(chisq, IMPROPER["chisq"], "fit_measure", "chi-square")
+    theirs = {(r["lhs"], r["op"], r["rhs"]): r["mi"] for r in IMPROPER["indices"]}
+    far = 0
+    for row in fit.modification_indices(minimum=0.02).head(8).to_dict("records"):
+        gained = chisq - refit(row)
+        assert row["mi"] == pytest.approx(gained, rel=0.1), row
+        far += abs(theirs[row["lhs"], row["op"], row["rhs"]] - gained) > 0.1 * gained
+    assert far > 4, "lavaan's indices are of another point"
+
+
+def test_lavaans_indices_of_an_improper_solution_are_of_its_checked_starting_values() -> None:
+    fit = improper()._fit
+    table, model = fit.table, fit.model
+    x = fit.x.copy()
+    places = {(r["lhs"], r["op"], r["rhs"]): at for r, at in zip(IMPROPER["estimates"], IMPROPER["moved"], strict=True)}
+    for i, number in enumerate(table.free):
+        if number:
+            x[number - 1] = places[table.lhs[i], table.op[i], table.rhs[i]]
+    assert np.abs(x - fit.x).max() > 0.1
+    moved = replace(fit, x=x, implied=tuple(model.moments(x)))
+    here, there = group_views(fit)[0], group_views(moved)[0]
+    found = candidates(table, model)
+    extra = extra_jacobian(model, x, found)[0]
+    inner = here.n * here.jacobian.T @ here.weight @ here.jacobian
+    cross = there.n * there.jacobian.T @ there.weight @ extra
+    own = there.n * np.einsum("ij,ik,kj->j", extra, there.weight, extra)
+    rest = own - np.einsum("ij,ij->j", cross, np.linalg.solve(inner, cross))
+    indices = (there.slope @ extra) ** 2 / rest
+    ours = {(c.lhs, c.op, c.rhs): value for c, value in zip(found, indices, strict=True)}
+    known = [r for r in IMPROPER["indices"] if r.get("mi") is not None]
+    assert len(known) > 15
+    mine = [ours[r["lhs"], r["op"], r["rhs"]] for r in known]
+    assert_close(mine, [r["mi"] for r in known], "modification", "lavaan's indices")
