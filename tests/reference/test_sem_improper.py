@@ -18,6 +18,7 @@ import pytest
 import alliancekit as ak
 from alliancekit.structural.after.candidates import candidates, extra_jacobian
 from alliancekit.structural.after.group_views import group_views
+from alliancekit.structural.after.whole import whole
 from tests.reference.comparison import assert_close
 from tests.reference.sem_cases import HERE
 
@@ -114,3 +115,47 @@ def test_lavaans_indices_of_an_improper_solution_are_of_its_checked_starting_val
     assert len(known) > 15
     mine = [ours[r["lhs"], r["op"], r["rhs"]] for r in known]
     assert_close(mine, [r["mi"] for r in known], "modification", "lavaan's indices")
+
+
+def scored(kind: str, how: str) -> tuple[Any, pd.DataFrame]:
+    """Return a fit and its rows: complete, or with holes in an item and an outcome."""
+    data = DATA.copy()
+    if how == "holes":
+        data.loc[data.index[::7], "x1"] = np.nan
+        data.loc[data.index[1::5], "y1"] = np.nan
+    word = "fiml" if how == "holes" else "listwise"
+    return ak.sem(CASES["scores"][kind][how]["model"], data, missing=word, meanstructure=True), data
+
+
+@pytest.mark.parametrize("how", ["complete", "holes"])
+@pytest.mark.parametrize("kind", ["direct", "covary"])
+def test_bartlett_scores_with_outcomes_and_direct_effects(kind: str, how: str) -> None:
+    """An outcome is one more indicator, given its covariates; direct effects of covariates on items are taken out."""
+    case = CASES["scores"][kind][how]
+    ours = scored(kind, how)[0].factor_scores(method="bartlett")[case["factors"]].iloc[:30]
+    assert_close(ours, case["bartlett"], "factor_score", "Bartlett scores")
+
+
+@pytest.mark.parametrize("how", ["complete", "holes"])
+def test_regression_scores_with_direct_effects(how: str) -> None:
+    case = CASES["scores"]["direct"][how]
+    ours = scored("direct", how)[0].factor_scores()[case["factors"]].iloc[:30]
+    assert_close(ours, case["regression"], "factor_score", "regression scores")
+
+
+@pytest.mark.parametrize("how", ["complete", "holes"])
+def test_regression_scores_use_residual_covariances_with_outcomes(how: str) -> None:
+    """They are expected factors; lavaan takes an outcome for an indicator without them, from loadings alone."""
+    case = CASES["scores"]["covary"][how]
+    fit, data = scored("covary", how)
+    at, p = whole(fit._fit.model.blocks[0], fit._fit.x), len(fit._fit.model.blocks[0].observed)
+    rows = data[list(fit._fit.model.blocks[0].observed)].to_numpy()[:30]
+    expected, theirs = [], []
+    for row in rows:
+        seen = np.flatnonzero(~np.isnan(row))
+        weighted = np.linalg.solve(at.cov[np.ix_(seen, seen)], row[seen] - at.mean[seen])
+        expected.append(at.mean[p:] + at.cov[p:, seen] @ weighted)
+        theirs.append(at.mean[p:] + at.cov[p:, p:] @ at.A[seen, p:].T @ weighted)
+    assert_close(fit.factor_scores().iloc[:30], expected, "closed_form", "expected factors")
+    assert_close(theirs, case["regression"], "factor_score", "lavaan's regression scores")
+    assert np.abs(np.array(expected) - theirs).max() > 0.01

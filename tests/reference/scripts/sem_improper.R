@@ -18,4 +18,10 @@ out$improper <- list(model = model, cov = S, n = 300, chisq = as.numeric(fitMeas
   indices = suppressWarnings(rows(modindices(f)))[, c("lhs", "op", "rhs", "mi", "epc")])
 moved <- suppressWarnings(lavaan:::lav_start_check_cov(lavpartable = f@ParTable, start = p$est)) # where lavaan evaluates its indices
 out$improper$moved <- moved
+# Factor scores with outcomes and with direct effects of covariates, complete and with holes.
+holes <- d; holes$x1[seq(1, nrow(d), 7)] <- NA; holes$y1[seq(2, nrow(d), 5)] <- NA
+texts <- c(direct = "f =~ x1 + x2 + x3\nf ~ z1\nx2 ~ z2\ny1 ~ f + z1", covary = "f =~ x1 + x2 + x3\nh =~ x4 + x5 + x6\nh ~ f\ny1 ~ f")
+for (k in names(texts)) for (how in c("complete", "holes")) { f <- sem(texts[[k]], if (how == "complete") d else holes, missing = if (how == "complete") "listwise" else "ml", meanstructure = TRUE)
+  take <- function(method) unname(unclass(lavPredict(f, method = method))[1:30, , drop = FALSE]); attributes <- NULL
+  out$scores[[k]][[how]] <- list(model = texts[[k]], factors = I(lavNames(f, "lv")), regression = take("regression"), bartlett = take("Bartlett")) }
 writeLines(toJSON(out, auto_unbox = TRUE, digits = NA, na = "null", matrix = "rowmajor"), a[2])

@@ -10,6 +10,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from alliancekit.structural.after.scores import measurement
 from alliancekit.structural.after.whole import whole
 from alliancekit.structural.continuous.missing.estimate import IncompleteFit
 from alliancekit.structural.continuous.missing.scores import bartlett_scores, regression_scores
@@ -28,7 +29,10 @@ def incomplete_scores(source: IncompleteFit, method: str) -> tuple[Floats, ...]:
         at = whole(block, source.x)
         p = len(block.observed)
         if method == "bartlett":
-            out.append(bartlett_scores(patterns, at.A[:p, p:], at.S[:p, :p], at.m[:p]))
+            loadings = measurement(block, at)
+            k = len(block.latent)
+            found = bartlett_scores(patterns, loadings, at.cov[:p, :p], at.mean[:p], k)
+            out.append(at.mean[p:] + found[:, :k])
             continue
         out.append(regression_scores(patterns, at.cov[:p, :p], at.mean[:p], at.cov[p:, :p], at.mean[p:]))
     return tuple(out)
