@@ -14,6 +14,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.optimize import minimize_scalar
+from scipy.stats import norm
 
 import alliancekit as ak
 from alliancekit.structural.after.candidates import candidates, extra_jacobian
@@ -159,3 +161,48 @@ def test_regression_scores_use_residual_covariances_with_outcomes(how: str) -> N
     assert_close(fit.factor_scores().iloc[:30], expected, "closed_form", "expected factors")
     assert_close(theirs, case["regression"], "factor_score", "lavaan's regression scores")
     assert np.abs(np.array(expected) - theirs).max() > 0.01
+
+
+def test_random_covariates_give_factors_their_means_where_there_are_none() -> None:
+    fit = ak.sem("f =~ x1 + x2 + x3\nf ~ z1", DATA, fixed_x=False)
+    assert_close(fit.latent()["mean"].loc["f", "mean"], CASES["centre"]["mean"], "estimate", "mean of the factor")
+    assert_close(fit.factor_scores()["f"].iloc[:30], CASES["centre"]["scores"], "factor_score", "scores")
+
+
+def mode(codes: np.ndarray, loadings: np.ndarray, cuts: list[np.ndarray], spread: float) -> float:
+    """Return the likeliest factor given the answers, responses having a variance of one."""
+    sd = np.sqrt(1 - CASES["modes"]["own"] ** 2 * spread)
+
+    def loss(value: float) -> float:
+        """Minus log posterior."""
+        upper = [cut[k + 1] for cut, k in zip(cuts, codes, strict=True)]
+        lower = [cut[k] for cut, k in zip(cuts, codes, strict=True)]
+        p = norm.cdf((upper - loadings * value) / sd) - norm.cdf((lower - loadings * value) / sd)
+        return float(value**2 / (2 * spread) - np.log(p).sum())
+
+    return float(minimize_scalar(loss, bounds=(-6, 6), method="bounded", options={"xatol": 1e-9}).x)
+
+
+def test_modes_in_groups_are_of_the_loadings_of_the_group() -> None:
+    """lavaan takes those of the first group in all of them."""
+    case = CASES["modes"]
+    data = pd.read_csv(HERE / "sem" / "hs_cfa3_robust" / "data.csv")
+    for name, cuts in case["cuts"].items():
+        data[name] = np.searchsorted(cuts, data[name], side="right")
+    fit = ak.cfa("f =~ x4 + x5 + x6", data, group="school", ordered=list(case["cuts"]), missing="listwise")
+    scores, table = fit.factor_scores(), fit.tidy()
+    ours = {group: scores.loc[scores["group"] == group, "f"] for group in case["groups"]}
+    first, second = case["groups"]
+    assert_close(ours[first].iloc[:25], case["first"], "factor_score", "modes of the first group")
+    part = {group: table[table["group"] == group] for group in case["groups"]}
+    loadings = {group: own.loc[own["op"] == "=~", "estimate"].to_numpy() for group, own in part.items()}
+    case["own"] = loadings[second]
+    own = part[second]
+    cuts = [np.r_[-9.0, own.loc[(own["op"] == "|") & (own["lhs"] == v), "estimate"], 9.0] for v in case["cuts"]]
+    spread = float(own.loc[(own["lhs"] == "f") & (own["rhs"] == "f"), "estimate"].iloc[0])
+    rows = data.loc[ours[second].index[:25], list(case["cuts"])].to_numpy(dtype=int)
+    codes = rows - data.loc[:, list(case["cuts"])].to_numpy(dtype=int).min(axis=0)
+    found = {group: [mode(row, loadings[group], cuts, spread) for row in codes] for group in case["groups"]}
+    assert_close(ours[second].iloc[:25], found[second], "estimate", "modes of the second group")
+    assert_close(case["second"], found[first], "factor_score", "lavaan's modes of the second group")
+    assert np.abs(np.array(found[first]) - found[second]).max() > 0.01

@@ -1,5 +1,5 @@
 # Measures that depend on roles, scaling and df, and modification indices of an improper solution: tests/reference/sem_models/found.json.
-# Rscript sem_improper.R DATA FILE, with DATA tests/reference/sem_models/data.csv.
+# Rscript sem_improper.R DATA FILE ITEMS, with DATA tests/reference/sem_models/data.csv, ITEMS tests/reference/sem/hs_cfa3_robust/data.csv.
 suppressMessages({library(lavaan); library(jsonlite)})
 a <- commandArgs(TRUE); d <- read.csv(a[1]); rows <- function(x) as.data.frame(unclass(x)); out <- list()
 for (estimator in c("ML", "GLS")) { f <- sem("f =~ x1 + x2 + x3\ny1 ~ f + z1\nf ~ z2", d, estimator = estimator, fixed.x = FALSE)
@@ -24,4 +24,10 @@ texts <- c(direct = "f =~ x1 + x2 + x3\nf ~ z1\nx2 ~ z2\ny1 ~ f + z1", covary = 
 for (k in names(texts)) for (how in c("complete", "holes")) { f <- sem(texts[[k]], if (how == "complete") d else holes, missing = if (how == "complete") "listwise" else "ml", meanstructure = TRUE)
   take <- function(method) unname(unclass(lavPredict(f, method = method))[1:30, , drop = FALSE]); attributes <- NULL
   out$scores[[k]][[how]] <- list(model = texts[[k]], factors = I(lavNames(f, "lv")), regression = take("regression"), bartlett = take("Bartlett")) }
+# A model without means and a random covariate; modes of ordinal items in two groups.
+f <- sem("f =~ x1 + x2 + x3\nf ~ z1", d, fixed.x = FALSE)
+out$centre <- list(mean = as.numeric(lavInspect(f, "mean.lv")["f"]), scores = unclass(lavPredict(f))[1:30, "f"])
+h <- read.csv(a[3]); cuts <- list(x4 = c(2, 3, 4), x5 = c(3, 4.5, 5.5), x6 = c(1.2, 2, 3)); for (i in names(cuts)) h[[i]] <- findInterval(h[[i]], cuts[[i]])
+f <- cfa("f =~ x4 + x5 + x6", h, group = "school", ordered = names(cuts)); s <- lavPredict(f)
+out$modes <- list(cuts = cuts, groups = I(lavInspect(f, "group.label")), first = unclass(s[[1]])[1:25, 1], second = unclass(s[[2]])[1:25, 1])
 writeLines(toJSON(out, auto_unbox = TRUE, digits = NA, na = "null", matrix = "rowmajor"), a[2])
