@@ -1,8 +1,8 @@
 """Correlations of ordinal and mixed pairs in which a row lies far from the others: the maximum of the likelihood.
 
 Towards a correlation of one such a row loses its probability, and with it, in floating point, its score: a search that
-not look out for it ends at the wrong end. lavaan 0.6-14 finds the maximum of tables, and not always that of mixed pairs
-and of ordinal ones given covariates.
+not look out for it ends at the wrong end. lavaan 0.6-14 finds the maximum of these tables, and not always that of mixed
+pairs and of ordinal ones given covariates.
 """
 
 from __future__ import annotations
