@@ -13,6 +13,8 @@ import pandas as pd
 import pytest
 
 import alliancekit as ak
+from alliancekit.structural.rotation.criteria import bentler
+from alliancekit.structural.rotation.search import search_rotation, turn
 from tests.reference.comparison import assert_close
 
 HERE = Path(__file__).parent / "sem_efa"
@@ -49,3 +51,31 @@ def test_as_lavaan(case: dict[str, Any]) -> None:
     assert squares["factor"].tolist() == case["factors"]
     columns = ["sum_of_squares", "share_of_common", "share", "cumulative"]
     assert_close(squares[columns].to_numpy().T, np.array(case["sums"]).reshape(4, k), "estimate", "sums of squares")
+
+
+STOPS = json.loads((HERE / "stops.json").read_text(encoding="utf-8"))
+
+
+@pytest.mark.option("cfa.rotation", "lavaan 0.6-14: bentler at three tolerances of its search")
+@pytest.mark.parametrize("stop", STOPS, ids=[f"{s['gpa_tol']:g}-{s['seed']}" for s in STOPS])
+def test_lavaans_search_of_bentlers_criterion_stops_above_the_minimum(stop: dict[str, Any]) -> None:
+    """From each of its ends a search leads to the one minimum."""
+    model = json.loads((HERE / "criteria" / "model.json").read_text(encoding="utf-8"))["models"]
+    syntax = next(one["syntax"] for one in model if one["label"] == "bentler_3")
+    fit = ak.cfa(syntax, pd.read_csv(HERE / "criteria" / "data.csv"), rotation="bentler", missing="listwise")
+    ours = fit.latent()["cov"].to_numpy()
+    loadings, correlations = np.array(stop["loadings"]), np.array(stop["correlations"])
+    theirs, slope = bentler(loadings)
+    assert_close(theirs, stop["criterion"], "closed_form", "criterion")
+    pull = loadings.T @ slope @ np.linalg.inv(correlations)
+    assert np.abs(pull - np.diag(pull.diagonal())).max() < 2 * stop["gpa_tol"]
+    assert fit._fit.rotation.values[0] < theirs
+    root = np.linalg.cholesky(correlations)
+    found = search_rotation(loadings @ root, bentler, orthogonal=False, starts=0, seed=1, tol=1e-9, max_iter=10_000)
+    turned = np.abs(turn(loadings @ root, found.T, False))
+    order = [int(np.argmax([np.abs(column @ other) for other in turned.T])) for column in np.abs(loadings).T]
+    reached = np.abs(found.T.T @ found.T)[np.ix_(order, order)]
+    assert found.converged
+    assert_close(reached, np.abs(ours), "estimate", "factor correlations of the minimum")
+    gap = np.abs(correlations - ours).max()
+    assert gap < 400 * stop["gpa_tol"], "the criterion is flat: correlations differ by hundreds of times its gradient"

@@ -8,6 +8,7 @@ tolerances are those of every other model.
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -158,6 +159,39 @@ def test_auxiliary_variables_are_saturated_correlates(estimator: str) -> None:
     measures = found.fit_measures()
     for name, value in reference["fit"].items():
         assert_close(measures[name.replace(".", "_")], value, "fit_measure", name)
+
+
+@pytest.mark.option("cfa.auxiliary", "lavaan 0.6-14: robust CFI, and why that of semTools 0.5-6 is another")
+@pytest.mark.parametrize("estimator", ["ML", "MLR"])
+def test_robust_cfi_with_auxiliary_variables(estimator: str) -> None:
+    """Model and baseline as lavaan corrects each; semTools joins the right df to a baseline without the correlates."""
+    folder = HERE / "sem_missing" / "hs_options"
+    reference = json.loads((folder / "auxiliary.json").read_text())["models"][estimator]["robust"]
+    model = "visual =~ x1 + x2 + x3\ntextual =~ x4 + x5 + x6\nvisual ~ sex"
+    data = pd.read_csv(folder / "data.csv")
+    found = ak.sem(model, data, missing="fiml", estimator=estimator, auxiliary=["x7", "x8"], fixed_x=False)
+    own, base = found._fit.source.corrected()
+    source = found._fit.source
+    alone = replace(source, _later={}, exogenous=replace(source.exogenous, joined=(np.eye(9, dtype=bool),)))
+    parts = [(own, "model", ""), (base, "baseline", ""), (alone.corrected()[1], "lavaan_baseline", ".null")]
+    for part, name, end in parts:
+        theirs = reference[name]
+        assert_close(part.statistic, theirs[f"XX3{end}"], "fit_measure", f"{name}: chi-square")
+        assert_close(part.df, theirs[f"df3{end}"], "count", f"{name}: df")
+        assert_close(part.factor, theirs[f"c.hat3{end}"], "fit_measure", f"{name}: scaling")
+    gain, null = own.statistic - own.trace, alone.corrected()[1]
+    theirs = reference["semTools"]
+    mixed = null.statistic - null.factor * base.df
+    assert_close(1 - gain / mixed, theirs["cfi.robust"], "fit_measure", "robust CFI of semTools")
+    assert_close(1 - gain / own.df * base.df / mixed, theirs["tli.robust"], "fit_measure", "robust TLI of semTools")
+    measures = found.fit_measures()
+    assert_close(measures["rmsea_robust"], theirs["rmsea.robust"], "fit_measure", "robust RMSEA")
+    model_, baseline = reference["model"], reference["baseline"]
+    gain = model_["XX3"] - model_["c.hat3"] * model_["df3"]
+    gain0 = baseline["XX3"] - baseline["c.hat3"] * baseline["df3"]
+    assert_close(measures["cfi_robust"], 1 - gain / gain0, "fit_measure", "robust CFI")
+    share = gain / model_["df3"] * baseline["df3"] / gain0
+    assert_close(measures["tli_robust"], 1 - share, "fit_measure", "robust TLI")
 
 
 def test_factor_scores_of_incomplete_rows() -> None:

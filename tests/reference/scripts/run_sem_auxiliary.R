@@ -14,7 +14,15 @@ for (estimator in c("ML", "MLR")) {
   p <- p[!(p$lhs %in% c("x7", "x8") | p$rhs %in% c("x7", "x8")), ]
   names <- c("npar", "chisq", "df", "logl", "unrestricted.logl", "baseline.chisq", "baseline.df", "cfi", "tli", "rmsea", "srmr",
              if (estimator == "MLR") c("chisq.scaling.factor", "baseline.chisq.scaling.factor", "cfi.scaled"))
-  out[[estimator]] <- list(estimates = p[, c("lhs", "op", "rhs", "est", "se")], fit = as.list(fitMeasures(fit, names, baseline.model = base)))
+  # Freed from missing values: lavaan's correction of the model and, on its own, of the baseline model with the auxiliary variables.
+  # fitMeasures() takes the chi-square and scaling of a baseline in which these are independent, and the df of the right one.
+  version <- if (estimator == "ML") "V6" else "V3"
+  corrected <- function(f) lavaan:::lav_fit_fiml_corrected(f, version = version)[c("XX3", "df3", "c.hat3")]
+  null <- lavaan:::lav_fit_fiml_corrected(fit, version = version)[c("XX3.null", "df3.null", "c.hat3.null")]
+  semtools <- suppressWarnings(semTools::sem.auxiliary(model, d, aux = c("x7", "x8"), estimator = estimator))
+  robust <- list(model = corrected(fit), baseline = corrected(base), lavaan_baseline = null,
+                 semTools = as.list(fitMeasures(semtools, c("cfi.robust", "tli.robust", "rmsea.robust"))))
+  out[[estimator]] <- list(robust = robust, estimates = p[, c("lhs", "op", "rhs", "est", "se")], fit = as.list(fitMeasures(fit, names, baseline.model = base)))
 }
-out <- list(family = "sem_missing", case = "auxiliary", versions = list(lavaan = as.character(packageVersion("lavaan"))), models = out)
+out <- list(family = "sem_missing", case = "auxiliary", versions = list(lavaan = as.character(packageVersion("lavaan")), semTools = as.character(packageVersion("semTools"))), models = out)
 writeLines(toJSON(out, auto_unbox = TRUE, digits = I(15)), file.path(dir, "auxiliary.json"))

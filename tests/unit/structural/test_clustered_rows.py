@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
+import pandas as pd
 import pytest
 
+import alliancekit as ak
 from alliancekit.core.errors import DesignError
 from alliancekit.structural.twolevel.effects import expected_parts
 from alliancekit.structural.twolevel.fit import intraclass_correlations, level_srmr
@@ -198,3 +202,37 @@ def test_intraclass_correlation_and_residuals() -> None:
     r = moments.sigma_within / np.sqrt(np.outer(moments.sigma_within.diagonal(), moments.sigma_within.diagonal()))
     assert within == pytest.approx(np.sqrt((r[np.tril_indices(3, -1)] ** 2).sum() / 6))
     assert between == 0.0
+
+
+def between_fit(scale: float, noise: float) -> tuple[ak.StructuralFit, list[str]]:
+    """Fit a factor to 60 clusters, the first item in other units; also what the fit warns of."""
+    rng = np.random.default_rng(8)
+    cluster = np.repeat(np.arange(60), 6)
+    inner, outer = rng.normal(size=360), rng.normal(size=60)
+    frame = pd.DataFrame({"c": cluster})
+    for i in range(1, 5):
+        own = outer * (0.5 + 0.1 * i) + noise * rng.normal(size=60)
+        frame[f"y{i}"] = inner + rng.normal(size=360) + own[cluster]
+    frame["y1"] *= scale
+    model = "level: 1\nf =~ y1 + y2 + y3 + y4\nlevel: 2\ng =~ y1 + y2 + y3 + y4"
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        fit = ak.cfa(model, frame, cluster="c")
+    return fit, [str(one.message) for one in caught]
+
+
+def test_the_residual_between_does_not_depend_on_the_units_of_an_admissible_solution() -> None:
+    """With the first variance 1e7 times the others lavaan's rule would make .387 of .009."""
+    (same, said), (other, told) = between_fit(1.0, 0.5), between_fit(3000.0, 0.5)
+    assert np.linalg.eigvalsh(other._fit.implied[1].sigma)[0] < 1e-6 * other._fit.implied[1].sigma[0, 0]
+    values = [fit.fit_measures()["srmr_between"] for fit in (same, other)]
+    assert values[1] == pytest.approx(values[0], rel=1e-4)
+    assert not any("units" in text for text in (*said, *told))
+
+
+def test_a_residual_between_that_depends_on_units_is_named() -> None:
+    fit, told = between_fit(1.0, 0.0)
+    assert np.linalg.eigvalsh(fit._fit.implied[1].sigma)[0] < 0
+    raised, plain = fit.fit_measures()["srmr_between"], fit._fit.source.srmr(raised=False)[1]
+    assert abs(raised - plain) > 0.01
+    assert any(f"srmr_between is {raised:.3f}" in text and f"Without units it is {plain:.3f}" in text for text in told)

@@ -48,10 +48,18 @@ def test_a_category_with_one_row_is_named(data: pd.DataFrame) -> None:
 
 def test_items_that_are_nearly_the_same_are_named(data: pd.DataFrame) -> None:
     twice = data.assign(u2=data["u1"])
+    twice.loc[[0, 1], "u2"] = np.where(twice.loc[[0, 1], "u1"] > 2, twice.loc[[0, 1], "u1"] - 1, 2)
+    assert "nearly one: 'u1' with 'u2'" in said(twice)
+
+
+def test_rows_in_the_opposite_corner_count_and_empty_cells_are_named(data: pd.DataFrame) -> None:
+    """The likeliest correlation is .951; lavaan, which drops rows without probability, has .999."""
+    twice = data.assign(u2=data["u1"])
     twice.loc[[0, 1], "u2"] = 5 - twice.loc[[0, 1], "u1"]
-    found = said(twice)
-    assert "nearly one: 'u1' with 'u2'" in found
-    assert "cells of tables of two items are empty where rows are expected" in found
+    assert "cells of tables of two items are empty where rows are expected" in said(twice)
+    with pytest.warns(ak.DesignWarning, match="cells of tables"):
+        fit = ak.cfa("f =~ u1 + u2 + u3", twice, ordered=["u1", "u2", "u3"], missing="listwise")
+    assert fit._fit.ordinal.statistics[0].correlation[0, 1] == pytest.approx(0.95064, abs=1e-4)
 
 
 def test_a_group_is_named_with_what_is_odd_in_it(data: pd.DataFrame) -> None:

@@ -148,7 +148,7 @@ def test_scores_of_complete_rows_are_the_usual_ones() -> None:
     got = regression_scores(patterns, block.sigma, block.mu, variance * loading[None, :], np.zeros(1))
     assert np.allclose(got[:, 0], centred @ np.linalg.solve(block.sigma, loading) * variance)
     weight = np.linalg.solve(residual, loading)
-    got = bartlett_scores(patterns, loading[:, None], residual, block.mu)
+    got = bartlett_scores(patterns, loading[:, None], residual, block.mu, 1)
     assert np.allclose(got[:, 0], centred @ weight / (loading @ weight))
 
 
@@ -157,10 +157,12 @@ def test_rows_that_do_not_determine_the_factors_have_no_bartlett_score() -> None
     values[0, 2:] = np.nan
     patterns = group_patterns(values)
     loadings = np.array([[1.0, 0.0], [0.8, 0.0], [0.0, 1.0], [0.0, 0.7]])
-    got = bartlett_scores(patterns, loadings, np.eye(4), np.zeros(4))
+    got = bartlett_scores(patterns, loadings, np.eye(4), np.zeros(4), loadings.shape[1])
     assert np.isnan(got[0]).all()
     assert np.isfinite(got[1:]).all()
-    assert np.isnan(bartlett_scores(patterns, loadings, np.diag([1.0, 0.0, 1.0, 1.0]), np.zeros(4))).all()
+    assert np.isnan(
+        bartlett_scores(patterns, loadings, np.diag([1.0, 0.0, 1.0, 1.0]), np.zeros(4), loadings.shape[1])
+    ).all()
 
 
 def test_scoring_leaves_a_region_of_wrong_curvature() -> None:

@@ -23,6 +23,7 @@ from alliancekit.structural.after.whole import Whole, explained_variance, whole
 from alliancekit.structural.arguments import check_level, check_real
 from alliancekit.structural.estimates import StructuralEstimates
 from alliancekit.structural.table import ParameterTable
+from alliancekit.structural.variables import find_variables
 
 Floats = NDArray[np.float64]
 LEVELS = ("", "within", "between")
@@ -212,8 +213,11 @@ def latent_means(fit: StructuralEstimates, block: int, at: Whole) -> Floats:
 
 
 def _predictors(fit: StructuralEstimates, block: int) -> NDArray[np.bool_]:
-    held = {fit.table.lhs[i] for i in fit.table.rows(block + 1) if fit.table.exo[i]}
-    return np.array([name in held for name in fit.model.blocks[block].observed], dtype=bool)
+    """Return which observed variables (p,) are covariates, with fixed moments or random."""
+    table = fit.table
+    rows = [i for i in table.rows(block + 1) if table.op[i] not in CONSTRAINTS]
+    roles = find_variables([(table.lhs[i], table.op[i], table.rhs[i], table.user[i] == 1) for i in rows])
+    return np.array([name in roles.exogenous for name in fit.model.blocks[block].observed], dtype=bool)
 
 
 def latent_tables(fit: StructuralEstimates) -> dict[str, pd.DataFrame]:

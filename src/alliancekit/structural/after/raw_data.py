@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pandas as pd
 
 from alliancekit.core.errors import message
@@ -55,7 +56,7 @@ def data_notices(source: IncompleteFit | ClusteredFit) -> tuple[str, ...]:
         if any(one.boundary for one in source.searches):
             what = "the unrestricted between-level covariances are singular (on the boundary)"
             out.append(message(what, do="There are few clusters, or a variable hardly varies between them"))
-        return tuple(out)
+        return (*out, *_units_notice(source))
     clusters = source.saturated.clusters
     if clusters is not None and all(own.size == int(own.max(initial=-1)) + 1 for own in clusters):
         what = "every cluster has a single row, so that clusters change nothing"
@@ -70,3 +71,14 @@ def data_notices(source: IncompleteFit | ClusteredFit) -> tuple[str, ...]:
             what = "the unrestricted means and covariances could not be estimated: too few rows for the variables"
             out.append(message(what, do="There is no chi-square; use fewer variables or more rows"))
     return tuple(out)
+
+
+def _units_notice(source: ClusteredFit) -> list[str]:
+    """Return a notice where the SRMR between clusters rests on eigenvalues that are raised, and thus on units."""
+    raised, plain = source.srmr()[1], source.srmr(raised=False)[1]
+    if np.isnan(raised) or abs(raised - plain) < 1e-3:
+        return []
+    other = "not defined" if np.isnan(plain) else f"{plain:.3f}"
+    what = f"srmr_between is {raised:.3f} by lavaan's rule, and depends on the units of the variables: the covariances "
+    what += f"that the model implies between clusters are not positive definite. Without units it is {other}"
+    return [message(what, do="Bring the variables to similar units; look at negative variances between clusters")]

@@ -1,7 +1,8 @@
 """Factor scores from raw data: incomplete rows by the variables they have, two levels by the expected parts of each.
 
 Regression scores are the expected factors given all that is observed (Thomson 1934); in a two-level model those of the
-upper level are one per cluster and use its size. Bartlett scores are for models of one level.
+upper level are one per cluster and use its size. Bartlett scores are for models of one level. Values of covariates
+between clusters count; lavaan 0.6-14 takes zero for them.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from alliancekit.structural.after.scores import measurement
 from alliancekit.structural.after.whole import whole
 from alliancekit.structural.continuous.missing.estimate import IncompleteFit
 from alliancekit.structural.continuous.missing.scores import bartlett_scores, regression_scores
@@ -27,7 +29,10 @@ def incomplete_scores(source: IncompleteFit, method: str) -> tuple[Floats, ...]:
         at = whole(block, source.x)
         p = len(block.observed)
         if method == "bartlett":
-            out.append(bartlett_scores(patterns, at.A[:p, p:], at.S[:p, :p], at.m[:p]))
+            loadings = measurement(block, at)
+            k = len(block.latent)
+            found = bartlett_scores(patterns, loadings, at.cov[:p, :p], at.mean[:p], k)
+            out.append(at.mean[p:] + found[:, :k])
             continue
         out.append(regression_scores(patterns, at.cov[:p, :p], at.mean[:p], at.cov[p:, :p], at.mean[p:]))
     return tuple(out)

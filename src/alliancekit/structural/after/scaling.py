@@ -70,7 +70,6 @@ def plan_scaling(table: ParameterTable, model: Model) -> Scaling:
             found += (known[rhs], left, 1, -1, V, V, R, R)
         elif op == "~~" and lhs == rhs:
             found += (left, V, -2, 0, V, V, R, R)
-            covariate[left] = bool(table.exo[own[b, lhs]])
         elif op == "~~":
             found += (V, V, 0, 0, left, known[rhs], own.get((b, lhs), R), own.get((b, rhs), R))
         else:  # intercepts and thresholds; scales stay as they are
@@ -78,6 +77,8 @@ def plan_scaling(table: ParameterTable, model: Model) -> Scaling:
     mine = np.full(V, R, dtype=np.intp)
     for (b, name), i in own.items():
         mine[places[b - 1][name]] = i
+    for b, known in enumerate(places, start=1):
+        covariate[[known[name] for name in table.variables(b).exogenous]] = True
     latent = np.array([*kinds, False], dtype=bool)
     scales = np.array([op == "~*~" for op in table.op], dtype=bool)
     every = np.array(found, dtype=np.intp).reshape(R, 8)

@@ -22,14 +22,14 @@ SAME = {"ebm": "regression", "ml": "bartlett"}
 def score_weights(block: BlockModel, at: Whole, method: str) -> Floats:
     """Return the weights (factors, p) of deviations from the implied means; NaN where a factor has no score.
 
-    Observed variables that are part of a regression stand for themselves, as in lavaan; a factor without indicators
-    of its own (of second order) has regression scores only.
+    Covariates stand for themselves. An observed variable that depends on a factor is one more indicator of it, given
+    what else it depends on, as in lavaan. A factor without indicators of its own has regression scores only.
     """
     p = len(block.observed)
     inverse = inverse_of(at.cov[:p, :p])
     if method == "regression":
         return np.asarray(at.cov[p:, :p] @ inverse)
-    loadings = _measurement(block, at)
+    loadings = measurement(block, at)
     crossed = loadings.T @ inverse
     weights = inverse_of(crossed @ loadings) @ crossed
     factors = weights[: len(block.latent)]
@@ -37,15 +37,14 @@ def score_weights(block: BlockModel, at: Whole, method: str) -> Floats:
     return np.asarray(factors)
 
 
-def _measurement(block: BlockModel, at: Whole) -> Floats:
-    """Return the loadings (p, factors and observed variables of regressions), the latter one on themselves."""
+def measurement(block: BlockModel, at: Whole) -> Floats:
+    """Return the loadings (p, factors and observed predictors), covariates having one on themselves."""
     p = len(block.observed)
     pattern = block.A != 0
     pattern[block.directed.rows, block.directed.columns] = True
-    part = pattern[:p, :p].any(axis=1) | pattern[:, :p].any(axis=0)
-    loadings = at.A[:p, p:].copy()
-    loadings[part] = 0.0
-    return np.hstack([loadings, np.eye(p)[:, part]])
+    predicts, depends = pattern[:, :p].any(axis=0), pattern[:p].any(axis=1)
+    own = np.where(np.diag(predicts & ~depends), 1.0, at.A[:p, :p])
+    return np.hstack([at.A[:p, p:], own[:, predicts]])
 
 
 def score_rows(rows: Floats, centre: Floats, weights: Floats, means: Floats) -> Floats:

@@ -17,14 +17,17 @@ def find_roots(
 ) -> tuple[Floats, Floats]:
     """Return where decreasing functions are zero, (P,), and the last step, from the place last evaluated.
 
-    evaluate : values and slopes (P,) at places (P,). bound : places stay within plus and minus this; where the function
-        has no root there, the bound nearest to it is returned.
+    evaluate : values and slopes (P,) at places (P,); a value is NaN beyond the places at which the function is defined,
+        which lie around zero. bound : places stay within plus and minus this; where the function has no root there, the
+        bound nearest to it is returned.
     """
     at = np.clip(start, -0.95, 0.95)
     low, high = np.full_like(at, -bound), np.full_like(at, bound)
     step = np.zeros_like(at)
     for _ in range(most):
         value, slope = evaluate(at)
+        beyond = np.isnan(value)
+        value, slope = np.where(beyond, -np.sign(at), value), np.where(beyond, 0.0, slope)
         above = value > 0
         low, high = np.where(above, at, low), np.where(above, high, at)
         newton = np.divide(-value, slope, out=np.full_like(at, np.inf), where=slope < 0)

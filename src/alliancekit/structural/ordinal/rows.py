@@ -51,10 +51,11 @@ def fit_pair(margins: Margins, i: int, j: int) -> RowPair:
 def _polychoric(margins: Margins, i: int, j: int, known: NDArray[np.bool_]) -> RowPair:
     (a1, a0), (b1, b0) = ([limit[known] for limit in margins.row_limits(k)] for k in (i, j))
     corners = [(a1, b1, 1.0), (a0, b1, -1.0), (a1, b0, -1.0), (a0, b0, 1.0)]
+    likely = (ndtr(a1) - ndtr(a0)) * (ndtr(b1) - ndtr(b0)) >= LEAST
     state: dict[str, Floats] = {}
 
     def evaluate(rho: Floats) -> tuple[Floats, Floats]:
-        """Score and curvature."""
+        """Score and curvature; NaN where a row that is likely without correlation has no probability left."""
         p, d1, d2 = np.zeros(a1.size), np.zeros(a1.size), np.zeros(a1.size)
         for x, y, sign in corners:
             p += sign * bivariate_normal_cdf(x, y, rho)
@@ -64,7 +65,8 @@ def _polychoric(margins: Margins, i: int, j: int, known: NDArray[np.bool_]) -> R
         inverse = np.divide(1.0, p, out=np.zeros_like(p), where=p >= LEAST)
         state["inverse"], state["score"] = inverse, d1 * inverse
         state["bend"] = d2 * inverse - state["score"] ** 2
-        return state["score"].sum(keepdims=True), state["bend"].sum(keepdims=True)
+        value = np.nan if (likely & (p < LEAST)).any() else float(state["score"].sum())
+        return np.array([value]), state["bend"].sum(keepdims=True)
 
     found, _ = find_roots(evaluate, np.array([_code_correlation(margins, i, j, known)]), BOUND)
     evaluate(found)
@@ -126,10 +128,11 @@ def _polyserial(margins: Margins, i: int, j: int, known: NDArray[np.bool_]) -> R
     upper, lower = (limit[known] for limit in margins.row_limits(j))
     tops, bottoms = np.isfinite(upper), np.isfinite(lower)
     tau1, tau0 = np.where(tops, upper, 0.0), np.where(bottoms, lower, 0.0)
+    likely = ndtr(upper) - ndtr(lower) >= TINY
     state: dict[str, Floats] = {}
 
     def evaluate(rho: Floats) -> tuple[Floats, Floats]:
-        """Score and curvature."""
+        """Score and curvature; NaN where a row that is likely without correlation has no probability left."""
         r = float(rho[0])
         root = float(np.sqrt(1.0 - r * r))
         one, other = (tau1 - r * z) / root, (tau0 - r * z) / root
@@ -143,7 +146,8 @@ def _polyserial(margins: Margins, i: int, j: int, known: NDArray[np.bool_]) -> R
         bent0 = tau0 / root**3 + 3.0 * r * second / root**2 - other * second * second
         state["score"] = score
         curve = state["up"] * bent1 - state["down"] * bent0 - score * score
-        return score.sum(keepdims=True), curve.sum(keepdims=True)
+        value = np.nan if (likely & (p < TINY)).any() else float(score.sum())
+        return np.array([value]), curve.sum(keepdims=True)
 
     found, _ = find_roots(evaluate, np.array([_start_mixed(margins, j, z, known)]), BOUND_MIXED)
     evaluate(found)

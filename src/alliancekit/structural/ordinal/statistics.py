@@ -156,7 +156,10 @@ def _gamma(margins: Margins, second: _SecondStep, correlation: Floats) -> Floats
     first = np.zeros((m1, m1))
     for places in _blocks(margins):
         own = (places[:, :, None], places[:, None, :])
-        first[own] = np.linalg.inv(inner[own])
+        try:
+            first[own] = np.linalg.inv(inner[own])
+        except np.linalg.LinAlgError:
+            raise _unknown(margins, inner) from None
     if (second.squares <= 0).any():
         one, other = pairs_of(len(margins.names))
         t = int(np.flatnonzero(second.squares <= 0)[0])
@@ -176,6 +179,16 @@ def _gamma(margins: Margins, second: _SecondStep, correlation: Floats) -> Floats
         return out
     change = _to_covariances(margins, correlation, m1)
     return np.asarray(change @ out @ change.T)
+
+
+def _unknown(margins: Margins, inner: Floats) -> FitError:
+    """Return the error of a variable whose own statistics have no standard errors."""
+    own = (margins.own(i) for i in range(len(margins.names)))
+    singular = [np.linalg.matrix_rank(inner[np.ix_(part, part)]) < len(part) for part in own]
+    name = margins.names[int(np.argmax(singular))]
+    what = f"'{name}' has statistics without standard errors: it takes two values only, or there are too few rows"
+    do = "Declare it as ordered, leave fixed_x as it is where it is a covariate, or leave it out"
+    return FitError(message(what, do=do))
 
 
 def _blocks(margins: Margins) -> list[Integers]:

@@ -77,10 +77,11 @@ def fit_tables(counts: Floats, limits: Floats, sizes: Integers, one: Integers, o
     small = (none.sum(axis=(1, 2)) == 1) & (sizes[one] == 2) & (sizes[other] == 2)
     used = _filled(counts, np.flatnonzero(small)) if small.any() else counts
     edges = _edges(cuts, one, other)
+    likely = (used > 0) & (_cells(edges[:, 1:-1, -1:] * edges[:, -1:, 1:-1], edges) >= LEAST)
     state: dict[str, Floats] = {}
 
     def evaluate(rho: Floats) -> tuple[Floats, Floats]:
-        """Score and curvature of the log-likelihood of each table."""
+        """Score and curvature of the log-likelihood of each table; NaN where a row has no probability left."""
         r = rho[:, None, None]
         left = 1.0 - r * r
         squared = h * h + k * k - 2.0 * r * h * k
@@ -90,7 +91,9 @@ def fit_tables(counts: Floats, limits: Floats, sizes: Integers, one: Integers, o
         state["d1"], state["d2"] = _differences(dense), _differences(bent)
         safe = np.maximum(state["p"], LEAST)
         ratio = state["d1"] / safe
-        return (used * ratio).sum(axis=(1, 2)), (used * (state["d2"] / safe - ratio * ratio)).sum(axis=(1, 2))
+        value = (used * ratio).sum(axis=(1, 2))
+        value[(likely & (state["p"] < LEAST)).any(axis=(1, 2))] = np.nan
+        return value, (used * (state["d2"] / safe - ratio * ratio)).sum(axis=(1, 2))
 
     rho, step = find_roots(evaluate, _start(counts, cuts, heights, one, other), BOUND)
     s = step[:, None, None]

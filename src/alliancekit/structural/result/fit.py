@@ -156,6 +156,11 @@ class StructuralFit(Answers, Derived):
         unrestricted_logl, aic, bic, ntotal, bic2, rmsea with limits and p values, rmr, srmr, crmr and their variants,
         cn_05, cn_01, gfi, agfi, pgfi, mfi, ecvi; with a scaled test also ..._scaled and ..._robust.
 
+        Notes
+        -----
+        With two levels and covariances between clusters that are not positive definite, ``srmr_between`` raises small
+        eigenvalues of the implied ones, as lavaan does. It then depends on the units of the variables; the fit warns.
+
         Checked against
         ---------------
         ``fitMeasures`` of lavaan 0.6-14 (tests/reference/sem, growth).

@@ -88,10 +88,13 @@ class ClusteredFit:
         ]
         return tuple(zip(both[0], both[1], strict=True))
 
-    def srmr(self) -> tuple[float, float]:
-        """Return the standardised root mean square residuals within and between, groups weighted by rows."""
+    def srmr(self, *, raised: bool = True) -> tuple[float, float]:
+        """Return the standardised root mean square residuals within and between, groups weighted by rows.
+
+        raised: with small eigenvalues raised as in lavaan, see ``level_srmr``.
+        """
         shares = np.array([group.n for group in self.data.groups]) / self.data.n
-        found = np.array([level_srmr(*pair) for pair in self.level_moments()])
+        found = np.array([level_srmr(*pair, raised=raised) for pair in self.level_moments()])
         within, between = shares @ found
         return float(within), float(between)
 

@@ -11,10 +11,17 @@ from alliancekit.structural.twolevel.statistics import Roles
 Floats = NDArray[np.float64]
 
 
-def level_srmr(saturated: LevelMoments, implied: LevelMoments) -> tuple[float, float]:
-    """Return the root mean square residual of the correlations within and between, the diagonal counted as zero."""
+def level_srmr(saturated: LevelMoments, implied: LevelMoments, *, raised: bool = True) -> tuple[float, float]:
+    """Return the root mean square residual of the correlations within and between, the diagonal counted as zero.
+
+    raised: where the implied correlations between clusters are not positive definite, small eigenvalues of the
+    covariances are raised to 1e-6 of the largest, as in lavaan 0.6-14, and the result depends on the units of the
+    variables. Without it correlations are taken as they are, and there is no result where a variance is not positive.
+    lavaan also raises those of admissible covariances whose variances differ by a factor above 1e6: that is left out.
+    """
     within = _residual(saturated.sigma_within, implied.sigma_within)
-    return within, _residual(saturated.sigma_between, _near_definite(implied.sigma_between))
+    between = _near_definite(implied.sigma_between) if raised else implied.sigma_between
+    return within, _residual(saturated.sigma_between, between)
 
 
 def _residual(sample: Floats, model: Floats) -> float:
@@ -28,10 +35,14 @@ def _residual(sample: Floats, model: Floats) -> float:
 
 
 def _near_definite(matrix: Floats, floor: float = 1e-6) -> Floats:
-    """Return the matrix with small eigenvalues raised to ``floor`` times the largest, as lavaan does here."""
+    """Return the matrix with small eigenvalues raised to ``floor`` times the largest, unless it is admissible."""
+    variances = matrix.diagonal()
+    if (variances > 0).all():
+        values = np.linalg.eigvalsh(matrix / np.sqrt(np.outer(variances, variances)))
+        if values[0] >= floor * values[-1]:
+            return matrix
     values, vectors = np.linalg.eigh(matrix)
-    least = floor * abs(float(values[-1]))
-    return matrix if values[0] >= least else np.asarray((vectors * np.maximum(values, least)) @ vectors.T)
+    return np.asarray((vectors * np.maximum(values, floor * abs(float(values[-1])))) @ vectors.T)
 
 
 def intraclass_correlations(saturated: LevelMoments, roles: Roles) -> dict[str, float]:

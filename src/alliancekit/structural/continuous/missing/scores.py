@@ -22,24 +22,28 @@ def regression_scores(patterns: Patterns, sigma: Floats, mu: Floats, link: Float
     return mean + _weighted_rows(patterns, mu, np.matmul(link, inverted[0]))
 
 
-def bartlett_scores(patterns: Patterns, loadings: Floats, residual: Floats, intercepts: Floats) -> Floats:
-    """Return scores by generalised least squares, (n, k), in the order of ``patterns.rows``.
+def bartlett_scores(patterns: Patterns, loadings: Floats, covariance: Floats, means: Floats, factors: int) -> Floats:
+    """Return deviations from the means of the factors by generalised least squares, (n, k), in the order of the rows.
 
-    loadings (p, k), residual (p, p) covariances, intercepts (p,). nan for a row whose variables do not determine the
-    factors, and everywhere where a residual variance is not positive.
+    loadings (p, k) of the factors, which come first, and of covariates; covariance (p, p) and means (p,) of the
+    observed variables. nan for a row whose variables do not determine the factors; a missing covariate counts for
+    nothing.
     """
     k = loadings.shape[1]
-    inverted = invert_patterns(residual, patterns)
+    inverted = invert_patterns(covariance, patterns)
     if inverted is None:
         return np.full((patterns.n, k), np.nan)
     weight = np.matmul(loadings.T, inverted[0])
     cross = np.matmul(weight, loadings)
+    empty = np.diagonal(cross, axis1=1, axis2=2) <= 0
+    empty[:, :factors] = False
+    cross += empty[:, :, None] * np.eye(k)
     size = np.sqrt(np.maximum(np.diagonal(cross, axis1=1, axis2=2), 1e-300))
     values = np.linalg.eigvalsh(cross / (size[:, :, None] * size[:, None, :]))
     known = values[:, 0] > 1e-10 * values[:, -1]
     solution = np.full(weight.shape, np.nan)
     solution[known] = np.linalg.solve(cross[known], weight[known])
-    return _weighted_rows(patterns, intercepts, solution)
+    return _weighted_rows(patterns, means, solution)
 
 
 def _weighted_rows(patterns: Patterns, centre: Floats, weight: Floats) -> Floats:
