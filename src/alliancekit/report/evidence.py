@@ -72,7 +72,7 @@ class Evidence:
     def refusals(self) -> list[Refusal]:
         """Checks that refuse."""
         found = [refusal for audit in self.audits for refusal in _refusals(audit)]
-        return found + [_not_converged(fit) for fit in self.structural if not fit.converged]
+        return found + [refusal for fit in self.structural for refusal in _of_structural(fit)]
 
     @property
     def structural(self) -> list[Any]:
@@ -154,10 +154,13 @@ def _fits_of(result: Any) -> Iterator[Any]:
     return _flat(tuple(held.values()) if isinstance(held, Mapping) else held)
 
 
-def _not_converged(fit: Any) -> Refusal:
-    """Return the refusal of a structural model whose search did not end at an optimum."""
-    evidence = "the search for the estimates did not end at an optimum"
-    return Refusal(fit, "convergence", evidence, "fit again from other starting values, or a simpler model")
+_ADVICE = "change the model, or fit it to more data, before anything is concluded from it"
+
+
+def _of_structural(fit: Any) -> list[Refusal]:
+    """Return the refusals of a structural model: not converged, not identified, constraints or variances beyond reason."""
+    given = getattr(fit, "refusals", None)
+    return [Refusal(fit, check, evidence, _ADVICE) for check, evidence in (given() if given else [])]
 
 
 def _touches(source: Any, subject: Any) -> bool:

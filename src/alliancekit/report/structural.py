@@ -14,7 +14,7 @@ from alliancekit.report.structural_after import bootstrap_table, reliability_tab
 from alliancekit.report.structural_figures import modification_figure, residual_figure, scree_figure
 from alliancekit.report.structural_fit import comparison_table, fit_table, fit_words
 from alliancekit.report.structural_loadings import loadings_table, solutions_table
-from alliancekit.report.structural_path import path_figure
+from alliancekit.report.structural_path import PathOptions, path_figure
 from alliancekit.report.structural_words import (
     NOT_CONVERGED,
     bootstrap_words,
@@ -182,24 +182,30 @@ def make_sentence(result: Any, terms: tuple[str, ...] | None = None) -> Sentence
     raise ReportError(message(f"a {type(result).__name__} has no sentence"))
 
 
-def make_figure(result: Any, kind: str | None) -> Figure:
+def make_figure(result: Any, kind: str | None, **options: Any) -> Figure:
     """Return a figure of a fit, or the eigenvalues ("scree") of an exploratory analysis.
 
-    Kinds: "path" (default; standardised estimates), "path-estimates", "residuals" (residual correlations), and
-    "modification" (largest modification indices).
+    Kinds: "path" (default; standardised estimates), "path-estimates", "path-model" (no numbers), "residuals" (residual
+    correlations), and "modification" (largest modification indices). Options are those of path diagrams.
     """
+    kinds = ["path", "path-estimates", "path-model", "residuals", "modification"]
     if isinstance(result, FactorSolutions):
-        check_option("kind", kind or "scree", ["scree"])
-        return scree_figure(result)
-    if not isinstance(result, StructuralFit):
+        kind = check_option("kind", kind or "scree", ["scree"])
+    elif isinstance(result, StructuralFit):
+        kind = check_option("kind", kind or "path", kinds)
+    else:
         raise ReportError(message(f"a {type(result).__name__} has no figure", do="Use ak.table"))
-    makers: dict[str, Callable[[StructuralFit], Figure]] = {
-        "path": path_figure,
-        "path-estimates": lambda fit: path_figure(fit, "estimate"),
+    if kind.startswith("path"):
+        value = "estimate" if kind == "path-estimates" else "std_all"
+        return path_figure(result, PathOptions(value=value, numbers=kind != "path-model", **options))
+    if options:
+        raise SpecError(message(f"{next(iter(options))}= is for path diagrams", do="Leave it out"))
+    makers: dict[str, Callable[[Any], Figure]] = {
+        "scree": scree_figure,
         "residuals": residual_figure,
         "modification": modification_figure,
     }
-    return makers[check_option("kind", kind or "path", list(makers))](result)
+    return makers[kind](result)
 
 
 def make_equation(fit: Any) -> Equation:
