@@ -62,10 +62,10 @@ def run(
 
 @app.command()
 def new(
-    template: Annotated[str, typer.Argument(help="growth or incremental.")],
+    template: Annotated[str, typer.Argument(help="growth, incremental, cfa or sem.")],
     target: Annotated[Path | None, typer.Argument(help="File to write; default analyses/TEMPLATE.py.")] = None,
 ) -> None:
-    """Write an analysis script to edit: data path, columns, model, report.
+    """Write an analysis script to edit: data path, columns, model, report (cfa: factors; sem: paths).
 
     An existing file is never replaced.
 

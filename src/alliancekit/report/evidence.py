@@ -132,6 +132,9 @@ def sources_of(item: Any) -> tuple[Any, ...]:
 
 def unstated_by(item: Any) -> str:
     """Return the option that a fit behind an item left open though a report must state it; empty where all is said."""
+    frame = item if isinstance(item, pd.DataFrame) else getattr(item, "source", None)
+    if isinstance(frame, pd.DataFrame) and frame.attrs.get("unstated"):
+        return str(frame.attrs["unstated"])
     for source in sources_of(item):
         for fit in (source, *_flat(getattr(source, "fits", ()))):
             option = getattr(fit, "unstated", "")
@@ -158,9 +161,10 @@ _ADVICE = "change the model, or fit it to more data, before anything is conclude
 
 
 def _of_structural(fit: Any) -> list[Refusal]:
-    """Return the refusals of a structural model: not converged, not identified, constraints or variances beyond reason."""
-    given = getattr(fit, "refusals", None)
-    return [Refusal(fit, check, evidence, _ADVICE) for check, evidence in (given() if given else [])]
+    """Return the refusals of a structural model: its search, identification, constraints, variances."""
+    from alliancekit.structural.checks import refusals
+
+    return [Refusal(fit, check, text, _ADVICE) for check, text in refusals(fit._fit)] if hasattr(fit, "_fit") else []
 
 
 def _touches(source: Any, subject: Any) -> bool:

@@ -10,7 +10,7 @@ import pandas as pd
 
 from alliancekit.core.errors import ReportError, SpecError, check_option, message
 from alliancekit.report.parts import Equation, Figure, Sentence, Table
-from alliancekit.report.structural_after import bootstrap_table, reliability_table
+from alliancekit.report.structural_after import MISSING, bootstrap_table, reliability_table
 from alliancekit.report.structural_figures import modification_figure, residual_figure, scree_figure
 from alliancekit.report.structural_fit import comparison_table, fit_table, fit_words
 from alliancekit.report.structural_loadings import loadings_table, solutions_table
@@ -158,12 +158,7 @@ def _term(row: pd.Series) -> str:
 
 def _method(fit: StructuralFit) -> str:
     options = fit._fit.options
-    missing = {
-        "listwise": "rows with a missing value left out",
-        "fiml": "missing values by full information",
-        "fiml.x": "missing values by full information",
-        "pairwise": "missing values by pairs",
-    }.get(options.missing, options.missing)
+    missing = MISSING.get(options.missing, options.missing)
     of = f" of {fit.sample.n_rows:,}" if fit.sample.n_rows != fit.nobs else ""
     how = ESTIMATORS.get(options.estimator, f"estimator {options.estimator}")
     return f"Estimated by {how} from {fit.nobs:,}{of} rows ({missing})."
