@@ -11,7 +11,7 @@ import typer
 app = typer.Typer(
     name="alliancekit",
     help="Verified statistics and manuscript-ready reports for psychotherapy research.\n\n"
-    "Start with: alliancekit new growth, then edit the script and run it with alliancekit run.",
+    "Start with: alliancekit new growth (or incremental, cfa, sem), edit the script, and run it: alliancekit run.",
     no_args_is_help=True,
     add_completion=False,
     rich_markup_mode=None,

@@ -105,12 +105,20 @@ def _estimates(fit: StructuralFit) -> Table:
         group="component",
         stub=("term",),
         labels={"term": "", "statistic": "z", "std_all": "Std."},
-        kinds={"std_all": "estimate"},
-        decimals={"std_all": 2},
+        kinds={"std_all": "proportion"},
+        decimals={"std_all": 2} | _decimals(order),
         notes=_notes(fit),
         missing="",
         source=fit,
     )
+
+
+def _decimals(rows: pd.DataFrame) -> dict[str, int]:
+    """Return three decimals for estimates, errors and limits where no standard error is too small for them."""
+    errors = rows["std_error"][rows["std_error"] > 0]
+    if len(errors) and errors.min() < 0.0045:
+        return {}
+    return dict.fromkeys(("estimate", "std_error", "conf_low", "conf_high"), 3)
 
 
 def _notes(fit: StructuralFit) -> tuple[str, ...]:

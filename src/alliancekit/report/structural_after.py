@@ -80,7 +80,7 @@ def reliability_table(found: pd.DataFrame) -> Table:
         chisq = (
             f"χ²({format_fixed(model['df'], 0)}, N = {format_integer(model['n'])}) = {format_fixed(model['chisq'], 2)}"
         )
-        notes.insert(0, f"From the model with {chisq} ({model['estimator']}; {how}).")
+        notes.insert(0, f"From the model with {chisq} (estimator {model['estimator']}; {how}).")
     return Table(
         title=f"Reliability of {of[0]}" if len(of) == 1 else f"Reliability of the Factors {', '.join(of)}",
         data=found,

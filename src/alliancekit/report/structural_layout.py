@@ -303,10 +303,11 @@ def _place_list(
 ) -> None:
     """Place indicators of several factors in one list from top to bottom, and factors beside the middle of theirs."""
     y = height - (height - _list_height(lists, names, pitch)) / 2
+    same = max((_half_width(item, False) for name in names for item in lists[name]), default=0.0)
     for name in names:
         top = y
         for item in lists[name]:
-            layout.places[item] = new_place(item, x, y, False)
+            layout.places[item] = replace(new_place(item, x, y, False), half_width=same)
             layout.outside[item] = "above" if item in layout.beyond else side
             y -= pitch
         if name in layout.places:

@@ -238,3 +238,16 @@ def test_the_general_factor_stands_beyond_the_items() -> None:
     items = {layout.places[v].x for v in graph.observed}
     assert max(layout.places[f].x for f in ("fa", "fb")) < min(items) <= max(items) < layout.places["g"].x
     assert set(layout.owner.values()) == {"fa", "fb"}
+
+
+def test_estimates_have_three_decimals_where_errors_are_not_tiny() -> None:
+    from alliancekit.report.grid import lay_out as cells_of
+
+    d = simulate()
+    for scale, decimals in ((1.0, 3), (0.002, 0)):
+        table = ak.table(ak.cfa("f =~ w1 + w2 + w3 + w4", d.assign(w2=scale * d["w2"])))
+        assert table.decimals.get("estimate", 0) == decimals
+        assert cells_of(table).rows
+    shown = str(ak.table(ak.cfa("f =~ w1 + w2 + w3 + w4", d)))
+    value = ak.cfa("f =~ w1 + w2 + w3 + w4", d).tidy().query("term == 'f =~ w2'")
+    assert f"{value['estimate'].item():.3f}" in shown and f"{value['std_all'].item():.2f}".lstrip("0") in shown
