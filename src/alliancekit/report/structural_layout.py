@@ -347,11 +347,11 @@ def _place_rows(layout: Layout, names: Sequence[str], lists: Mapping[str, list[s
         place = layout.places[name]
         side: Side = "above" if k < len(several) / 2 and len(several) > 1 else "below"
         place.side = side
-        layout.outside[name], layout.angles[name] = "left", 150.0 if side == "below" else 210.0
+        layout.outside[name], layout.angles[name] = "left", 195.0 if side == "below" else 165.0
         step = 2 * width + 0.1
         count = len(lists[name])
         for j, item in enumerate(lists[name]):
             x = place.x + (j - (count - 1) / 2) * step
             y = place.y + (AWAY if side == "above" else -AWAY)
-            layout.places[item] = new_place(item, x, y, False)
+            layout.places[item] = replace(new_place(item, x, y, False), half_width=width)
             layout.outside[item] = side
