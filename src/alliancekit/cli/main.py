@@ -11,7 +11,7 @@ import typer
 app = typer.Typer(
     name="alliancekit",
     help="Verified statistics and manuscript-ready reports for psychotherapy research.\n\n"
-    "Start with: alliancekit new growth, then edit the script and run it with alliancekit run.",
+    "Start with: alliancekit new growth (or incremental, cfa, sem), edit the script, and run it: alliancekit run.",
     no_args_is_help=True,
     add_completion=False,
     rich_markup_mode=None,
@@ -62,10 +62,10 @@ def run(
 
 @app.command()
 def new(
-    template: Annotated[str, typer.Argument(help="growth or incremental.")],
+    template: Annotated[str, typer.Argument(help="growth, incremental, cfa or sem.")],
     target: Annotated[Path | None, typer.Argument(help="File to write; default analyses/TEMPLATE.py.")] = None,
 ) -> None:
-    """Write an analysis script to edit: data path, columns, model, report.
+    """Write an analysis script to edit: data path, columns, model, report (cfa: factors; sem: paths).
 
     An existing file is never replaced.
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from alliancekit.core.errors import ReportError, check_option, message
 from alliancekit.core.files import write_text
 
-TEMPLATES = ("growth", "incremental")
+TEMPLATES = ("growth", "incremental", "cfa", "sem")
 
 
 def write_template(template: str, target: Path | None) -> str:
@@ -23,7 +23,9 @@ def write_template(template: str, target: Path | None) -> str:
     if path.suffix != ".py":
         path = path.with_name(path.name + ".py")
     if path.exists():
-        raise ReportError(message(f"{path} exists", do="Give another name: alliancekit new growth analyses/other.py"))
+        raise ReportError(
+            message(f"{path} exists", do=f"Give another name: alliancekit new {template} analyses/other.py")
+        )
     text = resources.files("alliancekit.cli").joinpath("templates", f"{template}.py.txt").read_text(encoding="utf-8")
     write_text(path, text.replace("{{name}}", path.stem))
     return f"Wrote {path}. Edit the lines marked EDIT, then run: alliancekit run {path}"

@@ -72,7 +72,7 @@ class Evidence:
     def refusals(self) -> list[Refusal]:
         """Checks that refuse."""
         found = [refusal for audit in self.audits for refusal in _refusals(audit)]
-        return found + [_not_converged(fit) for fit in self.structural if not fit.converged]
+        return found + [refusal for fit in self.structural for refusal in _of_structural(fit)]
 
     @property
     def structural(self) -> list[Any]:
@@ -132,6 +132,9 @@ def sources_of(item: Any) -> tuple[Any, ...]:
 
 def unstated_by(item: Any) -> str:
     """Return the option that a fit behind an item left open though a report must state it; empty where all is said."""
+    frame = item if isinstance(item, pd.DataFrame) else getattr(item, "source", None)
+    if isinstance(frame, pd.DataFrame) and frame.attrs.get("unstated"):
+        return str(frame.attrs["unstated"])
     for source in sources_of(item):
         for fit in (source, *_flat(getattr(source, "fits", ()))):
             option = getattr(fit, "unstated", "")
@@ -154,10 +157,14 @@ def _fits_of(result: Any) -> Iterator[Any]:
     return _flat(tuple(held.values()) if isinstance(held, Mapping) else held)
 
 
-def _not_converged(fit: Any) -> Refusal:
-    """Return the refusal of a structural model whose search did not end at an optimum."""
-    evidence = "the search for the estimates did not end at an optimum"
-    return Refusal(fit, "convergence", evidence, "fit again from other starting values, or a simpler model")
+_ADVICE = "change the model, or fit it to more data, before anything is concluded from it"
+
+
+def _of_structural(fit: Any) -> list[Refusal]:
+    """Return the refusals of a structural model: its search, identification, constraints, variances."""
+    from alliancekit.structural.checks import refusals
+
+    return [Refusal(fit, check, text, _ADVICE) for check, text in refusals(fit._fit)] if hasattr(fit, "_fit") else []
 
 
 def _touches(source: Any, subject: Any) -> bool:

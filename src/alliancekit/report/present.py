@@ -89,15 +89,57 @@ def more_tables(result: Any) -> list[Table]:
     return made
 
 
-def figure(result: Any, kind: str | None = None) -> Figure:
-    """Return a figure of a result; ``kind`` names which, None takes the result's first.
+def figure(
+    result: Any,
+    kind: str | None = None,
+    *,
+    significance: str = "lines",
+    residuals: bool = True,
+    means: bool = False,
+    group: str | None = None,
+    level: str | None = None,
+    layout: str = "right",
+) -> Figure:
+    """Return a figure of a result.
+
+    Parameters
+    ----------
+    result : result of alliancekit.
+    kind : which figure; None takes the result's first. Of a structural model: "path", "path-estimates" (not
+        standardised), "path-model" (without numbers), "residuals", "modification".
+    significance : of a path diagram, as the next: "lines" (broken where the 95% interval holds zero), "stars", "both"
+        or "none".
+    residuals : whether (residual) variances are drawn.
+    means : whether means and intercepts are drawn, as triangles.
+    group, level : the only group, and the only level ("within" or "between"), to draw; None draws all.
+    layout : "right" or "down", the way the arrows go.
 
     Raises
     ------
-    ReportError : the result has no figure; SpecError : no figure of that kind (the kinds are listed).
+    ReportError : the result has no figure; SpecError : no figure of that kind (the kinds are listed), or an option that
+    the figure does not have.
+
+    Examples
+    --------
+    >>> import numpy as np, pandas as pd, alliancekit as ak
+    >>> rng = np.random.default_rng(1)
+    >>> d = pd.DataFrame(rng.normal(size=(500, 1)) + rng.normal(size=(500, 4)), columns=list("abcd"))
+    >>> ak.figure(ak.cfa("g =~ a + b + c + d", d), significance="stars", residuals=False).title
+    'Path Diagram'
     """
-    made: Figure = _presenter(result, "make_figure")(result, kind)
-    return made
+    maker = _presenter(result, "make_figure")
+    given = {"significance": significance, "residuals": residuals, "means": means, "group": group, "level": level}
+    given["layout"] = layout
+    usual = signature(figure).parameters
+    options = {name: value for name, value in given.items() if value != usual[name].default}
+    if not options:
+        made: Figure = maker(result, kind)
+        return made
+    if not any(p.kind is p.VAR_KEYWORD for p in signature(maker).parameters.values()):
+        what = f"{next(iter(options))}= is not an option of this figure"
+        raise SpecError(message(what, do="Options are for path diagrams of structural models"))
+    drawn: Figure = maker(result, kind, **options)
+    return drawn
 
 
 def sentence(result: Any, *, terms: Sequence[str] | None = None, headline: bool = False) -> Sentence:

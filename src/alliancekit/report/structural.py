@@ -10,11 +10,11 @@ import pandas as pd
 
 from alliancekit.core.errors import ReportError, SpecError, check_option, message
 from alliancekit.report.parts import Equation, Figure, Sentence, Table
-from alliancekit.report.structural_after import bootstrap_table, reliability_table
+from alliancekit.report.structural_after import MISSING, bootstrap_table, reliability_table
 from alliancekit.report.structural_figures import modification_figure, residual_figure, scree_figure
 from alliancekit.report.structural_fit import comparison_table, fit_table, fit_words
 from alliancekit.report.structural_loadings import loadings_table, solutions_table
-from alliancekit.report.structural_path import path_figure
+from alliancekit.report.structural_path import PathOptions, path_figure
 from alliancekit.report.structural_words import (
     NOT_CONVERGED,
     bootstrap_words,
@@ -105,12 +105,20 @@ def _estimates(fit: StructuralFit) -> Table:
         group="component",
         stub=("term",),
         labels={"term": "", "statistic": "z", "std_all": "Std."},
-        kinds={"std_all": "estimate"},
-        decimals={"std_all": 2},
+        kinds={"std_all": "proportion"},
+        decimals={"std_all": 2} | _decimals(order),
         notes=_notes(fit),
         missing="",
         source=fit,
     )
+
+
+def _decimals(rows: pd.DataFrame) -> dict[str, int]:
+    """Return three decimals for estimates, errors and limits where no standard error is too small for them."""
+    errors = rows["std_error"][rows["std_error"] > 0]
+    if len(errors) and errors.min() < 0.0045:
+        return {}
+    return dict.fromkeys(("estimate", "std_error", "conf_low", "conf_high"), 3)
 
 
 def _notes(fit: StructuralFit) -> tuple[str, ...]:
@@ -158,12 +166,7 @@ def _term(row: pd.Series) -> str:
 
 def _method(fit: StructuralFit) -> str:
     options = fit._fit.options
-    missing = {
-        "listwise": "rows with a missing value left out",
-        "fiml": "missing values by full information",
-        "fiml.x": "missing values by full information",
-        "pairwise": "missing values by pairs",
-    }.get(options.missing, options.missing)
+    missing = MISSING.get(options.missing, options.missing)
     of = f" of {fit.sample.n_rows:,}" if fit.sample.n_rows != fit.nobs else ""
     how = ESTIMATORS.get(options.estimator, f"estimator {options.estimator}")
     return f"Estimated by {how} from {fit.nobs:,}{of} rows ({missing})."
@@ -182,24 +185,30 @@ def make_sentence(result: Any, terms: tuple[str, ...] | None = None) -> Sentence
     raise ReportError(message(f"a {type(result).__name__} has no sentence"))
 
 
-def make_figure(result: Any, kind: str | None) -> Figure:
+def make_figure(result: Any, kind: str | None, **options: Any) -> Figure:
     """Return a figure of a fit, or the eigenvalues ("scree") of an exploratory analysis.
 
-    Kinds: "path" (default; standardised estimates), "path-estimates", "residuals" (residual correlations), and
-    "modification" (largest modification indices).
+    Kinds: "path" (default; standardised estimates), "path-estimates", "path-model" (no numbers), "residuals" (residual
+    correlations), and "modification" (largest modification indices). Options are those of path diagrams.
     """
+    kinds = ["path", "path-estimates", "path-model", "residuals", "modification"]
     if isinstance(result, FactorSolutions):
-        check_option("kind", kind or "scree", ["scree"])
-        return scree_figure(result)
-    if not isinstance(result, StructuralFit):
+        kind = check_option("kind", kind or "scree", ["scree"])
+    elif isinstance(result, StructuralFit):
+        kind = check_option("kind", kind or "path", kinds)
+    else:
         raise ReportError(message(f"a {type(result).__name__} has no figure", do="Use ak.table"))
-    makers: dict[str, Callable[[StructuralFit], Figure]] = {
-        "path": path_figure,
-        "path-estimates": lambda fit: path_figure(fit, "estimate"),
+    if kind.startswith("path"):
+        value = "estimate" if kind == "path-estimates" else "std_all"
+        return path_figure(result, PathOptions(value=value, numbers=kind != "path-model", **options))
+    if options:
+        raise SpecError(message(f"{next(iter(options))}= is for path diagrams", do="Leave it out"))
+    makers: dict[str, Callable[[Any], Figure]] = {
+        "scree": scree_figure,
         "residuals": residual_figure,
         "modification": modification_figure,
     }
-    return makers[check_option("kind", kind or "path", list(makers))](result)
+    return makers[kind](result)
 
 
 def make_equation(fit: Any) -> Equation:

@@ -6,9 +6,16 @@ import pandas as pd
 
 from alliancekit.core.columns import Kind
 from alliancekit.core.errors import ReportError, message
+from alliancekit.report.formatting import format_fixed, format_integer
 from alliancekit.report.parts import Table
 from alliancekit.structural.after.bootstrap import StructuralBootstrap
 
+MISSING = {
+    "listwise": "rows with a missing value left out",
+    "fiml": "missing values by full information",
+    "fiml.x": "missing values by full information",
+    "pairwise": "missing values by pairs",
+}
 _KINDS = {
     "ordinary": "rows drawn again",
     "parametric": "samples drawn from the model",
@@ -63,15 +70,24 @@ def reliability_table(found: pd.DataFrame) -> Table:
         what = "this frame is not as fit.reliability() gave it"
         raise ReportError(message(what, do='Wrap it: Table("Title", frame) of alliancekit.report.parts'))
     kinds: dict[str, Kind] = dict.fromkeys(measures, "proportion")
+    model = found.attrs.get("model")
+    of = list(dict.fromkeys(map(str, found["factor"])))
     notes = ["ω: share of the variance of a sum of items that its factor explains."]
     notes += ["ω implied: by the variance that the model implies."] if "omega_implied" in found else []
     notes += ["AVE: average variance extracted."] if "ave" in found else []
+    if model:
+        how = MISSING.get(model["missing"], model["missing"])
+        chisq = (
+            f"χ²({format_fixed(model['df'], 0)}, N = {format_integer(model['n'])}) = {format_fixed(model['chisq'], 2)}"
+        )
+        notes.insert(0, f"From the model with {chisq} (estimator {model['estimator']}; {how}).")
     return Table(
-        title="Reliability of the Factors",
+        title=f"Reliability of {of[0]}" if len(of) == 1 else f"Reliability of the Factors {', '.join(of)}",
         data=found,
         stub=tuple(name for name in ("group", "factor") if name in found),
         labels={name: label for name, label in _LABELS.items() if name in found},
         kinds=kinds | ({"items": "integer"} if "items" in found else {}),
         decimals=dict.fromkeys(measures, 2),
         notes=tuple(notes),
+        source=found,
     )

@@ -11,6 +11,7 @@ from alliancekit.core.columns import Kind
 from alliancekit.core.errors import SpecError, message
 from alliancekit.report.formatting import format_fixed, format_integer, format_interval, p_text
 from alliancekit.report.parts import Table
+from alliancekit.report.structural_after import MISSING
 from alliancekit.structural.compare import StructuralComparison
 from alliancekit.structural.result.fit import StructuralFit
 
@@ -110,8 +111,13 @@ def comparison_table(result: StructuralComparison) -> Table:
         data[name] = tests[column].to_numpy()
     for name in ("cfi", "rmsea", "srmr"):
         data[f"{name}_diff"] = data[name].diff()
-    notes = ("Each model is tested against the one above; Δ: change from it.", *result.notes)
+    notes = ("Each model is tested against the one above; Δ: change from it.", *spoken_notes(result))
     return _table(data, result.fits, "Difference Tests of Nested Models", notes)
+
+
+def spoken_notes(result: StructuralComparison) -> list[str]:
+    """Return the notes of a comparison as they hold for its table, where statistics are scaled if they can be."""
+    return [note.replace("; chisq is not scaled", "") for note in result.notes]
 
 
 def _measures(fits: Sequence[StructuralFit], names: Sequence[str]) -> pd.DataFrame:
@@ -122,7 +128,7 @@ def _measures(fits: Sequence[StructuralFit], names: Sequence[str]) -> pd.DataFra
 
 def _table(data: pd.DataFrame, fits: Sequence[StructuralFit], title: str, notes: Sequence[str]) -> Table:
     names = [str(c) for c in data.columns]
-    kinds: dict[str, Kind] = {c: "estimate" for c in names if c.startswith(("cfi", "tli", "rmsea", "srmr"))}
+    kinds: dict[str, Kind] = {c: "proportion" for c in names if c.startswith(("cfi", "tli", "rmsea", "srmr"))}
     decimals = dict.fromkeys(kinds, 3)
     kinds |= {c: "integer" for c in ("df", "df_diff") if c in names and bool((data[c].dropna() % 1 == 0).all())}
     kinds |= {c: "statistic" for c in ("chisq", "chisq_diff", "aic", "bic") if c in names}
@@ -132,6 +138,8 @@ def _table(data: pd.DataFrame, fits: Sequence[StructuralFit], title: str, notes:
     about = ["χ² is scaled; CFI, TLI and RMSEA are robust forms where these exist."] if robust else []
     counts = sorted({fit.nobs for fit in fits})
     rows = " and ".join(f"{count:,}" for count in counts)
+    methods = sorted({(fit._fit.options.estimator, fit._fit.options.missing) for fit in fits})
+    about += [f"Estimator {estimator}; {MISSING.get(missing, missing)}." for estimator, missing in methods]
     return Table(
         title=title,
         data=data,

@@ -11,7 +11,8 @@ import pandas as pd
 from alliancekit.core.errors import SpecError, message, nearest
 from alliancekit.core.frames import rows
 from alliancekit.report.formatting import ci_text, decimals_for, format_fixed, format_integer, p_text, test_text
-from alliancekit.report.structural_fit import fit_words
+from alliancekit.report.structural_fit import fit_words, spoken_notes
+from alliancekit.structural.checks import refusals
 from alliancekit.structural.compare import StructuralComparison
 from alliancekit.structural.exploratory import FactorSolutions
 from alliancekit.structural.result.fit import StructuralFit
@@ -30,12 +31,19 @@ def fit_text(fit: StructuralFit, terms: Sequence[str] | None = None) -> str:
     named = None if terms is None else pd.concat([_named(table, term) for term in terms])
     if not fit.converged:
         return f"{_what(fit)} {NOT_CONVERGED}"
+    wrong = refusals(fit._fit)
+    if any(check == "identification" for check, _ in wrong):
+        saturated = fit._fit.test.df >= 0
+        return (
+            f"{_what(fit)} {'The model is not identified: no claim can rest on it.' if saturated else fit_words(fit)}"
+        )
     if named is not None:
         return " ".join(_parameter_text(fit, row) for row in rows(named))
     parts = [_what(fit), fit_words(fit), bootstrap_words(fit)]
     parts += _growth_texts(fit, table) if fit._fit.options.function == "growth" else _loading_texts(fit, table)
     paths = table[table["op"].isin(["~", ":="]) & (table["std_error"] > 0)]
     parts += [_parameter_text(fit, row) for row in rows(paths)]
+    parts += ["The solution is not admissible, and no claim should rest on it."] if wrong else []
     return " ".join(part for part in parts if part)
 
 
@@ -132,7 +140,7 @@ def _growth_texts(fit: StructuralFit, table: pd.DataFrame) -> list[str]:
                 clauses.append(f"a {name} of {_estimate(row)}".replace("a intercept", "an intercept"))
             if clauses:
                 texts.append(
-                    f"The growth factor {factor}{_where(next(iter(rows(block))))} had {' and '.join(clauses)}."
+                    f"The growth factor {factor}{_where(next(iter(rows(block))))} had {', and '.join(clauses)}."
                 )
     return texts
 
@@ -157,7 +165,7 @@ def _where(row: Any) -> str:
 def _lead(row: Any) -> str:
     where = _where(row)
     leads = {
-        ":=": f"The defined parameter {row.lhs} = {row.rhs}",
+        ":=": f"The defined parameter {row.lhs} ({row.rhs})",
         "~": f"The effect of {row.rhs} on {row.lhs}{where}",
         "=~": f"The loading of {row.rhs} on {row.lhs}{where}",
         "<~": f"The weight of {row.rhs} in {row.lhs}{where}",
@@ -199,7 +207,7 @@ def comparison_text(result: StructuralComparison) -> str:
         worse = "fitted worse than" if row.p_value < 0.05 else "did not fit reliably worse than"
         test = f"{test_text('Δχ²', row.chisq_diff, row.df_diff)}, {p_text(row.p_value)}"
         clauses.append(f"The model “{row.model}” {worse} “{before.model}”, {test}.")
-    return " ".join([*(clauses or ["The models cannot be tested."]), *result.notes])
+    return " ".join([*(clauses or ["The models cannot be tested."]), *spoken_notes(result)])
 
 
 def solutions_text(result: FactorSolutions) -> str:

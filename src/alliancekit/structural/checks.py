@@ -45,6 +45,18 @@ def check_solution(fit: StructuralEstimates) -> list[str]:
     return found + _admissible(fit)
 
 
+def refusals(fit: StructuralEstimates) -> list[tuple[str, str]]:
+    """Return why no claim may rest on a solution: (check, what is wrong) for each reason; nothing where all is well."""
+    found = [] if fit.converged else [("convergence", "the search for the estimates did not end at an optimum")]
+    if fit.test.df < 0:
+        what = f"the model has more parameters than the data have moments (df = {fit.test.df})"
+        found.append(("identification", what))
+    found += [("identification", text) for text in unidentified(fit)]
+    if fit.table.expressions or fit.table.bounded:
+        found += [("constraints", text) for text in _held(fit)]
+    return found + [("admissible solution", text) for text in _admissible(fit)]
+
+
 def _held(fit: StructuralEstimates) -> list[str]:
     """Name constraints that do not hold, and definitions without a value."""
     found = []

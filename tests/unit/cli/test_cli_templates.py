@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -58,3 +59,26 @@ def test_a_template_runs_and_its_report_can_be_verified(
     page.write_text(page.read_text(encoding="utf-8") + " ", encoding="utf-8")
     assert run_app(["verify", str(folder)]) == 1
     assert "report.html: differs" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("template", "samples"), [("cfa", ""), ("sem", "bootstrap=1000")])
+def test_a_structural_template_runs_as_it_is_on_the_data_of_the_project(
+    template: str, samples: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "data").mkdir()
+    shutil.copytree(Path(__file__).parents[3] / "data" / "tfcbt", tmp_path / "data" / "tfcbt")
+    monkeypatch.chdir(tmp_path)
+    assert run_app(["new", template]) == 0
+    script = tmp_path / "analyses" / f"{template}.py"
+    text = script.read_text(encoding="utf-8")
+    assert text.count("EDIT") > 3 and samples in text
+    script.write_text(text.replace("bootstrap=1000", "bootstrap=50"), encoding="utf-8")
+    assert run_app(["run", f"analyses/{template}.py"]) == 0, capsys.readouterr().err
+    page = (tmp_path / "reports" / template / "report.html").read_text(encoding="utf-8")
+    for words in ("Estimates of the Structural Equation Model", "Reliability of ", "Path Diagram", "Residual Correlat"):
+        assert words in page
+    assert ("Difference Tests" in page) is (template == "cfa") and "withheld" not in page
+    assert ("50 bootstrap samples" in page) is (template == "sem")
+    assert run_app(["verify", "reports"]) == 0, capsys.readouterr().err
+    assert run_app(["new", template]) == 1
+    assert f"alliancekit new {template}" in capsys.readouterr().err

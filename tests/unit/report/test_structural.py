@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import re
-from itertools import combinations
-
 import numpy as np
 import pandas as pd
 import pytest
-from matplotlib.path import Path
 
 import alliancekit as ak
 from alliancekit.report.figures_io import draw
-from alliancekit.report.structural_graph import graph_of, lay_out
-from alliancekit.report.structural_path import _border, graphs_of
-from alliancekit.report.style import figure_style
+from alliancekit.report.structural_graph import graph_of
+from alliancekit.report.structural_layout import lay_out
+from alliancekit.report.structural_path import graphs_of
 from alliancekit.structural.result.fit import StructuralFit
 
 MODEL = "\n".join(f"f{k} =~ " + " + ".join(f"w{i}" for i in range(3 * k - 2, 3 * k + 1)) for k in range(1, 5))
@@ -244,30 +240,14 @@ def test_the_general_factor_stands_beyond_the_items() -> None:
     assert set(layout.owner.values()) == {"fa", "fb"}
 
 
-_FIVE = "\n".join(
-    f"{name} =~ " + " + ".join(f"{t if name == 's' else 1}*w{t}" for t in range(5)) for name in ("i", "s")
-)
+def test_estimates_have_three_decimals_where_errors_are_not_tiny() -> None:
+    from alliancekit.report.grid import lay_out as cells_of
 
-
-def _five_occasions() -> pd.DataFrame:
-    rng = np.random.default_rng(1)
-    i, s = rng.normal(size=300), 0.5 * rng.normal(size=300) + 0.3
-    return pd.DataFrame({f"w{t}": i + s * t + 0.6 * rng.normal(size=300) for t in range(5)})
-
-
-@pytest.mark.parametrize("kind", ["growth", "bifactor"])
-def test_numbers_of_a_path_diagram_do_not_cover_each_other(kind: str) -> None:
-    fit = ak.growth(_FIVE, _five_occasions()) if kind == "growth" else _bifactor()
-    with figure_style():
-        figure = ak.figure(fit).draw()
-    figure.canvas.draw()
-    boxes = [t.get_window_extent() for t in figure.axes[0].texts if re.fullmatch(r"−?\d*\.\d\d", t.get_text())]
-    assert not any(a.overlaps(b) for a, b in combinations(boxes, 2))
-    (graph,) = graphs_of(fit, "std_all")
-    places = lay_out(graph).places
-    pairs = [(places[e.start], places[e.end]) for e in graph.edges if e.kind == "loading"]
-    lines = [Path([_border(a, b), _border(b, a)]) for a, b in pairs]
-    to_data = figure.axes[0].transData.inverted()
-    own = [box.transformed(to_data) for box in boxes]
-    crossed = [sum(line.intersects_bbox(box, filled=False) for line in lines) for box in own]
-    assert sum(crossed) <= len(lines) + (kind == "growth")  # where two fans cross, one number may touch another arrow
+    d = simulate()
+    for scale, decimals in ((1.0, 3), (0.002, 0)):
+        table = ak.table(ak.cfa("f =~ w1 + w2 + w3 + w4", d.assign(w2=scale * d["w2"])))
+        assert table.decimals.get("estimate", 0) == decimals
+        assert cells_of(table).rows
+    shown = str(ak.table(ak.cfa("f =~ w1 + w2 + w3 + w4", d)))
+    value = ak.cfa("f =~ w1 + w2 + w3 + w4", d).tidy().query("term == 'f =~ w2'")
+    assert f"{value['estimate'].item():.3f}" in shown and f"{value['std_all'].item():.2f}".lstrip("0") in shown

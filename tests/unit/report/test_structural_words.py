@@ -225,3 +225,60 @@ def test_comparisons_leave_out_a_search_that_did_not_end(data: pd.DataFrame) -> 
     assert "not to be used: one." in ak.table(*fits, names=["one", "two"]).notes[0]
     page = ak.Report("Models").section("Comparison", ak.sentence(found, headline=True)).assemble()
     assert {line.label: line for line in page.summary}["Answer"].tone == "bad"
+
+
+def _quiet(model: str, data: pd.DataFrame) -> StructuralFit:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return ak.cfa(model, data, missing="listwise")
+
+
+@pytest.mark.parametrize("kind", ["identification", "identification of a part", "admissible solution"])
+def test_a_report_withholds_the_headline_of_a_model_that_cannot_be_trusted(kind: str, data: pd.DataFrame) -> None:
+    cov = pd.DataFrame([[1, 0.9, 0.4], [0.9, 1, 0.7], [0.4, 0.7, 1]], list("abc"), list("abc"))
+    fits = {
+        "identification": lambda: _quiet("f =~ w1 + w2", data),
+        "identification of a part": lambda: _quiet("f =~ NA*w1 + w2 + w3 + w4\ng =~ w5 + w6 + w7", data),
+        "admissible solution": lambda: _improper(cov),
+    }
+    fit = fits[kind]()
+    report = ak.Report("Factors", question="Is it one?")
+    report.section("Estimates", ak.sentence(fit, headline=True), fit)
+    page = report.assemble()
+    lines = {line.label: line for line in page.summary}
+    assert lines["Answer"].tone == "bad" and "Withheld" in lines["Answer"].lines[0]
+    assert any(kind.removesuffix(" of a part") in banner.text for banner in page.banners)
+    assert "Text for the Manuscript" not in {section.heading for section in page.sections}
+    text = ak.sentence(fit).text
+    assert ("not identified" in text) is kind.startswith("identification")
+    assert ("not admissible" in text) is (kind == "admissible solution")
+
+
+def _improper(cov: pd.DataFrame) -> StructuralFit:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return ak.cfa("f =~ a + b + c", sample_cov=cov, sample_nobs=200)
+
+
+def test_the_table_of_reliability_says_which_model(data: pd.DataFrame) -> None:
+    one, robust = (ak.cfa("f =~ w1 + w2 + w3 + w4", data, missing="listwise", estimator=e) for e in ("ML", "MLR"))
+    for fit, column in ((one, "chisq"), (robust, "chisq_scaled")):
+        table = ak.table(fit.reliability())
+        assert table.title == "Reliability of f"
+        assert f"χ²(2, N = 300) = {fit.fit_measures()[column]:.2f}" in table.notes[0]
+        assert fit._fit.options.estimator in table.notes[0] and "left out" in table.notes[0]
+    unsaid = ak.cfa("f =~ w1 + w2 + w3 + w4", data).reliability()
+    for item in (unsaid, ak.table(unsaid)):
+        with pytest.raises(ak.ReportError, match='missing="fiml"'):
+            ak.Report("Factors").section("Reliability", item)
+    assert ak.Report("Factors").section("Reliability", one.reliability())
+
+
+def test_scaled_statistics_are_not_called_unscaled(data: pd.DataFrame) -> None:
+    free = ak.cfa("f =~ w1 + w2 + w3 + w4", data, estimator="MLR")
+    found = ak.compare(free, ak.cfa("f =~ w1 + k*w2 + k*w3 + k*w4", data, estimator="MLR"))
+    assert "not scaled" in " ".join(found.notes)
+    for text in (ak.sentence(found).text, " ".join(ak.table(found).notes)):
+        assert "Scaled difference by" in text and "not scaled" not in text
+    assert "χ² is scaled" in " ".join(ak.table(found).notes)
+    assert ak.table(found).data["chisq"].iloc[0] == free.fit_measures()["chisq_scaled"]

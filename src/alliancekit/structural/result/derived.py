@@ -9,6 +9,7 @@ from alliancekit.structural.after import dot as after_dot
 from alliancekit.structural.after import factor_scores as after_scores
 from alliancekit.structural.after import monte_carlo as after_monte_carlo
 from alliancekit.structural.after import reliability_table as after_reliability
+from alliancekit.structural.after.measures import fit_measures
 from alliancekit.structural.estimates import StructuralEstimates
 
 
@@ -114,6 +115,15 @@ class Derived:
         """
         found = after_reliability.reliability_table(self._fit)
         found.attrs["layer"] = "structural"  # ak.table and reports find the file that presents it
+        found.attrs["unstated"] = self.unstated
+        measures = fit_measures(self._fit)
+        found.attrs["model"] = {
+            "n": self._fit.sample.n,
+            "chisq": float(measures.get("chisq_scaled", measures["chisq"])),
+            "df": float(measures.get("df_scaled", measures["df"])),
+            "estimator": self._fit.options.estimator,
+            "missing": self._fit.options.missing,
+        }
         return wide(found)
 
     def htmt(self, *, geometric: bool = True) -> pd.DataFrame:
