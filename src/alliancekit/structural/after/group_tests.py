@@ -100,5 +100,6 @@ def _squares(fit: StructuralEstimates) -> Floats:
         gap = np.concatenate([sample.mu - model.mu, half_vector(sample.sigma - model.sigma)])[kept]
         own = slice(at, at + len(gap))
         at += len(gap)
-        out.append(fit.sample.n * float(gap @ fit.stacked.weight[own, own] @ gap))
+        share = (group.n - 1) / group.n  # in the criterion a row less than in the weights of one row
+        out.append(share * fit.sample.n * float(gap @ fit.stacked.weight[own, own] @ gap))
     return np.array(out)

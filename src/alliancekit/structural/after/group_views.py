@@ -112,7 +112,7 @@ def _views_of_squares(fit: StructuralEstimates, stacked: Stacked) -> tuple[Group
     for (group, sample, model, slopes), (own, counted) in zip(pieces, _counted(fit), strict=True):
         kept = keep_moments([len(group.names)], means)
         weight = np.zeros((counted.size, counted.size))
-        weight[np.ix_(counted, counted)] = stacked.weight[own, own] / ((group.n - 1) / fit.sample.n)
+        weight[np.ix_(counted, counted)] = stacked.weight[own, own] / (group.n / fit.sample.n)
         observed, implied = stack_moments([sample], means), stack_moments([model], means)
         out.append(
             GroupView(
@@ -150,7 +150,7 @@ def moment_spreads(fit: StructuralEstimates, views: Sequence[GroupView]) -> list
     out = []
     for group, (own, counted) in zip(fit.sample.groups, _counted(fit), strict=True):
         gamma = np.zeros((counted.size, counted.size))
-        gamma[np.ix_(counted, counted)] = stacked.gamma[own, own] * ((group.n - 1) / fit.sample.n)
+        gamma[np.ix_(counted, counted)] = stacked.gamma[own, own] * (group.n / fit.sample.n)
         out.append(gamma)
     return out
 

@@ -131,7 +131,7 @@ def _robust_incremental(test: ModelTest, base: ModelTest) -> dict[str, float]:
     if np.isnan(c) or np.isnan(c0) or base.scaled == base.df:
         return dict.fromkeys(("cfi_robust", "tli_robust", "nnfi_robust", "rni_robust"), float("nan"))
     gain, gain0 = test.scaled - test.df, base.scaled - base.df
-    if 1.0 in (c, c0):  # one of the two is not scaled: the plain measures, as in lavaan
+    if min(abs(c - 1.0), abs(c0 - 1.0)) < 1e-10:  # one of the two is not scaled: the plain measures, as in lavaan
         c = c0 = 1.0
         gain, gain0 = test.statistic - test.df, base.statistic - base.df
     top, bottom = max(c * gain, 0.0), max(c * gain, c0 * gain0, 0.0)

@@ -116,21 +116,22 @@ def with_information(fit: StructuralEstimates) -> Whole:
 
 def fit_moments(whole: Whole, draws: Draws, picks: Picks) -> tuple[Floats, Floats]:
     """Return parameters (samples, size), NaN where the search failed, and chi-square (samples,)."""
-    fit, limits = whole.fit, whole.limits
-    samples, total = _moments(draws, picks, int(fit.options.likelihood == "wishart"))
+    fit, limits, unbiased = whole.fit, whole.limits, whole.fit.options.likelihood == "wishart"
+    samples, sizes = _moments(draws, picks, unbiased)
     found, done = search_many(fit.model, samples, fit.constraints.linear, fit.x, whole.information)
     for r in range(len(found)) if limits.any else np.flatnonzero(~done):
         if not (done[r] and limits.hold(fit.constraints.linear.reduce(found[r]))):
             found[r] = _alone(fit, samples, int(r), limits)
-    return found[:, list(whole.places)], total * discrepancies(fit.model, samples, found)
+    tested = [replace(own, weight=size - unbiased) for own, size in zip(samples, sizes, strict=True)]
+    return found[:, list(whole.places)], discrepancies(fit.model, tested, found)
 
 
 def _moments_parameters(whole: Whole, draws: Draws, picks: Picks) -> Floats:
     return fit_moments(whole, draws, picks)[0]
 
 
-def _moments(draws: Draws, picks: Picks, unbiased: int) -> tuple[list[ManyMoments], Floats]:
-    """Return the moments of samples of each group, and the rows (less one, Wishart) of all groups in each sample."""
+def _moments(draws: Draws, picks: Picks, unbiased: bool) -> tuple[list[ManyMoments], list[Floats]]:
+    """Return the moments of samples of each group, and the rows of each group in each sample."""
     found = []
     if draws.normal:
         values = [draws.sample(pick) for pick in picks]
@@ -149,13 +150,13 @@ def _moments(draws: Draws, picks: Picks, unbiased: int) -> tuple[list[ManyMoment
             mean, cov = sums[:, :p], np.empty((len(picks), p, p))
             cov[:, i, j] = cov[:, j, i] = sums[:, p:] - mean[:, i] * mean[:, j]
             found.append((mean + centre, cov, size))
-    total = np.asarray(sum(size - unbiased for _, _, size in found))
+    total = np.asarray(sum(size for _, _, size in found))
     out = []
     for mean, cov, size in found:
         if unbiased:
             cov *= (size / (size - 1))[:, None, None]
-        out.append(ManyMoments(mean, cov, (size - unbiased) / total))
-    return out, total
+        out.append(ManyMoments(mean, cov, size / total))
+    return out, [size for _, _, size in found]
 
 
 def _alone(fit: StructuralEstimates, samples: Sequence[ManyMoments], r: int, limits: Limits) -> Floats:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,7 +13,7 @@ from scipy.linalg import lapack
 from alliancekit.core.errors import FitError, message
 from alliancekit.core.later import Later
 from alliancekit.structural.constraints import Constraints
-from alliancekit.structural.continuous.objective import SampleMoments
+from alliancekit.structural.continuous.objective import SampleMoments, evaluate
 from alliancekit.structural.continuous.optimise import Optimum, search, search_limited
 from alliancekit.structural.estimates import ModelTest, StructuralEstimates
 from alliancekit.structural.likelihood.constrained import Limits
@@ -45,11 +46,10 @@ def fit_complete(
     unbiased = options.likelihood == "wishart"
     groups = sample.groups
     covs = [g.cov * (g.n / (g.n - 1)) if unbiased else g.cov for g in groups]
-    weights = np.array([g.n - 1 if unbiased else g.n for g in groups], dtype=float)
-    total = float(weights.sum())
+    total = float(sample.n)
     moments = [
-        SampleMoments(g.mean, cov, w / total, float(np.linalg.slogdet(cov)[1]))
-        for g, cov, w in zip(groups, covs, weights, strict=True)
+        SampleMoments(g.mean, cov, g.n / total, float(np.linalg.slogdet(cov)[1]))
+        for g, cov in zip(groups, covs, strict=True)
     ]
     pairs = [(g.mean, cov) for g, cov in zip(groups, covs, strict=True)]
     model = compile_model(table, pairs)
@@ -57,14 +57,21 @@ def fit_complete(
     found = _optimum(model, moments, constraints, start, Limits(table, constraints), total)
     information = found.information * total
     if options.information != "expected" or options.words.h1[0] != "structured":
-        information = information_of(options, 0, model, pairs, weights, found.point.x)
+        information = information_of(options, 0, model, pairs, [g.n for g in groups], found.point.x)
+    if unbiased:
+        information = information * ((sample.n - len(groups)) / sample.n)
     basis = None if constraints.linear.trivial and found.tangent is None else found.directions(constraints.linear)
     vcov = inverse_information(information, basis)
     points = sum(len(g.names) * (len(g.names) + 1) // 2 + (len(g.names) if model.means else 0) for g in groups)
     held = _held(table, groups)
     n_parameters = constraints.linear.basis.shape[1] if found.spent is None else found.spent
     df = points - sum(count for count, _ in held) - n_parameters
-    chisq = max(total * found.point.value, 0.0) if df > 0 or found.tangent is not None else 0.0
+    value, tested = found.point.value, moments
+    if unbiased:  # as lavaan, whose tests count a row less than the search
+        tested = [replace(own, weight=(g.n - 1) / total) for own, g in zip(moments, groups, strict=True)]
+        at = evaluate(model, tested, found.point.x)
+        value = found.point.value if at is None else at.value
+    chisq = max(total * value, 0.0) if df > 0 or found.tangent is not None else 0.0
     saturated = _log_likelihood(groups, covs, held)
     return StructuralEstimates(
         options,
@@ -78,7 +85,7 @@ def fit_complete(
         tuple(Moments(part.mu, part.sigma) for part in found.point.parts),
         tuple(Moments(g.mean, cov) for g, cov in zip(groups, covs, strict=True)),
         ModelTest(chisq, df),
-        _baseline(table, groups, moments, total),
+        _baseline(table, groups, tested, total),
         found.point.value / 2.0,
         saturated - sample.n * found.point.value / 2.0,
         saturated,
@@ -125,7 +132,12 @@ def _check_definite(names: Sequence[str], sigma: Floats) -> None:
 
 
 def information_of(
-    options: Options, use: int, model: Model, pairs: Sequence[tuple[Floats, Floats]], weights: Floats, x: Floats
+    options: Options,
+    use: int,
+    model: Model,
+    pairs: Sequence[tuple[Floats, Floats]],
+    weights: Sequence[float] | Floats,
+    x: Floats,
 ) -> Floats:
     """Return the information of all rows about the parameters, for standard errors (use 0) or tests (1).
 

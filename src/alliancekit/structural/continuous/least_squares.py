@@ -53,7 +53,6 @@ def fit_least_squares(
     needed = options.point in ("WLS", "DWLS") or options.se == "robust.sem" or options.test in SCALED.values()
     gammas = [_gamma(options.point, g, k, x, needed) for g, k, x in zip(groups, kept, held, strict=True)]
     weights = [_weight(options.point, c, gamma, k) for c, gamma, k in zip(covs, gammas, kept, strict=True)]
-    shares = [(g.n - 1) / sample.n for g in groups]
     start = starting_values(table, [g.names for g in groups], pairs)
     limits = Limits(table, constraints)
     rows = [g.n - 1 for g in groups]
@@ -67,18 +66,20 @@ def fit_least_squares(
         found = min(found, other, key=lambda one: (not one.converged, one.value))
     x, value = constraints.linear.expand(found.x), found.value / sample.n
     slopes = [j[k] for j, k in zip(model.jacobian(x), kept, strict=True)]
-    information = sum(
-        ((g.n - 1) * D.T @ V @ D for g, D, V in zip(groups, slopes, weights, strict=True)), np.zeros((x.size, x.size))
-    )
     implied = model.moments(x)
-    if options.information == "observed":
+    curved = options.information == "observed"
+    counts = rows if curved else [g.n for g in groups]
+    information = np.zeros((x.size, x.size))
+    for D, V, n in zip(slopes, weights, counts, strict=True):
+        information += n * (D.T @ V @ D)
+    if curved:
         gaps = [s - _vector(at.mu, at.sigma, k) for s, at, k in zip(observed, implied, kept, strict=True)]
-        information = information + _curvature(model, x, gaps, weights, kept, rows)
-        information *= (sample.n - len(groups)) / sample.n  # as lavaan, which has this factor for observed alone
+        information += _curvature(model, x, gaps, weights, kept, rows)
+    information *= (sample.n - len(groups)) / sample.n
     basis = constraints.linear.basis if tangent is None else tangent
     df = sum(len(s) for s in observed) - n_parameters
     chisq = sample.n * value if df > 0 or limits.any else 0.0
-    stacked = stack(slopes, weights, gammas, shares)
+    stacked = stack(slopes, weights, gammas, [g.n / sample.n for g in groups])
     return StructuralEstimates(
         options,
         table,
@@ -91,7 +92,7 @@ def fit_least_squares(
         implied,
         tuple(Moments(g.mean, cov) for g, cov in zip(groups, covs, strict=True)),
         ModelTest(chisq, df),
-        ModelTest(*_independence(table, groups, observed, weights, shares, kept, sample.n)),
+        ModelTest(*_independence(table, groups, observed, weights, kept)),
         value / 2.0,
         float("nan"),
         float("nan"),
@@ -280,19 +281,17 @@ def _independence(
     groups: Sequence[GroupSample],
     observed: Sequence[Floats],
     weights: Sequence[Floats],
-    shares: Sequence[float],
     kept: Sequence[Booleans],
-    n: int,
 ) -> tuple[float, int]:
     """Return chi-square and df of independence, a linear model of the moments."""
     value, df = 0.0, 0
-    for b, (group, s, V, w, k) in enumerate(zip(groups, observed, weights, shares, kept, strict=True), start=1):
+    for b, (group, s, V, k) in enumerate(zip(groups, observed, weights, kept, strict=True), start=1):
         D = independence_slopes(table, b, group)[k]
         D = D[:, D.any(axis=0)]
         gap = s - D @ np.linalg.solve(D.T @ V @ D, D.T @ V @ s)
-        value += w * float(gap @ V @ gap)
+        value += (group.n - 1) * float(gap @ V @ gap)
         df += len(s) - D.shape[1]
-    return n * value, df
+    return value, df
 
 
 def independence_slopes(table: ParameterTable, block: int, group: GroupSample) -> Floats:

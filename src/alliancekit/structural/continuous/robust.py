@@ -25,7 +25,8 @@ def make_robust(fit: StructuralEstimates) -> StructuralEstimates:
     vcov, test, baseline = fit.vcov, fit.test, fit.baseline
     if options.se == "robust.sem":
         stacked, information = stacked_of(fit, 0)
-        rows = fit.sample.n - len(fit.sample.groups) * (options.likelihood == "wishart")
+        less_one = options.likelihood == "wishart" or fit.engine != "moments"
+        rows = fit.sample.n - len(fit.sample.groups) * less_one
         vcov = sandwich(stacked, basis, information) / rows
     if options.test in SCALED.values():
         stacked, information = stacked_of(fit, 1)
@@ -86,7 +87,7 @@ def _independence(fit: StructuralEstimates, stacked: Stacked) -> Stacked:
         D = D[:, D.any(axis=0)]
         own = slice(at, at + len(D))
         at += len(D)
-        share = (group.n - (fit.engine != "moments")) / fit.sample.n
+        share = group.n / fit.sample.n
         shares.append(share)
         gammas.append(stacked.gamma[own, own] * share)
         of_weights.append(stacked.weight[own, own] / share)
