@@ -123,7 +123,7 @@ def test_least_squares(name: str, estimator: str) -> None:
     kept = [least_squares.kept_moments(fit.table, b, g, model.means) for b, g in enumerate(groups, start=1)]
     observed = [least_squares._vector(m.mu, m.sigma, k) for m, k in zip(fit.saturated, kept, strict=True)]
     ends = np.cumsum([0, *(k.sum() for k in kept)])
-    shares = [(g.n - 1) / fit.sample.n for g in groups]
+    shares = [g.n / fit.sample.n for g in groups]
     weights = [fit.stacked.weight[a:b, a:b] / s for a, b, s in zip(ends[:-1], ends[1:], shares, strict=True)]
     rows = [g.n - 1 for g in groups]
     z = moved(fit)
