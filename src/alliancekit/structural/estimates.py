@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -116,6 +116,22 @@ class StructuralEstimates:
     rotation: Rotation | None = None
     more_tests: dict[str, ModelTest] = field(default_factory=dict)
     drawn_chisq: Floats | None = None
+
+    @property
+    def by_rows(self) -> IncompleteFit | None:
+        """The fit of raw data of one level behind this one, or None."""
+        return cast("IncompleteFit", self.source) if self.engine == "rows" else None
+
+    @property
+    def by_levels(self) -> ClusteredFit | None:
+        """The fit of two levels behind this one, or None."""
+        return cast("ClusteredFit", self.source) if self.engine == "levels" else None
+
+    @property
+    def scaled_by(self) -> str:
+        """The test by which fit measures are scaled; with clusters there is one unasked."""
+        clustered = self.options.cluster is not None and self.table.n_levels == 1
+        return "yuan.bentler.mplus" if clustered and self.options.test == "standard" else self.options.test
 
     @property
     def directions(self) -> Floats:

@@ -9,10 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import alliancekit as ak
-from alliancekit.structural.after.answers import row_slopes, wholes
+from alliancekit.structural.after.answers import row_slopes
 from alliancekit.structural.after.coefficients import values
 from alliancekit.structural.after.scaling import KINDS, standardise
-from alliancekit.structural.after.whole import whole
+from alliancekit.structural.after.whole import whole, wholes
 
 MODEL = """
 f =~ a + l*b + c

@@ -19,29 +19,13 @@ from alliancekit.structural.after.modification import ScoreTests, modifications,
 from alliancekit.structural.after.ordinal_rows import extra_slopes, fill_slopes
 from alliancekit.structural.after.scaling import KINDS, standardise
 from alliancekit.structural.after.view import GroupView
-from alliancekit.structural.after.whole import Whole, explained_variance, whole
+from alliancekit.structural.after.whole import LEVELS, Whole, block_titles, wholes
 from alliancekit.structural.arguments import check_level, check_real
 from alliancekit.structural.estimates import StructuralEstimates
 from alliancekit.structural.table import ParameterTable
 from alliancekit.structural.variables import find_variables
 
 Floats = NDArray[np.float64]
-LEVELS = ("", "within", "between")
-
-
-def wholes(fit: StructuralEstimates) -> list[Whole]:
-    """Return all variables of each block at the estimates."""
-    return [whole(block, fit.x) for block in fit.model.blocks]
-
-
-def block_titles(table: ParameterTable) -> list[dict[str, str]]:
-    """Return the columns that tell the blocks of a table apart: group, level, both or none."""
-    out = []
-    for label in table.group_labels:
-        for level in range(1, table.n_levels + 1):
-            title = {"level": LEVELS[level]} if table.n_levels > 1 else {}
-            out.append(title | ({"group": label} if len(table.group_labels) > 1 else {}))
-    return out
 
 
 def modification_table(fit: StructuralEstimates, minimum: float = 0.0, op: str | None = None) -> pd.DataFrame:
@@ -190,15 +174,6 @@ def standardised_table(fit: StructuralEstimates, kind: str, level: float) -> pd.
     columns |= {"estimate": estimate, "std_error": error, "statistic": statistic}
     columns |= {"p_value": t_two_sided(statistic, np.inf), "conf_low": estimate - reach, "conf_high": estimate + reach}
     return pd.DataFrame(columns)
-
-
-def r2_table(fit: StructuralEstimates) -> pd.DataFrame:
-    """Return one row per dependent variable: (level, group,) variable, r2."""
-    rows = []
-    for title, block, at in zip(block_titles(fit.table), fit.model.blocks, wholes(fit), strict=True):
-        rows += [title | {"variable": name, "r2": value} for name, value in explained_variance(block, at).items()]
-    columns = [*block_titles(fit.table)[0], "variable", "r2"]
-    return pd.DataFrame(rows, columns=columns)
 
 
 def latent_means(fit: StructuralEstimates, block: int, at: Whole) -> Floats:

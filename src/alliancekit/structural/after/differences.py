@@ -18,7 +18,7 @@ from alliancekit.structural.after.group_views import free_directions, group_view
 from alliancekit.structural.after.nested import ordinal_places, same_moments, same_names
 from alliancekit.structural.after.view import GroupView, inverse_of
 from alliancekit.structural.continuous.asymptotic import scale_test
-from alliancekit.structural.continuous.least_squares import kept_moments
+from alliancekit.structural.continuous.counted import kept_moments
 from alliancekit.structural.continuous.missing.estimate import IncompleteFit
 from alliancekit.structural.continuous.robust import stacked_of
 from alliancekit.structural.continuous.squares import add_squares

@@ -6,8 +6,8 @@ from collections.abc import Hashable, Mapping
 from typing import Any
 
 from alliancekit.core.errors import check_option
-from alliancekit.structural.after.answers import block_titles
 from alliancekit.structural.after.coefficients import coefficients
+from alliancekit.structural.after.whole import block_titles
 from alliancekit.structural.estimates import StructuralEstimates
 
 Row = Mapping[Hashable, Any]

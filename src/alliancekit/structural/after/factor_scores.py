@@ -9,10 +9,11 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from alliancekit.core.errors import DesignError, SpecError, check_columns, check_option, message
-from alliancekit.structural.after.answers import latent_means, wholes
+from alliancekit.structural.after.answers import latent_means
 from alliancekit.structural.after.ordinal_scores import code_rows, ordinal_rows_scores
 from alliancekit.structural.after.raw_scores import incomplete_scores, level_scores
 from alliancekit.structural.after.scores import METHODS, SAME, score_rows, score_weights
+from alliancekit.structural.after.whole import wholes
 from alliancekit.structural.continuous.missing.estimate import IncompleteFit
 from alliancekit.structural.estimates import StructuralEstimates
 from alliancekit.structural.twolevel.estimate import ClusteredFit

@@ -9,7 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from alliancekit.core.errors import SpecError, message
-from alliancekit.structural.continuous.least_squares import kept_moments
+from alliancekit.structural.continuous.counted import kept_moments
 from alliancekit.structural.continuous.missing.data import IncompleteRows
 from alliancekit.structural.continuous.missing.estimate import IncompleteFit
 from alliancekit.structural.duplication import half_vector

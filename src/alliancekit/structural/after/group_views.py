@@ -19,8 +19,8 @@ from alliancekit.structural.after.view import (
     stack_moments,
 )
 from alliancekit.structural.continuous.asymptotic import Stacked, moment_covariance
+from alliancekit.structural.continuous.counted import kept_moments
 from alliancekit.structural.continuous.fit import complete_likelihood
-from alliancekit.structural.continuous.least_squares import kept_moments
 from alliancekit.structural.continuous.missing.estimate import IncompleteFit
 from alliancekit.structural.duplication import half_gradient
 from alliancekit.structural.estimates import StructuralEstimates

@@ -8,20 +8,28 @@ Multivariate Behav Res 25, 173-180; Browne & Cudeck (1992), Sociol Methods Res 2
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy import special
 
-from alliancekit.structural.after import ordinal_measures
-from alliancekit.structural.continuous.least_squares import kept_moments
-from alliancekit.structural.continuous.missing.estimate import IncompleteFit
-from alliancekit.structural.continuous.missing.saturated import pairwise_moments
+from alliancekit.core.later import Later
+from alliancekit.structural.continuous.counted import kept_moments
 from alliancekit.structural.duplication import half_vector, triangle
 from alliancekit.structural.estimates import ModelTest, StructuralEstimates
 from alliancekit.structural.likelihood.contract import Block as Moments
-from alliancekit.structural.twolevel.estimate import ClusteredFit
+
+if TYPE_CHECKING:
+    from scipy import special
+
+    from alliancekit.structural.after import ordinal_measures
+    from alliancekit.structural.continuous.missing import saturated as missing
+    from alliancekit.structural.continuous.missing.estimate import IncompleteFit
+else:
+    special = Later("scipy.special")
+    ordinal_measures = Later("alliancekit.structural.after.ordinal_measures")
+    missing = Later("alliancekit.structural.continuous.missing.saturated")
 
 Floats = NDArray[np.float64]
 CLOSE, NOT_CLOSE, LEVEL = 0.05, 0.08, 0.90
@@ -68,8 +76,8 @@ def fit_measures(fit: StructuralEstimates) -> pd.Series:
         out |= ordinal_measures.residual_measures(fit)
     elif fit.table.n_levels == 1:
         out |= _residual_measures(fit)
-    elif isinstance(fit.source, ClusteredFit):
-        within, between = fit.source.srmr()
+    elif fit.by_levels is not None:
+        within, between = fit.by_levels.srmr()
         out |= {"srmr": within + between, "srmr_within": within, "srmr_between": between}
     out |= _others(fit, n, total)
     if fit.options.test == "none":
@@ -118,8 +126,8 @@ def _robust_pair(fit: StructuralEstimates) -> tuple[ModelTest, ModelTest] | None
     """Return the tests of model and baseline behind the robust forms; with missing values freed from these."""
     if fit.ordinal is not None:
         return ordinal_measures.robust_pair(fit)
-    if isinstance(fit.source, IncompleteFit) and fit.options.missing != "listwise":
-        own, base = (ModelTest(c.statistic, c.df, c.factor if c.df > 0 else 1.0) for c in fit.source.corrected())
+    if fit.by_rows is not None and fit.options.missing != "listwise":
+        own, base = (ModelTest(c.statistic, c.df, c.factor if c.df > 0 else 1.0) for c in fit.by_rows.corrected())
         return own, base
     return None if fit.test.factor is None else (fit.test, fit.baseline)
 
@@ -248,8 +256,8 @@ def _others(fit: StructuralEstimates, n: int, total: int) -> dict[str, float]:
 
 def _gfi(fit: StructuralEstimates) -> float:
     """Goodness of fit: the share of the weighted sum of squares of the moments that the model explains."""
-    if isinstance(fit.source, IncompleteFit):
-        return _gfi_by_information(fit.source)
+    if fit.by_rows is not None:
+        return _gfi_by_information(fit.by_rows)
     total, at = 0.0, 0
     blocks = zip(fit.sample.groups, fit.saturated, fit.implied, strict=True)
     for b, (group, sample, model) in enumerate(blocks, start=1):
@@ -293,7 +301,7 @@ def _gfi_by_information(source: IncompleteFit) -> float:
         model = source.solution.implied[g]
         saturated, implied = (
             np.concatenate([mean, half_vector(cov)])[free]
-            for mean, cov in (pairwise_moments(source.data.groups[g]), (model.mu, model.sigma))
+            for mean, cov in (missing.pairwise_moments(source.data.groups[g]), (model.mu, model.sigma))
         )
         own, gap = weight[np.ix_(free, free)], saturated - implied
         share = 1.0 - float(gap @ own @ gap) / float(saturated @ own @ saturated)

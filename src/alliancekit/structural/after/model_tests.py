@@ -15,7 +15,8 @@ from alliancekit.core.errors import SpecError, message
 from alliancekit.numerics.distributions import chi2_upper
 from alliancekit.structural.after.resampling import drawn_tests
 from alliancekit.structural.continuous.asymptotic import model_moment_covariance, moment_covariance
-from alliancekit.structural.continuous.least_squares import held_places, kept_moments, normal_weights
+from alliancekit.structural.continuous.counted import held_places, kept_moments
+from alliancekit.structural.continuous.least_squares import normal_weights
 from alliancekit.structural.duplication import half_vector
 from alliancekit.structural.estimates import ModelTest, StructuralEstimates
 from alliancekit.structural.estimators import BROWNE
@@ -51,7 +52,7 @@ def requested(fit: StructuralEstimates) -> list[Row]:
     plain = np.nan if fit.options.point == "ULS" else _upper(fit.test.statistic, df)
     rows: list[Row] = [("standard", fit.test.statistic, float(df), plain, np.nan)]
     if fit.test.factor is not None:
-        rows.append(_scaled_row(main_test(fit), fit.test))
+        rows.append(_scaled_row(fit.scaled_by, fit.test))
     rows += [_scaled_row(word, test) for word, test in fit.more_tests.items()]
     rows += _residual_rows(fit, (word for word in words if word in BROWNE))
     return rows if fit.drawn_chisq is None else [*rows, _bootstrap_row(fit, fit.drawn_chisq)]
@@ -70,13 +71,6 @@ def check_requested(fit: StructuralEstimates) -> tuple[str, ...]:
             what = f'test="{word}" is not for {_why(fit)}'
             raise SpecError(message(what, do="Leave this test out"))
     return words
-
-
-def main_test(fit: StructuralEstimates) -> str:
-    """Return the scaled test by which fit measures are scaled; with clusters there is one unasked."""
-    options = fit.options
-    clustered = options.cluster is not None and fit.table.n_levels == 1
-    return "yuan.bentler.mplus" if clustered and options.test == "standard" else options.test
 
 
 def _upper(statistic: float, df: float) -> float:

@@ -8,7 +8,6 @@ import numpy as np
 import pandas as pd
 
 from alliancekit.core.errors import SpecError, message
-from alliancekit.structural.after.answers import block_titles, wholes
 from alliancekit.structural.after.ordinal_scores import ordinal_reliability
 from alliancekit.structural.after.reliability import (
     alpha,
@@ -19,6 +18,7 @@ from alliancekit.structural.after.reliability import (
     level_omegas,
     omega,
 )
+from alliancekit.structural.after.whole import block_titles, wholes
 from alliancekit.structural.arguments import check_flag
 from alliancekit.structural.estimates import StructuralEstimates
 from alliancekit.structural.twolevel.estimate import ClusteredFit

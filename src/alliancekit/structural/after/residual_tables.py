@@ -8,7 +8,6 @@ from numpy.typing import NDArray
 
 from alliancekit.core.errors import SpecError, check_option, message
 from alliancekit.structural.after import ordinal_residuals
-from alliancekit.structural.after.answers import block_titles
 from alliancekit.structural.after.group_views import free_directions, group_views
 from alliancekit.structural.after.residuals import (
     CLOSE,
@@ -22,6 +21,7 @@ from alliancekit.structural.after.residuals import (
     scaled_residuals,
     z_residuals,
 )
+from alliancekit.structural.after.whole import block_titles
 from alliancekit.structural.estimates import StructuralEstimates
 from alliancekit.structural.likelihood.inference import inverse_information
 

@@ -3,20 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
+from alliancekit.core.later import Later
 from alliancekit.formula.model_expressions import Expression
-from alliancekit.structural.after.group_tests import group_statistics, scaled_statistics
-from alliancekit.structural.after.model_tests import Row, main_test, requested
 from alliancekit.structural.after.text_measures import measure, number
 from alliancekit.structural.after.text_pairs import Pairs, aligned
-from alliancekit.structural.continuous.missing.estimate import IncompleteFit
 from alliancekit.structural.estimates import StructuralEstimates
-from alliancekit.structural.rotation.blocks import FIXED, FOLLOWS
-from alliancekit.structural.twolevel.estimate import ClusteredFit
-from alliancekit.structural.twolevel.incomplete import IncompleteClusters
+
+if TYPE_CHECKING:
+    from alliancekit.structural.after import group_tests, model_tests
+    from alliancekit.structural.rotation import blocks
+    from alliancekit.structural.twolevel import incomplete
+    from alliancekit.structural.twolevel.estimate import ClusteredFit
+else:
+    group_tests = Later("alliancekit.structural.after.group_tests")
+    model_tests = Later("alliancekit.structural.after.model_tests")
+    blocks = Later("alliancekit.structural.rotation.blocks")
+    incomplete = Later("alliancekit.structural.twolevel.incomplete")
 
 CORRECTIONS = {
     "satorra.bentler": "Satorra-Bentler correction",
@@ -74,7 +81,10 @@ def _rank(fit: StructuralEstimates, kinds: Sequence[str]) -> int:
     if not limits:
         return 0
     slopes = fit.constraints.jacobian(tuple(limits), fit.x)
-    held = [user == FIXED or (user == FOLLOWS and op == "=~") for user, op in zip(table.user, table.op, strict=True)]
+    held = [
+        user == blocks.FIXED or (user == blocks.FOLLOWS and op == "=~")
+        for user, op in zip(table.user, table.op, strict=True)
+    ]
     slopes[:, [free - 1 for free, fixed in zip(table.free, held, strict=True) if fixed and free]] = 0.0
     return int(np.linalg.matrix_rank(slopes))
 
@@ -91,9 +101,9 @@ def rotated(fit: StructuralEstimates) -> Pairs:
     if words.criterion in own:
         name, value = own[words.criterion]
         rows.append((name, f"{value:g}"))
-    blocks = {(b, name) for b, name in zip(fit.table.block, fit.table.efa, strict=True) if name}
+    exploratory = {(b, name) for b, name in zip(fit.table.block, fit.table.efa, strict=True) if name}
     factors = zip(fit.table.block, fit.table.efa, fit.table.lhs, fit.table.op, strict=True)
-    sizes = [len({f for *block, f, op in factors if op == "=~" and tuple(block) == own_}) for own_ in blocks]
+    sizes = [len({f for *block, f, op in factors if op == "=~" and tuple(block) == own}) for own in exploratory]
     rows.append(("Rotation algorithm (rstarts)", f"GPA ({words.starts(max(sizes, default=1))})"))
     rows.append(("Standardized metric", str(words.std_ov).upper()))
     return [*rows, ("Row weights", words.row_weights.capitalize())]
@@ -120,20 +130,20 @@ def _rows_used(fit: StructuralEstimates) -> Pairs:
 
 def _structure(fit: StructuralEstimates) -> Pairs:
     """Return the numbers of clusters and of patterns of missing values."""
-    source, options = fit.source, fit.options
+    options, levels = fit.options, fit.by_levels
     labels = [group.label for group in fit.sample.groups]
     rows: Pairs = []
-    if isinstance(source, ClusteredFit):
-        rows += _by_group(f"Number of clusters [{options.cluster}]", labels, [g.n_clusters for g in source.data.groups])
+    if levels is not None:
+        rows += _by_group(f"Number of clusters [{options.cluster}]", labels, [g.n_clusters for g in levels.data.groups])
     elif options.cluster is not None:
         counts = [len(np.unique(group.clusters)) for group in fit.sample.groups if group.clusters is not None]
         rows += _by_group(f"Number of clusters [{options.cluster}]", labels, counts)
     if options.missing == "listwise":
         return rows
-    if isinstance(source, ClusteredFit):
-        return rows + _level_patterns(source, labels)
-    if isinstance(source, IncompleteFit):
-        patterns = [group.size.size for group in source.data.groups]
+    if levels is not None:
+        return rows + _level_patterns(levels, labels)
+    if fit.by_rows is not None:
+        patterns = [group.size.size for group in fit.by_rows.data.groups]
     else:
         there = [~np.isnan(group.rows) for group in fit.sample.groups if group.rows is not None]
         patterns = [len(np.unique(own, axis=0)) for own in there]
@@ -148,7 +158,7 @@ def _level_patterns(source: ClusteredFit, labels: list[str]) -> Pairs:
     found = []
     for group in source.data.groups:
         counts = (1, 1)
-        if isinstance(group, IncompleteClusters):
+        if isinstance(group, incomplete.IncompleteClusters):
             counts = (group.patterns.size.size, sum(bool(there.any()) for there, _ in group.kinds))
         found.append([str(count) for count in counts[: 2 if group.roles.cluster_only else 1]])
     ends = [" -- level 1", " -- level 2"]
@@ -171,11 +181,14 @@ def tests(fit: StructuralEstimates, m: pd.Series) -> list[str]:
     """Return the test of the model, its scaled form, and the other tests that were asked for."""
     if fit.options.test == "none":
         return ["No test of the model was asked for."]
-    others = [row for row in requested(fit)[1:] if row[0] != main_test(fit)]
-    return [*_main(fit, m), *(line for row in others for line in _other(fit, row))]
+    lines = _main(fit, m)
+    if fit.options.words.tests:
+        others = [row for row in model_tests.requested(fit)[1:] if row[0] != fit.scaled_by]
+        lines += [line for row in others for line in _other(fit, row)]
+    return lines
 
 
-def _other(fit: StructuralEstimates, row: Row) -> list[str]:
+def _other(fit: StructuralEstimates, row: model_tests.Row) -> list[str]:
     """Return a test beside the standard one and the one by which measures are scaled."""
     word, statistic, df, p, factor = row
     rows: Pairs = [("Test statistic", number(statistic)), ("Degrees of freedom", number(df, whole=True))]
@@ -199,13 +212,13 @@ def _main(fit: StructuralEstimates, m: pd.Series) -> list[str]:
         rows.append(("Scaling correction factor", "", number(m["chisq_scaling_factor"])))
         if fit.options.test == "scaled.shifted":
             rows.append(("Shift parameter", "", number(fit.test.shift)))
-        rows.append((f"  {CORRECTIONS.get(main_test(fit), main_test(fit))}", ""))
+        rows.append((f"  {CORRECTIONS.get(fit.scaled_by, fit.scaled_by)}", ""))
     if scaled and fit.source is not None and fit.source.request.information[1] == "observed":
         first, second = fit.source.request.observed
         rows += [("Observed information based on", second.capitalize())] if first != second else []
     lines = ["Model Test User Model:", *aligned(rows)]
     if several:
-        values = [group_statistics(fit), *([scaled_statistics(fit)] if scaled else [])]
+        values = [group_tests.group_statistics(fit), *([group_tests.scaled_statistics(fit)] if scaled else [])]
         parts = zip(fit.sample.groups, *values, strict=True)
         lines.append("  Test statistic for each group:")
         lines += aligned([(f"  {group.label}", *map(number, own)) for group, *own in parts])

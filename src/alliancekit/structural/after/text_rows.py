@@ -9,8 +9,8 @@ import pandas as pd
 
 from alliancekit.formula.model_expressions import Expression
 from alliancekit.formula.model_statements import CONSTRAINTS
-from alliancekit.structural.after.answers import r2_table
 from alliancekit.structural.after.text_names import abbreviate, abbreviate_apart
+from alliancekit.structural.after.whole import r2_table
 from alliancekit.structural.estimates import StructuralEstimates
 
 SECTIONS = (

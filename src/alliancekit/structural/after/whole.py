@@ -5,12 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
+from alliancekit.structural.estimates import StructuralEstimates
 from alliancekit.structural.model import BlockModel, matrices
+from alliancekit.structural.table import ParameterTable
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.intp]
+LEVELS = ("", "within", "between")
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -59,3 +63,27 @@ def explained_variance(block: BlockModel, at: Whole) -> dict[str, float]:
     for i in np.flatnonzero(pattern.any(axis=1)):
         out[names[i]] = float(1.0 - left[i] / total[i]) if total[i] > 0 and left[i] >= 0 else float("nan")
     return out
+
+
+def wholes(fit: StructuralEstimates) -> list[Whole]:
+    """Return all variables of each block at the estimates."""
+    return [whole(block, fit.x) for block in fit.model.blocks]
+
+
+def block_titles(table: ParameterTable) -> list[dict[str, str]]:
+    """Return the columns that tell the blocks of a table apart: group, level, both or none."""
+    out = []
+    for label in table.group_labels:
+        for level in range(1, table.n_levels + 1):
+            title = {"level": LEVELS[level]} if table.n_levels > 1 else {}
+            out.append(title | ({"group": label} if len(table.group_labels) > 1 else {}))
+    return out
+
+
+def r2_table(fit: StructuralEstimates) -> pd.DataFrame:
+    """Return one row per dependent variable: (level, group,) variable, r2."""
+    rows = []
+    for title, block, at in zip(block_titles(fit.table), fit.model.blocks, wholes(fit), strict=True):
+        rows += [title | {"variable": name, "r2": value} for name, value in explained_variance(block, at).items()]
+    columns = [*block_titles(fit.table)[0], "variable", "r2"]
+    return pd.DataFrame(rows, columns=columns)

@@ -13,6 +13,7 @@ from scipy.linalg import lapack
 from alliancekit.core.errors import FitError, message
 from alliancekit.core.later import Later
 from alliancekit.structural.constraints import Constraints
+from alliancekit.structural.continuous.counted import exogenous_places
 from alliancekit.structural.continuous.objective import SampleMoments, evaluate
 from alliancekit.structural.continuous.optimise import Optimum, search, search_limited
 from alliancekit.structural.estimates import ModelTest, StructuralEstimates
@@ -156,12 +157,6 @@ def complete_likelihood(
 ) -> missing.IncompleteRows:
     """Return the likelihood of complete rows of which only means and covariances are known."""
     return missing.summary_rows([mean for mean, _ in pairs], [cov for _, cov in pairs], [int(w) for w in weights])
-
-
-def exogenous_places(table: ParameterTable, block: int, names: Sequence[str]) -> list[int]:
-    """Return where the covariates of a block stand among its observed variables."""
-    outside = table.variables(block).exogenous
-    return [k for k, name in enumerate(names) if name in outside]
 
 
 def _held(table: ParameterTable, groups: Sequence[GroupSample]) -> list[tuple[int, list[int]]]:

@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 from alliancekit.core.errors import FitError, SpecError, message
 from alliancekit.structural.constraints import Constraints, Linear
 from alliancekit.structural.continuous.asymptotic import moment_covariance, stack
-from alliancekit.structural.continuous.fit import exogenous_places
+from alliancekit.structural.continuous.counted import held_places, independence_slopes, kept_moments
 from alliancekit.structural.continuous.limited import minimise_within
-from alliancekit.structural.duplication import from_half, half_vector, kronecker_sum, triangle
+from alliancekit.structural.duplication import from_half, half_vector, kronecker_sum
 from alliancekit.structural.estimates import ModelTest, StructuralEstimates
 from alliancekit.structural.estimators import SCALED
 from alliancekit.structural.likelihood.constrained import Limits
@@ -224,21 +224,6 @@ def _search(
     return found, None, linear.basis.shape[1]
 
 
-def kept_moments(table: ParameterTable, block: int, group: GroupSample, means: bool) -> Booleans:
-    """Return which moments of a block count: no means without a mean structure, none that are held."""
-    p = len(group.names)
-    held = np.zeros(p, dtype=bool)
-    held[held_places(table, block, group)] = True
-    i, j = triangle(p)
-    return np.concatenate([np.full(p, means) & ~held, ~(held[i] & held[j])])
-
-
-def held_places(table: ParameterTable, block: int, group: GroupSample) -> list[int]:
-    """Return which variables of a block are covariates whose moments are those of the sample."""
-    held = any(table.exo[i] for i in table.rows(block))
-    return exogenous_places(table, block, group.names) if held else []
-
-
 def _vector(mean: Floats, cov: Floats, kept: Booleans) -> Floats:
     return np.asarray(np.concatenate([mean, half_vector(cov)])[kept])
 
@@ -292,13 +277,3 @@ def _independence(
         value += (group.n - 1) * float(gap @ V @ gap)
         df += len(s) - D.shape[1]
     return value, df
-
-
-def independence_slopes(table: ParameterTable, block: int, group: GroupSample) -> Floats:
-    """Return which moments are free when variables are independent, (moments, free); covariates stay joined."""
-    p = len(group.names)
-    i, j = triangle(p)
-    outside = np.zeros(p, dtype=bool)
-    outside[exogenous_places(table, block, group.names)] = True
-    free = np.concatenate([np.ones(p, dtype=bool), (i == j) | (outside[i] & outside[j])])
-    return np.eye(free.size)[:, free]

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from alliancekit.core.errors import SpecError, message
 from alliancekit.structural.continuous.asymptotic import Stacked, moment_covariance, sandwich, scale_test, stack
-from alliancekit.structural.continuous.fit import complete_likelihood, exogenous_places, information_of
-from alliancekit.structural.continuous.least_squares import held_places, independence_slopes, kept_moments
+from alliancekit.structural.continuous.counted import exogenous_places, held_places, independence_slopes, kept_moments
+from alliancekit.structural.continuous.fit import complete_likelihood, information_of
 from alliancekit.structural.estimates import StructuralEstimates
 from alliancekit.structural.estimators import SCALED
 from alliancekit.structural.likelihood.contract import Block as Moments

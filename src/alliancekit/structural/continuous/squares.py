@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 
 from alliancekit.core.errors import SpecError, message
 from alliancekit.structural.continuous.asymptotic import moment_covariance
-from alliancekit.structural.continuous.fit import complete_likelihood, exogenous_places
-from alliancekit.structural.continuous.least_squares import held_places, independence_slopes, kept_moments
+from alliancekit.structural.continuous.counted import exogenous_places, held_places, independence_slopes, kept_moments
+from alliancekit.structural.continuous.fit import complete_likelihood
 from alliancekit.structural.continuous.missing.data import IncompleteRows
 from alliancekit.structural.continuous.missing.estimate import IncompleteFit
 from alliancekit.structural.continuous.missing.patterns import group_patterns

@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pandas as pd
 
 from alliancekit.core.frames import wide
-from alliancekit.structural.after import answers as after_answers
-from alliancekit.structural.after import group_tests as after_groups
-from alliancekit.structural.after import model_tests as after_tests
-from alliancekit.structural.after import residual_tables as after_residuals
+from alliancekit.core.later import Later
+from alliancekit.structural.after.whole import r2_table
 from alliancekit.structural.estimates import StructuralEstimates
+
+if TYPE_CHECKING:
+    from alliancekit.structural.after import answers as after_answers
+    from alliancekit.structural.after import group_tests as after_groups
+    from alliancekit.structural.after import model_tests as after_tests
+    from alliancekit.structural.after import residual_tables as after_residuals
+else:
+    after_answers = Later("alliancekit.structural.after.answers")
+    after_groups = Later("alliancekit.structural.after.group_tests")
+    after_tests = Later("alliancekit.structural.after.model_tests")
+    after_residuals = Later("alliancekit.structural.after.residual_tables")
 
 
 class Answers:
@@ -336,7 +347,7 @@ class Answers:
         ---------------
         ``lavInspect(fit, "r2")`` of lavaan 0.6-14 (tests/reference/sem, growth).
         """
-        return wide(after_answers.r2_table(self._fit))
+        return wide(r2_table(self._fit))
 
     def latent(self) -> dict[str, pd.DataFrame]:
         """Return what the model says of the latent variables: "cov", "cor" and "mean", by group and level.

@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pandas as pd
 
 from alliancekit.core.frames import wide
-from alliancekit.structural.after import dot as after_dot
-from alliancekit.structural.after import factor_scores as after_scores
-from alliancekit.structural.after import monte_carlo as after_monte_carlo
-from alliancekit.structural.after import reliability_table as after_reliability
+from alliancekit.core.later import Later
 from alliancekit.structural.after.measures import fit_measures
 from alliancekit.structural.estimates import StructuralEstimates
+
+if TYPE_CHECKING:
+    from alliancekit.structural.after import dot as after_dot
+    from alliancekit.structural.after import factor_scores as after_scores
+    from alliancekit.structural.after import monte_carlo as after_monte_carlo
+    from alliancekit.structural.after import reliability_table as after_reliability
+else:
+    after_dot = Later("alliancekit.structural.after.dot")
+    after_scores = Later("alliancekit.structural.after.factor_scores")
+    after_monte_carlo = Later("alliancekit.structural.after.monte_carlo")
+    after_reliability = Later("alliancekit.structural.after.reliability_table")
 
 
 class Derived:

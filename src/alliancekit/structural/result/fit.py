@@ -13,24 +13,32 @@ from numpy.typing import NDArray
 
 from alliancekit.core.errors import SpecError, message
 from alliancekit.core.frames import wide
+from alliancekit.core.later import Later
 from alliancekit.core.sample import SampleAccount
-from alliancekit.structural.after import bootstrap as after_bootstrap
 from alliancekit.structural.after import coefficients as after_coefficients
 from alliancekit.structural.after import measures as after_measures
-from alliancekit.structural.after import ordinal_residuals as after_ordinal
-from alliancekit.structural.after import raw_data as after_raw
-from alliancekit.structural.after import rcall as after_rcall
-from alliancekit.structural.after import statistics as after_statistics
 from alliancekit.structural.after import text as after_text
-from alliancekit.structural.after.bootstrap import StructuralBootstrap
 from alliancekit.structural.arguments import check_level
-from alliancekit.structural.continuous.missing.estimate import IncompleteFit
 from alliancekit.structural.estimates import StructuralEstimates
 from alliancekit.structural.result.answers import Answers
 from alliancekit.structural.result.derived import Derived
 from alliancekit.structural.result.lavaan_names import missing_attribute
 from alliancekit.structural.table import ParameterTable
-from alliancekit.structural.twolevel.estimate import ClusteredFit
+
+if TYPE_CHECKING:
+    from alliancekit.structural.after import bootstrap as after_bootstrap
+    from alliancekit.structural.after import ordinal_residuals as after_ordinal
+    from alliancekit.structural.after import raw_data as after_raw
+    from alliancekit.structural.after import rcall as after_rcall
+    from alliancekit.structural.after import statistics as after_statistics
+    from alliancekit.structural.after.bootstrap import StructuralBootstrap
+    from alliancekit.structural.continuous.missing.estimate import IncompleteFit
+else:
+    after_bootstrap = Later("alliancekit.structural.after.bootstrap")
+    after_ordinal = Later("alliancekit.structural.after.ordinal_residuals")
+    after_raw = Later("alliancekit.structural.after.raw_data")
+    after_rcall = Later("alliancekit.structural.after.rcall")
+    after_statistics = Later("alliancekit.structural.after.statistics")
 
 Floats = NDArray[np.float64]
 
@@ -249,15 +257,17 @@ class StructuralFit(Answers, Derived):
         ---------------
         Agreement of raters about one target: ``ak.icc``.
         """
-        if not isinstance(self._fit.source, ClusteredFit):
+        levels = self._fit.by_levels
+        if levels is None:
             what = "intraclass correlations need a model with two levels"
             raise SpecError(message(what, do="Write level: blocks and name the column in cluster=, or use ak.icc"))
-        return wide(after_raw.intraclass(self._fit.source))
+        return wide(after_raw.intraclass(levels))
 
     def _incomplete(self) -> IncompleteFit:
         """The fit of incomplete rows behind this one."""
-        if isinstance(self._fit.source, IncompleteFit) and self._fit.options.missing != "listwise":
-            return self._fit.source
+        rows = self._fit.by_rows
+        if rows is not None and self._fit.options.missing != "listwise":
+            return rows
         raise SpecError(message("the fit used complete rows only", do='Give missing="fiml"'))
 
     def summary(
