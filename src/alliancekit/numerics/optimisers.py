@@ -231,4 +231,4 @@ def damped_bfgs(hessian: Floats, moved: Floats, change: Floats) -> Floats:
         damping = 0.8 * curvature / (curvature - along)
         change = damping * change + (1 - damping) * push
         along = float(moved @ change)
-    return np.asarray(hessian - push[:, None] * (push / curvature) + change[:, None] * (change / along))
+    return np.asarray(hessian - push[:, None] * push / curvature + change[:, None] * change / along)
