@@ -67,3 +67,8 @@ def test_no_lock_file_with_addresses() -> None:
         assert "://" not in text, f"{path.name} names a download address"
         versions = [line for line in text.splitlines() if line and not line.startswith("#")]
         assert all(re.fullmatch(r"[\w.-]+==[\w.+]+", line) for line in versions), path.name
+
+
+def test_no_packages_or_compiled_files_at_the_top() -> None:
+    kinds = (".whl", ".zip", ".gz", ".so", ".pyc", ".egg")
+    assert not [path.name for path in ROOT.iterdir() if path.is_file() and path.suffix in kinds]
