@@ -203,3 +203,15 @@ def test_too_few_rows_have_no_chi_square() -> None:
         fit = ak.cfa("f =~ w1 + w4 + w5 + w6 + w7 + age + helper + w2", data, missing="fiml")
     assert any("could not be estimated" in str(w.message) for w in caught)
     assert np.isnan(fit.fit_measures()["chisq"])
+
+
+def test_the_robust_error_of_the_mean_of_a_random_covariate_is_its_definition() -> None:
+    """Of the mean of rows in clusters: the root of the summed squares of the clusters' sums, over the rows."""
+    data = clustered()
+    data["load"] = 0.5 * data["w1"] + np.random.default_rng(4).normal(size=len(data)) + 2.0
+    model = TWO.replace("\nlevel: 2", "\nwithin ~ load\nlevel: 2")
+    fit = ak.sem(model, data, cluster="therapist", estimator="MLR", fixed_x=False, missing="listwise")
+    mean = fit.tidy().query("lhs == 'load' and op == '~1'").iloc[0]
+    sums = (data["load"] - data["load"].mean()).groupby(data["therapist"]).sum()
+    assert mean["estimate"] == pytest.approx(data["load"].mean())
+    assert mean["std_error"] == pytest.approx(np.sqrt((sums**2).sum()) / len(data), rel=1e-6)
