@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -10,6 +11,8 @@ import pytest
 
 import alliancekit as ak
 from alliancekit.core.errors import DesignError, SpecError
+from alliancekit.structural.after.measures import _rmsea, _robust_incremental
+from alliancekit.structural.estimates import ModelTest
 
 ONE = "bond =~ w1 + w2 + w3 + w4"
 TWO = "level: 1\nwithin =~ w1 + w2 + w3\nlevel: 2\nbetween =~ w1 + w2 + w3"
@@ -215,3 +218,10 @@ def test_the_robust_error_of_the_mean_of_a_random_covariate_is_its_definition() 
     sums = (data["load"] - data["load"].mean()).groupby(data["therapist"]).sum()
     assert mean["estimate"] == pytest.approx(data["load"].mean())
     assert mean["std_error"] == pytest.approx(np.sqrt((sums**2).sum()) / len(data), rel=1e-6)
+
+
+def test_no_robust_measures_where_the_scaling_is_negative() -> None:
+    assert np.isnan(list(_rmsea(10.9, 6, 200, 1, "_robust", -1.8).values())).all()
+    test, base = ModelTest(10.9, 6, -1.8), ModelTest(364.3, 18, 0.6)
+    assert np.isnan(list(_robust_incremental(test, base).values())).all()
+    assert np.isfinite(list(_robust_incremental(replace(test, factor=1.8), base).values())).all()

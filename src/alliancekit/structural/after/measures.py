@@ -136,7 +136,7 @@ def _robust_incremental(test: ModelTest, base: ModelTest) -> dict[str, float]:
     c, c0 = float(test.factor or np.nan), float(base.factor or np.nan)
     if test.df == 0:
         return dict.fromkeys(("cfi_robust", "tli_robust", "nnfi_robust", "rni_robust"), 1.0)
-    if np.isnan(c) or np.isnan(c0) or base.scaled == base.df:
+    if not (c > 0 and c0 > 0) or base.scaled == base.df:
         return dict.fromkeys(("cfi_robust", "tli_robust", "nnfi_robust", "rni_robust"), float("nan"))
     gain, gain0 = test.scaled - test.df, base.scaled - base.df
     if min(abs(c - 1.0), abs(c0 - 1.0)) < 1e-10:  # one of the two is not scaled: the plain measures, as in lavaan
@@ -173,6 +173,8 @@ def _rmsea(x: float, df: float, n: int, groups: int, end: str, factor: float) ->
     names.append(f"rmsea_notclose_pvalue{end}")
     if df == 0:
         return dict(zip(names, [0.0, 0.0, 0.0, np.nan, np.nan], strict=True))
+    if not factor > 0:  # no scaling, or one that turns chi-square round
+        return dict.fromkeys(names, np.nan)
     unit = groups * factor / (n * df)
     point = np.sqrt(max((x - df) * unit, 0.0))
     upper = _noncentrality(x, df, (1 - LEVEL) / 2) if x > 0 else 0.0
