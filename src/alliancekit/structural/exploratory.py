@@ -36,7 +36,7 @@ def efa(
     information: str | Sequence[str] | None = None,
     ordered: bool | str | Sequence[str] = (),
     bounds: str | None = None,
-    bootstrap: int = 1000,
+    bootstrap: int | None = None,
     seed: int = 1,
     sample_cov: Any = None,
     sample_nobs: Any = None,

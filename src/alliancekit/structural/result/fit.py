@@ -18,7 +18,7 @@ from alliancekit.core.sample import SampleAccount
 from alliancekit.structural.after import coefficients as after_coefficients
 from alliancekit.structural.after import measures as after_measures
 from alliancekit.structural.after import text as after_text
-from alliancekit.structural.arguments import check_level
+from alliancekit.structural.arguments import check_level, named_options
 from alliancekit.structural.estimates import StructuralEstimates
 from alliancekit.structural.result.answers import Answers
 from alliancekit.structural.result.derived import Derived
@@ -98,6 +98,7 @@ class StructuralFit(Answers, Derived):
         """Free parameters, those tied by equalities counted once."""
         return self._fit.n_parameters
 
+    @named_options
     def tidy(self, level: float = 0.95, interval: str = "percentile") -> pd.DataFrame:
         """Return one row per parameter and definition.
 
@@ -270,6 +271,7 @@ class StructuralFit(Answers, Derived):
             return rows
         raise SpecError(message("the fit used complete rows only", do='Give missing="fiml"'))
 
+    @named_options
     def summary(
         self, standardized: bool = False, fit_measures: bool = False, rsquare: bool = False, ci: bool = False
     ) -> str:
@@ -292,6 +294,7 @@ class StructuralFit(Answers, Derived):
             ci=ci,
         )
 
+    @named_options
     def bootstrap(
         self,
         n: int = 1000,
