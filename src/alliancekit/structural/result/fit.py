@@ -256,12 +256,14 @@ class StructuralFit(Answers, Derived):
 
         When not to use
         ---------------
-        Agreement of raters about one target: ``ak.icc``.
+        Agreement of raters about one target. One outcome in sessions, patients and therapists has the ``icc`` of
+        ``ak.mixed``.
         """
         levels = self._fit.by_levels
         if levels is None:
             what = "intraclass correlations need a model with two levels"
-            raise SpecError(message(what, do="Write level: blocks and name the column in cluster=, or use ak.icc"))
+            do = "Write level: blocks and name the column in cluster=, or take ak.mixed(...).icc()"
+            raise SpecError(message(what, do=do))
         return wide(after_raw.intraclass(levels))
 
     def _incomplete(self) -> IncompleteFit:
