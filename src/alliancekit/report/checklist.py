@@ -208,13 +208,13 @@ POINTS: tuple[Point, ...] = (
         "Test statistics with degrees of freedom and exact p values",
         _any(
             _columns(("statistic",), ("df",), ("p_value",)),
-            _columns(("chisq", "chisq_diff"), ("df", "df_diff"), ("p_value", "pvalue")),
+            _columns(("chisq",), ("df",), ("p_value", "p_diff")),
         ),
     ),
     Point(
         JARS,
         "Effect sizes",
-        _any(_columns(("r2", "delta_r2", "f2", "cohen_d", "hedges_g", "effect_size")), _words(r"R²")),
+        _any(_columns(("r2", "delta_r2", "f2", "cohen_d", "hedges_g", "effect_size", "std_all")), _words(r"R²")),
     ),
     Point(JARS, "Assumptions of the analyses", _audit),
     Point(JARS, "Limits of the study", _limits),

@@ -107,6 +107,10 @@ def test_groups_of_a_structural_model_are_no_levels() -> None:
     found = covered(report.assemble())
     assert not any(p.text in found for p in POINTS if p.standard == LEVEL)
     assert found["Reliability of the scores in this sample"] == "Table 3"
+    assert found["Effect sizes"] == "Table 2"
+    assert found["Test statistics with degrees of freedom and exact p values"] == "Table 1"
+    side = ak.Report("T").section("Fit", ak.table(*fits)).assemble()
+    assert covered(side)["Test statistics with degrees of freedom and exact p values"] == "Table 1"
 
 
 def test_two_levels_of_a_structural_model_are_levels() -> None:
