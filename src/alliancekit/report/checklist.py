@@ -206,10 +206,7 @@ POINTS: tuple[Point, ...] = (
     Point(
         JARS,
         "Test statistics with degrees of freedom and exact p values",
-        _any(
-            _columns(("statistic",), ("df",), ("p_value",)),
-            _columns(("chisq",), ("df",), ("p_value", "p_diff")),
-        ),
+        _columns(("statistic", "chisq"), ("df",), ("p_value", "p_diff")),
     ),
     Point(
         JARS,
