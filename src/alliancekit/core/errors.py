@@ -70,6 +70,18 @@ def nearest(word: str, choices: Iterable[str]) -> str | None:
     return lowered[found[0]] if found else None
 
 
+def kind_of(value: object) -> str:
+    """Return the kind of a value with its article, as a message may name it.
+
+    Examples
+    --------
+    >>> kind_of(3), kind_of("a"), kind_of([])
+    ('an int', 'a str', 'a list')
+    """
+    name = next(k.__name__ for k in type(value).__mro__ if not k.__module__.startswith("alliancekit.core"))
+    return f"{'an' if name[0].lower() in 'aeio' or name.startswith('nd') else 'a'} {name}"
+
+
 def shown(value: object) -> str:
     """Return a value as a message may show it: short values as they are, of others (rows of data) the type alone.
 

@@ -163,10 +163,12 @@ class _Parser:
                 raise self.wrong(token, f"{written!r} is no operator", f"Did you mean {_MEANT[written]}?")
         equal = next((token for token in self.tokens[self.at : i] if token.text == "="), None)
         if equal is not None:
-            raise self.wrong(
-                equal, "'=' is no operator", "Write =~ for indicators, ~ for a regression, == for an equality"
-            )
+            raise self._no_equals(equal)
         raise self.wrong(self.peek(), "this line has no operator", f"Use one of {' '.join(OPERATORS)}")
+
+    def _no_equals(self, token: Token) -> SpecError:
+        do = "Write =~ for indicators, ~ for a regression, := for a definition, == for an equality"
+        return self.wrong(token, "'=' is no operator", do)
 
     def _constraint(self, first: Token, place: int) -> Statement:
         operator = self.tokens[place]
@@ -193,6 +195,8 @@ class _Parser:
             if out:
                 plus = self.take()
                 if plus.text != "+":
+                    if self.peek().text == "=":
+                        raise self._no_equals(self.peek())
                     do = "Join variables by +" if plus.kind in ("name", "number") or plus.text == "," else ""
                     do = "Models take no functions of columns: make the column first" if plus.text == "(" else do
                     raise self.wrong(plus, f"{plus.text!r} is not expected here", do)

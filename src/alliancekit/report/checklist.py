@@ -15,7 +15,7 @@ from typing import Any
 import pandas as pd
 
 from alliancekit.report import closing
-from alliancekit.report.evidence import Evidence, Placement, is_audit
+from alliancekit.report.evidence import Evidence, Placement, is_audit, layer_of
 from alliancekit.report.parts import Equation, Table
 
 NOT_COVERED = "not covered"
@@ -49,10 +49,10 @@ def checklist_table(evidence: Evidence, question: str = "") -> Table:
 
     Notes
     -----
-    The points of LEVEL are listed where a multilevel model (a result that counts units of a grouping factor) is
-    in the report.
+    The points of LEVEL are listed where a multilevel model (a result that counts units of a grouping factor, or a
+    structural model with two levels) is in the report. Groups of a structural model are no levels.
     """
-    multilevel = any(getattr(fit.sample, "groups", None) for fit in evidence.fits)
+    multilevel = any(_has_levels(fit) for fit in evidence.fits)
     asked = [p for p in POINTS if p.standard == JARS or multilevel]
     places = [_joined(p.rule(evidence, question)) for p in asked]
     data = pd.DataFrame({"standard": [p.standard for p in asked], "point": [p.text for p in asked], "covered": places})
@@ -64,6 +64,13 @@ def checklist_table(evidence: Evidence, question: str = "") -> Table:
         labels={"covered": "Covered in"},
         marks={(i, "covered"): "warn" for i, place in enumerate(places) if place == NOT_COVERED},
     )
+
+
+def _has_levels(fit: Any) -> bool:
+    """Return True for a multilevel model; the groups of a structural one stand side by side."""
+    if layer_of(fit) == "structural":
+        return getattr(getattr(fit, "table", None), "n_levels", 1) > 1
+    return bool(getattr(fit.sample, "groups", None))
 
 
 def _joined(places: list[str]) -> str:
@@ -149,7 +156,8 @@ def _summary_of_fits(evidence: Evidence, question: str) -> list[str]:
 
 
 def _summary_of_levels(evidence: Evidence, question: str) -> list[str]:
-    return ["Summary"] if any(getattr(f.sample, "groups", None) for f in evidence.fits) else []
+    counted = [f for f in evidence.fits if _has_levels(f) and getattr(f.sample, "groups", None)]
+    return ["Summary"] if counted else []
 
 
 def _question(evidence: Evidence, question: str) -> list[str]:
@@ -188,7 +196,7 @@ POINTS: tuple[Point, ...] = (
     Point(JARS, "Characteristics of the sample", _result("Description")),
     Point(JARS, "Planned sample size or power", _any(_result("Power"), _heading(r"power|sample size"))),
     Point(JARS, "How the measures were scored", _log(instrument=True)),
-    Point(JARS, "Reliability of the scores in this sample", _result("Reliability")),
+    Point(JARS, "Reliability of the scores in this sample", _any(_result("Reliability"), _columns(("omega",)))),
     Point(
         JARS, "Means, standard deviations and correlations", _any(_columns(("mean",), ("sd",)), _result("Correlations"))
     ),
@@ -198,12 +206,12 @@ POINTS: tuple[Point, ...] = (
     Point(
         JARS,
         "Test statistics with degrees of freedom and exact p values",
-        _columns(("statistic",), ("df",), ("p_value",)),
+        _columns(("statistic", "chisq"), ("df",), ("p_value", "p_diff")),
     ),
     Point(
         JARS,
         "Effect sizes",
-        _any(_columns(("r2", "delta_r2", "f2", "cohen_d", "hedges_g", "effect_size")), _words(r"R²")),
+        _any(_columns(("r2", "delta_r2", "f2", "cohen_d", "hedges_g", "effect_size", "std_all")), _words(r"R²")),
     ),
     Point(JARS, "Assumptions of the analyses", _audit),
     Point(JARS, "Limits of the study", _limits),

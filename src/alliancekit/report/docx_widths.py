@@ -31,7 +31,7 @@ _GROUPS: Final = {
     889: "M",
     921: "@",
     944: "W",
-    1000: "…—",
+    1000: "…—→←",
 }
 _ADVANCE: Final = {letter: width for width, letters in _GROUPS.items() for letter in letters}
 """Advance widths of Times Roman in thousandths of the type size."""

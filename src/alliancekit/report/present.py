@@ -14,7 +14,7 @@ from inspect import signature
 from types import ModuleType
 from typing import Any
 
-from alliancekit.core.errors import ReportError, SpecError, check_option, message
+from alliancekit.core.errors import ReportError, SpecError, check_option, kind_of, message
 from alliancekit.report.evidence import layer_of
 from alliancekit.report.parts import Equation, Figure, Sentence, Table
 
@@ -22,10 +22,10 @@ from alliancekit.report.parts import Equation, Figure, Sentence, Table
 def _presenter(result: Any, wanted: str) -> Any:
     layer = layer_of(result)
     if not layer:
-        kind = type(result).__name__
         do = "Hand over a result of alliancekit, such as a fit of ak.mixed"
-        do += ', or wrap the frame: Table("Title", frame)' if hasattr(result, "columns") else ""
-        raise ReportError(message(f"a {kind} cannot be presented", do=do))
+        if hasattr(result, "columns"):
+            do += ', or wrap the frame: Table("Title", frame) of alliancekit.report.parts'
+        raise ReportError(message(f"{kind_of(result)} cannot be presented", do=do))
     try:
         module: ModuleType = importlib.import_module(f"alliancekit.report.{layer}")
     except ModuleNotFoundError as error:
@@ -35,7 +35,7 @@ def _presenter(result: Any, wanted: str) -> Any:
     function = getattr(module, wanted, None)
     if function is None:
         what = wanted.removeprefix("make_")
-        raise ReportError(message(f"a {type(result).__name__} has no {what}", do="Use ak.table(result)"))
+        raise ReportError(message(f"{kind_of(result)} has no {what}", do="Use ak.table(result)"))
     return function
 
 
@@ -48,7 +48,9 @@ def can_present(result: Any, part: str) -> bool:
     return True
 
 
-def table(*results: Any, format: str = "apa", names: Sequence[str] | None = None) -> Table:
+def table(
+    *results: Any, format: str = "apa", names: Sequence[str] | None = None, interval: str = "percentile"
+) -> Table:
     """Return the table of one result, or of several models side by side.
 
     Parameters
@@ -56,6 +58,8 @@ def table(*results: Any, format: str = "apa", names: Sequence[str] | None = None
     *results : results of alliancekit; several must be of the same layer (nested models side by side).
     format : "apa".
     names : a heading for each of several models side by side; None numbers them.
+    interval : kind of limits of a structural model with ``se="bootstrap"``, or of its bootstrap: "percentile", "basic",
+        "normal", "bca" or "bca.simple".
 
     Returns
     -------
@@ -73,13 +77,14 @@ def table(*results: Any, format: str = "apa", names: Sequence[str] | None = None
     if len(layers) > 1:
         raise ReportError(message("results of different kinds cannot share a table", where=", ".join(sorted(layers))))
     maker = _presenter(results[0], "make_table")
-    if names is None:
-        made: Table = maker(*results)
-        return made
-    if "names" not in signature(maker).parameters:
-        raise SpecError(message("names= is for models side by side", do="Leave it out"))
-    named: Table = maker(*results, names=tuple(names))
-    return named
+    given: dict[str, Any] = {} if names is None else {"names": tuple(names)}
+    given |= {} if interval == "percentile" else {"interval": interval}
+    uses = {"names": "models side by side", "interval": "structural models with bootstrap samples"}
+    for name in given:
+        if name not in signature(maker).parameters:
+            raise SpecError(message(f"{name}= is for {uses[name]}", do="Leave it out"))
+    made: Table = maker(*results, **given)
+    return made
 
 
 def more_tables(result: Any) -> list[Table]:
@@ -142,7 +147,9 @@ def figure(
     return drawn
 
 
-def sentence(result: Any, *, terms: Sequence[str] | None = None, headline: bool = False) -> Sentence:
+def sentence(
+    result: Any, *, terms: Sequence[str] | None = None, headline: bool = False, interval: str = "percentile"
+) -> Sentence:
     """Return the sentences of a result, ready for a manuscript, made from its table.
 
     Parameters
@@ -152,13 +159,19 @@ def sentence(result: Any, *, terms: Sequence[str] | None = None, headline: bool 
         "post ~ f", labels, or names of definitions. None speaks of all, and of the whole model.
     headline : True where these sentences answer the report's question: they stand in the box at the top, and are
         withheld where the assumption checks refuse the result.
+    interval : kind of limits, as in ``ak.table``.
 
     Raises
     ------
     ReportError : the result has no sentence. SpecError : a term that the model does not have.
     """
     maker = _presenter(result, "make_sentence")
-    made: Sentence = maker(result) if terms is None else maker(result, terms=tuple(terms))
+    given: dict[str, Any] = {} if terms is None else {"terms": tuple(terms)}
+    if interval != "percentile":
+        if "interval" not in signature(maker).parameters:
+            raise SpecError(message("interval= is for structural models with bootstrap samples", do="Leave it out"))
+        given["interval"] = interval
+    made: Sentence = maker(result, **given)
     return replace(made, headline=True) if headline else made
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from alliancekit.core.errors import ReportError, SpecError, check_option, message
+from alliancekit.core.errors import ReportError, SpecError, check_option, kind_of, message
 from alliancekit.report.parts import Equation, Figure, Sentence, Table
 from alliancekit.report.structural_after import MISSING, bootstrap_table, reliability_table
 from alliancekit.report.structural_figures import modification_figure, residual_figure, scree_figure
@@ -42,8 +42,14 @@ SECTIONS = (
 ESTIMATORS = {"ML": "maximum likelihood", "MLR": "maximum likelihood with robust standard errors"}
 
 
-def make_table(*results: Any, names: tuple[str, ...] | None = None) -> Table:
-    """Return the table of estimates of one model, of the fit of several side by side, or of difference tests."""
+def make_table(*results: Any, names: tuple[str, ...] | None = None, interval: str = "percentile") -> Table:
+    """Return the table of estimates of one model, of the fit of several side by side, or of difference tests.
+
+    ``interval`` : kind of limits of a bootstrap.
+    """
+    drawn = len(results) == 1 and isinstance(results[0], StructuralFit | StructuralBootstrap)
+    if interval != "percentile" and not drawn:
+        raise SpecError(message("interval= is for one fit, or one bootstrap", do="Leave it out"))
     if len(results) == 1 and isinstance(results[0], StructuralComparison):
         if names is not None:
             raise SpecError(message("names= is for fits side by side", do="Give ak.compare the names"))
@@ -53,11 +59,11 @@ def make_table(*results: Any, names: tuple[str, ...] | None = None) -> Table:
             raise SpecError(message("exploratory solutions have a table of their own", do="Call ak.table for each"))
         return solutions_table(results[0])
     if len(results) == 1 and names is None and isinstance(results[0], StructuralBootstrap):
-        return bootstrap_table(results[0])
+        return bootstrap_table(results[0], interval)
     if len(results) == 1 and names is None and isinstance(results[0], pd.DataFrame):
         return reliability_table(results[0])
     if all(isinstance(r, StructuralFit) for r in results):
-        return _estimates(results[0]) if len(results) == 1 and names is None else fit_table(results, names)
+        return _estimates(results[0], interval) if len(results) == 1 and names is None else fit_table(results, names)
     raise ReportError(message("results of these kinds cannot share a table", do="Call ak.table for each"))
 
 
@@ -67,9 +73,10 @@ def more_tables(result: Any) -> list[Table]:
     return [loadings_table(result, number) for number in result.nfactors] if several else []
 
 
-def _estimates(fit: StructuralFit) -> Table:
+def _estimates(fit: StructuralFit, interval: str) -> Table:
     """Return the table of estimates in sections, with standardised values."""
-    found = fit.tidy()
+    found = fit.tidy(interval=interval)
+    kind_of_limits = found.attrs.get("interval", "")
     usual = found["op"].map({"~1": 0.0, "~*~": 1.0})
     found = found[(found["std_error"] > 0) | (found["estimate"] != usual)]
     kind = found["op"].where(~((found["op"] == "~~") & (found["lhs"] == found["rhs"])), "variance")
@@ -107,7 +114,7 @@ def _estimates(fit: StructuralFit) -> Table:
         labels={"term": "", "statistic": "z", "std_all": "Std."},
         kinds={"std_all": "proportion"},
         decimals={"std_all": 2} | _decimals(order),
-        notes=_notes(fit),
+        notes=_notes(fit, kind_of_limits),
         missing="",
         source=fit,
     )
@@ -121,10 +128,10 @@ def _decimals(rows: pd.DataFrame) -> dict[str, int]:
     return dict.fromkeys(("estimate", "std_error", "conf_low", "conf_high"), 3)
 
 
-def _notes(fit: StructuralFit) -> tuple[str, ...]:
+def _notes(fit: StructuralFit, interval: str) -> tuple[str, ...]:
     """Return the notes below the estimates: whether they may be used, fit, method, what is left out."""
     std = f"Std.: all variables standardised. {_without_error(fit)}"
-    drawn = bootstrap_words(fit)
+    drawn = bootstrap_words(fit, interval)
     if drawn:
         drawn += " z and p take the estimates for normal; where they and the limits disagree, read the limits."
     found = (fit_words(fit) if fit.converged else NOT_CONVERGED, _method(fit), drawn, std)
@@ -172,17 +179,18 @@ def _method(fit: StructuralFit) -> str:
     return f"Estimated by {how} from {fit.nobs:,}{of} rows ({missing})."
 
 
-def make_sentence(result: Any, terms: tuple[str, ...] | None = None) -> Sentence:
+def make_sentence(result: Any, terms: tuple[str, ...] | None = None, interval: str = "percentile") -> Sentence:
     """Return the sentences about a model (or some of its parameters), a comparison, or exploratory solutions."""
     if isinstance(result, StructuralFit):
-        return Sentence(text=fit_text(result, terms), source=result)
-    if terms is not None:
-        raise SpecError(message("terms= is for a fit", do="Leave it out"))
+        return Sentence(text=fit_text(result, terms, interval), source=result)
+    if terms is not None or interval != "percentile":
+        name = "interval" if terms is None else "terms"
+        raise SpecError(message(f"{name}= is for a fit", do="Leave it out"))
     if isinstance(result, StructuralComparison):
         return Sentence(text=comparison_text(result), source=result)
     if isinstance(result, FactorSolutions):
         return Sentence(text=solutions_text(result), source=result)
-    raise ReportError(message(f"a {type(result).__name__} has no sentence"))
+    raise ReportError(message(f"{kind_of(result)} has no sentence"))
 
 
 def make_figure(result: Any, kind: str | None, **options: Any) -> Figure:
@@ -197,7 +205,7 @@ def make_figure(result: Any, kind: str | None, **options: Any) -> Figure:
     elif isinstance(result, StructuralFit):
         kind = check_option("kind", kind or "path", kinds)
     else:
-        raise ReportError(message(f"a {type(result).__name__} has no figure", do="Use ak.table"))
+        raise ReportError(message(f"{kind_of(result)} has no figure", do="Use ak.table"))
     if kind.startswith("path"):
         value = "estimate" if kind == "path-estimates" else "std_all"
         return path_figure(result, PathOptions(value=value, numbers=kind != "path-model", **options))
@@ -214,7 +222,7 @@ def make_figure(result: Any, kind: str | None, **options: Any) -> Figure:
 def make_equation(fit: Any) -> Equation:
     """Return the model's syntax and the call for R."""
     if not isinstance(fit, StructuralFit):
-        raise ReportError(message(f"a {type(fit).__name__} has no equation"))
+        raise ReportError(message(f"{kind_of(fit)} has no equation"))
     table = fit.table
     rows = [f"{table.lhs[i]} {table.op[i]} {table.rhs[i]}" for i, user in enumerate(table.user) if user]
     text = fit.model or "\n".join(rows)

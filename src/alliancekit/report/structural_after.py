@@ -16,6 +16,14 @@ MISSING = {
     "fiml.x": "missing values by full information",
     "pairwise": "missing values by pairs",
 }
+LIMITS = {
+    "percentile": ("their percentiles", "percentiles"),
+    "basic": ("their percentiles mirrored at the estimate", "basic limits"),
+    "normal": ("normal, without their bias", "normal limits"),
+    "bca": ("their percentiles corrected for bias and acceleration (BCa)", "BCa limits"),
+    "bca.simple": ("their percentiles corrected for bias", "bias-corrected percentiles"),
+}
+"""Kinds of limits of a bootstrap, in a note and in brackets."""
 _KINDS = {
     "ordinary": "rows drawn again",
     "parametric": "samples drawn from the model",
@@ -38,21 +46,23 @@ _LABELS = {
 }
 
 
-def bootstrap_table(result: StructuralBootstrap) -> Table:
-    """Return estimate, bias, standard error and percentile limits of each parameter and definition."""
+def bootstrap_table(result: StructuralBootstrap, interval: str = "percentile") -> Table:
+    """Return estimate, bias, standard error and limits of each parameter and definition."""
+    found = result.tidy(interval)
     used = len(result.replicates)
     lost = result.asked - used
     left_out = f"; {lost:,} more could not be fitted and are left out" if lost else ""
     how = _KINDS.get(result.kind, result.kind)
     return Table(
         title="Bootstrap of the Structural Equation Model",
-        data=result.tidy(),
+        data=found,
         stub=("term",),
         labels={"term": "", "bias": "Bias"},
         kinds={"bias": "estimate"},
         notes=(
             f"{used:,} bootstrap samples ({how}), seed {result.seed}{left_out}.",
-            "SE: standard deviation of the replicates; limits: their percentiles; bias: their mean less the estimate.",
+            f"SE: standard deviation of the replicates; limits: {LIMITS[found.attrs['interval']][0]}; bias: their mean "
+            "less the estimate.",
         ),
         source=result,
     )

@@ -111,12 +111,12 @@ def modification_figure(fit: StructuralFit) -> Figure:
     data = found.assign(parameter=labels)[["parameter", "mi", "epc", "sepc_all"]].reset_index(drop=True)
 
     def draw() -> MplFigure:
-        from alliancekit.report.style import FAINT, SERIES, new_figure
+        from alliancekit.report.style import FAINT, PAPER, SERIES, new_figure
 
         figure, axes = new_figure(height=0.9 + 0.27 * len(data))
         y = np.arange(len(data))[::-1]
         axes.barh(y, data["mi"], height=0.62, color=SERIES[0])
-        axes.axvline(3.84, color=FAINT, linewidth=0.9, linestyle="--")
+        axes.axvline(3.84, color=FAINT, linewidth=0.9, linestyle="--", zorder=0.5)
         for place, mi, change in zip(y, data["mi"], data["sepc_all"], strict=True):
             axes.annotate(
                 format_fixed(change, 2),
@@ -125,6 +125,7 @@ def modification_figure(fit: StructuralFit) -> Figure:
                 textcoords="offset points",
                 va="center",
                 fontsize=7.5,
+                bbox={"facecolor": PAPER, "edgecolor": "none", "pad": 0.8},
             )
         axes.set_yticks(y, data["parameter"])
         axes.set_xlim(0, float(data["mi"].max()) * 1.12)

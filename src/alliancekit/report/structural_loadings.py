@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pandas as pd
 
 from alliancekit.core.columns import Kind
@@ -20,7 +22,8 @@ def solutions_table(result: FactorSolutions) -> Table:
     """Return the loadings of the only solution, or the fit of several side by side."""
     if len(result.fits) > 1:
         names = [f"{number} factor{'s' if number > 1 else ''}" for number in result.nfactors]
-        return fit_table(list(result.fits.values()), names)
+        table = fit_table(list(result.fits.values()), names)
+        return replace(table, notes=(*table.notes, *result._heywood_notes()))
     return loadings_table(result, result.nfactors[0])
 
 
@@ -52,7 +55,7 @@ def loadings_table(result: FactorSolutions, number: int) -> Table:
         labels={"item": "", "uniqueness": "Uniqueness"} | {name: name for name in factors},
         kinds=kinds,
         decimals=dict.fromkeys(kinds, 2),
-        notes=(fit_words(fit), f"N = {fit.nobs:,}.{turned}"),
+        notes=(fit_words(fit), f"N = {fit.nobs:,}.{turned}", *FactorSolutions({number: fit})._heywood_notes()),
         missing="",
         source=result,
     )

@@ -11,6 +11,7 @@ import pandas as pd
 from alliancekit.core.errors import SpecError, message, nearest
 from alliancekit.core.frames import rows
 from alliancekit.report.formatting import ci_text, decimals_for, format_fixed, format_integer, p_text, test_text
+from alliancekit.report.structural_after import LIMITS
 from alliancekit.report.structural_fit import fit_words, spoken_notes
 from alliancekit.structural.checks import refusals
 from alliancekit.structural.compare import StructuralComparison
@@ -20,14 +21,19 @@ from alliancekit.structural.result.fit import StructuralFit
 NOT_CONVERGED = "The search for the estimates did not end at an optimum: the numbers are not to be used."
 
 
-def fit_text(fit: StructuralFit, terms: Sequence[str] | None = None) -> str:
-    """Return the sentences about a fit; ``terms`` : the parameters to speak of, None of the whole model.
+def fit_text(fit: StructuralFit, terms: Sequence[str] | None = None, interval: str = "percentile") -> str:
+    """Return the sentences about a fit.
+
+    Parameters
+    ----------
+    terms : the parameters to speak of, None of the whole model. interval : kind of limits, of a bootstrap.
 
     Raises
     ------
     SpecError : a term that the model does not have.
     """
-    table = fit.tidy()
+    table = fit.tidy(interval=interval)
+    kind = table.attrs.get("interval", "")
     named = None if terms is None else pd.concat([_named(table, term) for term in terms])
     if not fit.converged:
         return f"{_what(fit)} {NOT_CONVERGED}"
@@ -38,11 +44,11 @@ def fit_text(fit: StructuralFit, terms: Sequence[str] | None = None) -> str:
             f"{_what(fit)} {'The model is not identified: no claim can rest on it.' if saturated else fit_words(fit)}"
         )
     if named is not None:
-        return " ".join(_parameter_text(fit, row) for row in rows(named))
-    parts = [_what(fit), fit_words(fit), bootstrap_words(fit)]
+        return " ".join(_parameter_text(fit, row, kind) for row in rows(named))
+    parts = [_what(fit), fit_words(fit), bootstrap_words(fit, kind)]
     parts += _growth_texts(fit, table) if fit._fit.options.function == "growth" else _loading_texts(fit, table)
     paths = table[table["op"].isin(["~", ":="]) & (table["std_error"] > 0)]
-    parts += [_parameter_text(fit, row) for row in rows(paths)]
+    parts += [_parameter_text(fit, row, kind) for row in rows(paths)]
     parts += ["The solution is not admissible, and no claim should rest on it."] if wrong else []
     return " ".join(part for part in parts if part)
 
@@ -93,7 +99,7 @@ def kind_of(fit: StructuralFit) -> str:
     return f"{levels}structural equation model" if "=~" in ops else f"{levels}path model"
 
 
-def bootstrap_words(fit: StructuralFit) -> str:
+def bootstrap_words(fit: StructuralFit, interval: str) -> str:
     """Return where standard errors and limits of a bootstrap come from; empty for other fits."""
     found = fit._fit.replicates
     if found is None:
@@ -102,7 +108,7 @@ def bootstrap_words(fit: StructuralFit) -> str:
     left_out = f" ({format_integer(lost)} more could not be fitted)" if lost else ""
     return (
         f"Standard errors are those of {format_integer(len(found.replicates))} bootstrap samples{left_out}, limits "
-        f"their percentiles (seed {found.seed})."
+        f"{LIMITS[interval][0]} (seed {found.seed})."
     )
 
 
@@ -179,7 +185,7 @@ def _lead(row: Any) -> str:
     return leads[row.op]
 
 
-def _parameter_text(fit: StructuralFit, row: Any) -> str:
+def _parameter_text(fit: StructuralFit, row: Any, interval: str) -> str:
     """Return the sentence about one parameter; in a bootstrap the interval decides, else the test."""
     lead = _lead(row)
     std = f", standardised {_standardised(row.std_all)}" if row.std_all == row.std_all else ""
@@ -191,7 +197,7 @@ def _parameter_text(fit: StructuralFit, row: Any) -> str:
     sign = "positive" if row.estimate > 0 else "negative"
     verdict = f"{lead} was {sign}" if clear else f"{lead} was not reliably different from zero"
     test = "" if drawn else f", {test_text('z', row.statistic)}, {p_text(row.p_value)}"
-    end = " (percentiles of the bootstrap)" if drawn else ""
+    end = f" ({LIMITS[interval][1]} of the bootstrap)" if drawn else ""
     return f"{verdict}, b = {_estimate(row)}{end}{std}{test}."
 
 

@@ -37,7 +37,7 @@ def cfa(
     ordered: bool | str | Sequence[str] = (),
     parameterization: str = "delta",
     bounds: str = "none",
-    bootstrap: int = 1000,
+    bootstrap: int | None = None,
     seed: int = 1,
     rotation: str = "geomin",
     rotation_args: Mapping[str, Any] | None = None,
@@ -68,8 +68,9 @@ def cfa(
     information : "expected", "observed", "first.order"; a second word is for tests. observed_information : "hessian",
         or "h1" (without the curvature of the moments). h1_information : information about moments "structured" (at
         those of the model) or "unstructured" (of the sample). likelihood : "normal" or "wishart".
-    bootstrap, seed : number of samples, and seed of their draws, of ``test="bollen.stine"`` and ``se="bootstrap"``,
-        which goes with every estimator (with ``cluster=`` whole clusters are drawn); ``tidy`` has percentile limits.
+    bootstrap, seed : number of samples (None: 1000), and seed of their draws, of ``test="bollen.stine"`` and
+        ``se="bootstrap"``, which goes with every estimator (with ``cluster=`` whole clusters are drawn); ``tidy`` has
+        percentile limits. A number without one of these words is an error: nothing would be drawn.
     group : column of groups. group_equal : what is equal in all groups, such as ``["loadings", "intercepts"]``.
     group_partial : parameters that are not, such as ``["bond =~ w2"]``.
     cluster : column of clusters: cluster-robust standard errors, or, for a model with ``level:`` blocks, two levels.
@@ -166,7 +167,7 @@ def sem(
     ordered: bool | str | Sequence[str] = (),
     parameterization: str = "delta",
     bounds: str = "none",
-    bootstrap: int = 1000,
+    bootstrap: int | None = None,
     seed: int = 1,
     rotation: str = "geomin",
     rotation_args: Mapping[str, Any] | None = None,
@@ -246,7 +247,7 @@ def growth(
     ordered: bool | str | Sequence[str] = (),
     parameterization: str = "delta",
     bounds: str = "none",
-    bootstrap: int = 1000,
+    bootstrap: int | None = None,
     seed: int = 1,
     rotation: str = "geomin",
     rotation_args: Mapping[str, Any] | None = None,

@@ -17,19 +17,30 @@ from alliancekit.study.types import Study
 
 P = ParamSpec("P")
 T = TypeVar("T")
+LAVAAN = {
+    ("modification_indices", "minimum_value"): "minimum",
+    ("factor_scores", "newdata"): "new",
+    ("bootstrap", "R"): "n",
+    ("bootstrap", "FUN"): "statistic",
+    ("bootstrap", "type"): "kind",
+    ("tidy", "boot_ci_type"): "interval",
+}
+"""Options of a fit's methods that lavaan calls otherwise."""
 
 
 def named_options(function: Callable[P, T]) -> Callable[P, T]:
     """Return a function that raises SpecError with the nearest name where an option is not known."""
-    known = tuple(signature(function).parameters)
+    known = tuple(name for name in signature(function).parameters if name != "self")
+    owner = "fit" if "." in function.__qualname__ else "ak"
 
     @wraps(function)
     def checked(*args: P.args, **options: P.kwargs) -> T:
         for name in options:
             if name not in known:
-                close = nearest(name.replace(".", "_"), known)
+                plain = name.replace(".", "_")
+                close = LAVAAN.get((function.__name__, plain)) or nearest(plain, known)
                 do = f"Did you mean {close}?" if close else f"Options are: {', '.join(known)}"
-                raise SpecError(message(f"{name}= is not an option of ak.{function.__name__}", do=do))
+                raise SpecError(message(f"{name}= is not an option of {owner}.{function.__name__}", do=do))
         return function(*args, **options)
 
     return checked

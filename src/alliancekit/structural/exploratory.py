@@ -36,7 +36,7 @@ def efa(
     information: str | Sequence[str] | None = None,
     ordered: bool | str | Sequence[str] = (),
     bounds: str | None = None,
-    bootstrap: int = 1000,
+    bootstrap: int | None = None,
     seed: int = 1,
     sample_cov: Any = None,
     sample_nobs: Any = None,
@@ -282,8 +282,20 @@ class FactorSolutions:
         """
         return after_rcall.efa_as_r({number: fit._fit for number, fit in self.fits.items()})
 
+    def _heywood_notes(self) -> list[str]:
+        """Return a sentence for each solution in which an item has no variance of its own (a Heywood case)."""
+        notes = []
+        for number, fit in self.fits.items():
+            found = after_loadings.loading_table(fit._fit)
+            items = list(found["item"][found["uniqueness"] < 1e-6])
+            if items:
+                lead = f"With {number} factor{'s' if number > 1 else ''} no variance of its own is left to"
+                do = "Look at the item, or take fewer factors"
+                notes.append(message(f"{lead} {', '.join(items)} (Heywood case)", do=do))
+        return notes
+
     def __repr__(self) -> str:
-        return self.summary()
+        return self.summary() + "".join(f"\nWarning: {note}\n" for note in self._heywood_notes())
 
     def _repr_html_(self) -> str:
         return f"<pre>{escape(repr(self))}</pre>"

@@ -94,6 +94,9 @@ def _estimate(
         if s.op == "~*~" and s.lhs not in ordinal:
             what = f"'{s.lhs} ~*~ {s.lhs}' is the scale of an ordinal variable, and '{s.lhs}' is none"
             raise SpecError(message(what, do="Name it in ordered=, or leave the line out"))
+    if "thresholds" in options.rules.group_equal and not ordinal:
+        what = 'group_equal="thresholds" is for ordinal variables, and ordered= names none'
+        raise SpecError(message(what, do='Name them in ordered=, or take "intercepts"'))
     for found in label_notices(statements, () if frame is None else frame.columns):
         warnings.warn(found, DesignWarning, stacklevel=2)
     labels = _labels(frame, moments, options.group)

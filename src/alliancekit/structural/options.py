@@ -84,7 +84,7 @@ def make_options(
     ordered: Sequence[str] = (),
     parameterization: str = "delta",
     bounds: str = "none",
-    bootstrap: int = 1000,
+    bootstrap: int | None = None,
     seed: int = 1,
     rotation: str = "geomin",
     rotation_args: Mapping[str, Any] | None = None,
@@ -132,7 +132,16 @@ def make_options(
     given = missing is not None
     own = (function, word, words.se, words.test, words.information[0], chosen, given, likelihood, rules)
     roles = (group, cluster, helping, tuple(ordered))
-    return Options(*own, *roles, within, bootstrap, seed, turned, words, test is not None)
+    samples = _samples(bootstrap, words)
+    return Options(*own, *roles, within, samples, seed, turned, words, test is not None)
+
+
+def _samples(asked: int | None, words: Words) -> int:
+    """Return the number of bootstrap samples; raise where one is given and nothing is drawn."""
+    if asked is not None and words.se != "bootstrap" and "bollen.stine" not in words.tests:
+        what = f"bootstrap={shown(asked)} alone draws nothing"
+        raise SpecError(message(what, do='Give se="bootstrap" (or test="bollen.stine"), too, or leave it out'))
+    return 1000 if asked is None else asked
 
 
 def _likelihood(asked: str, estimator: str, cluster: str | None) -> str:

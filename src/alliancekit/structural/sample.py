@@ -229,7 +229,7 @@ def _advice(instead: str, stated: bool) -> str:
     """Return what to do about incomplete rows; stated: the user asked for complete rows."""
     if stated:
         return f'missing="{instead}" uses them'
-    return f'Give missing="{instead}" to use all rows, or missing="listwise" with a reason'
+    return f'Give missing="{instead}" to use all rows, or missing="listwise" if they are meant to be left out'
 
 
 def _without_missing_covariates(

@@ -229,6 +229,8 @@ def _variables(
         used = list(getattr(design, "variables", ()))
     elif hasattr(fit, "entered"):
         used = [str(fit.outcome), *(name for names in fit.entered.values() for name in names)]
+    elif hasattr(fit, "variables"):
+        used = list(fit.variables)
     wanted = dict.fromkeys([*([outcome] if outcome else []), *used])
     names = [c for c in (wanted or frame.columns) if c in frame.columns and c not in ids]
     return [str(c) for c in names]

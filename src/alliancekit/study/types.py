@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 import pandas as pd
 
-from alliancekit.core.errors import SchemaError, SpecError, message, nearest
+from alliancekit.core.errors import SchemaError, SpecError, kind_of, message, nearest
 from alliancekit.study.changes import describe_changes
 from alliancekit.study.codebook import Codebook, ColumnInfo
 
@@ -227,7 +227,7 @@ def frame_of(data: Any) -> pd.DataFrame:
         return data.copy(deep=False)
     raise SpecError(
         message(
-            f"a {type(data).__name__} is not a study",
+            f"{kind_of(data)} is not a study",
             do="Hand over a Study (ak.read_study) or a pandas DataFrame",
         )
     )

@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from alliancekit.core.errors import SchemaError, SpecError, check_option, message
+from alliancekit.core.errors import SchemaError, SpecError, check_option, kind_of, message
 from alliancekit.study.checks import keys, order, structure, values
 from alliancekit.study.checks.view import Finding, TableView
 from alliancekit.study.codebook import ROLES, Codebook, ColumnInfo
@@ -171,7 +171,7 @@ def _views(data: Any, roles: dict[str, str]) -> tuple[dict[str, TableView], list
         tables = dict(data.tables) if data.frame is None else {ANALYSIS: data.frame}
     else:
         do = "Hand over a Study (ak.read_study) or a pandas DataFrame"
-        raise SpecError(message(f"a {type(data).__name__} is not a study", do=do))
+        raise SpecError(message(f"{kind_of(data)} is not a study", do=do))
     findings: list[Finding] = []
     views: dict[str, TableView] = {}
     for name, frame in tables.items():

@@ -180,3 +180,12 @@ def test_too_many_occasions(trial: pd.DataFrame) -> None:
     frame = pd.concat([trial] * 4, ignore_index=True).assign(day=np.arange(72.0))
     with pytest.raises(ak.SpecError, match="'day' has 72 different values"):
         ak.sample_flow(frame, outcome="pcl", time="day")
+
+
+def test_missing_values_are_counted_in_the_variables_of_a_structural_model() -> None:
+    rng = np.random.default_rng(2)
+    frame = pd.DataFrame(rng.normal(size=(90, 1)) + rng.normal(size=(90, 4)), columns=list("abcd"))
+    frame = frame.assign(patient=np.arange(90), other=np.nan)
+    fit = ak.cfa("g =~ a + b + c + d", frame)
+    assert fit.variables == ("a", "b", "c", "d")
+    assert list(ak.sample_flow(frame, fit=fit).missing["variable"]) == ["a", "b", "c", "d"]

@@ -11,6 +11,7 @@ from alliancekit.formula.model_parse import parse_model
 
 MISTAKES = [
     ("f = x1 + x2", 1, 3, "'=' is no operator"),
+    ("y ~ a*x\nind = a*a", 2, 5, "'=' is no operator"),
     ("f =- x1", 1, 3, "Did you mean =~?"),
     ("y ~= x", 1, 3, "Did you mean =~?"),
     ("y -> x", 1, 3, "Write the dependent variable first"),

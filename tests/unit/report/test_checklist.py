@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import numpy as np
 import pandas as pd
 
 import alliancekit as ak
@@ -92,3 +93,30 @@ def test_missing_points_are_marked() -> None:
     table = demo.report().assemble().tables[-1].table
     marked = {i for (i, column), mark in table.marks.items() if mark == "warn"}
     assert marked == {i for i, place in enumerate(table.data["covered"]) if place == NOT_COVERED}
+
+
+def test_groups_of_a_structural_model_are_no_levels() -> None:
+    rng = np.random.default_rng(4)
+    factor = rng.normal(size=(200, 1))
+    data = pd.DataFrame(factor + rng.normal(size=(200, 4)), columns=list("abcd")).assign(half=["x", "y"] * 100)
+    fits = [
+        ak.cfa("g =~ a + b + c + d", data, group="half", group_equal=equal, missing="listwise")
+        for equal in ((), "loadings")
+    ]
+    report = ak.Report("T").section("Invariance", ak.compare(*fits), fits[0], fits[0].reliability())
+    found = covered(report.assemble())
+    assert not any(p.text in found for p in POINTS if p.standard == LEVEL)
+    assert found["Reliability of the scores in this sample"] == "Table 3"
+    assert found["Effect sizes"] == "Table 2"
+    assert found["Test statistics with degrees of freedom and exact p values"] == "Table 1"
+    side = ak.Report("T").section("Fit", ak.table(*fits)).assemble()
+    assert covered(side)["Test statistics with degrees of freedom and exact p values"] == "Table 1"
+
+
+def test_two_levels_of_a_structural_model_are_levels() -> None:
+    rng = np.random.default_rng(5)
+    between = np.repeat(rng.normal(size=(60, 1)) + 0.7 * rng.normal(size=(60, 3)), 5, axis=0)
+    data = pd.DataFrame(between + rng.normal(size=(300, 1)) + rng.normal(size=(300, 3)), columns=list("abc"))
+    lines = "level: 1\nw =~ a + b + c\nlevel: 2\nv =~ a + b + c"
+    fit = ak.cfa(lines, data.assign(who=np.repeat(np.arange(60), 5)), cluster="who", missing="listwise")
+    assert any(p.text in covered(ak.Report("T").section("M", fit).assemble()) for p in POINTS if p.standard == LEVEL)

@@ -11,6 +11,7 @@ import pytest
 import alliancekit as ak
 from alliancekit.report.docx import write_docx
 from alliancekit.report.docx_styles import LANDSCAPE, PORTRAIT
+from alliancekit.report.docx_widths import measure
 from alliancekit.report.parts import Sentence, Table
 from tests.unit.report import demo
 
@@ -164,3 +165,7 @@ def test_long_words_share_the_page() -> None:
     widths = [int(c.get(f"{W}w")) for c in word.tables[1]._tbl.tblGrid.iter(f"{W}gridCol")]
     assert sum(widths) <= PORTRAIT.text_width
     assert min(widths) > 200
+
+
+def test_an_arrow_is_as_wide_as_it_is_in_times() -> None:
+    assert measure("→", 10.0) == measure("←", 10.0) == 200.0

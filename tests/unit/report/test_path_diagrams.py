@@ -15,7 +15,7 @@ from alliancekit.report.structural_layout import lay_out, wrapped
 from alliancekit.report.structural_path import PathOptions, graphs_of
 from alliancekit.report.style import figure_style
 from tests.unit.report.gallery import MODELS, _growth, fitted
-from tests.unit.report.touching import touching
+from tests.unit.report.touching import _letters, touching
 
 
 def _texts(figure: Figure, start: str = "number") -> dict[str, str]:
@@ -180,3 +180,16 @@ def test_options_that_a_figure_does_not_have_are_answered() -> None:
         ak.figure(fit, residuals="no")
     with pytest.raises(ak.SpecError, match="lines"):
         ak.figure(fit, significance="line")
+
+
+def test_the_number_of_a_mean_stands_beside_its_triangle() -> None:
+    from matplotlib.patches import Polygon
+
+    with figure_style():
+        drawn = ak.figure(fitted("growth"), "path-estimates", means=True).draw()
+        drawn.canvas.draw()
+        (axes,) = drawn.axes
+        numbers = [_letters(t) for t in axes.texts if (t.get_gid() or "").startswith("number mean")]
+        triangles = [p.get_window_extent() for p in axes.patches if type(p) is Polygon]
+    assert len(numbers) == len(triangles) == 2
+    assert not any(number.overlaps(triangle) for number in numbers for triangle in triangles)

@@ -3,6 +3,8 @@ from __future__ import annotations
 import sys
 from types import ModuleType
 
+import numpy as np
+import pandas as pd
 import pytest
 
 import alliancekit as ak
@@ -66,3 +68,13 @@ def test_a_broken_presenter_is_not_taken_for_a_missing_one(monkeypatch: pytest.M
     monkeypatch.setattr(present.importlib, "import_module", broken)
     with pytest.raises(ModuleNotFoundError, match="nothing"):
         ak.table(demo.Fit())
+
+
+def test_the_kind_of_what_cannot_be_presented_has_its_article() -> None:
+    with pytest.raises(ak.ReportError, match=r"^an int cannot be presented"):
+        ak.table(3)
+    rng = np.random.default_rng(1)
+    items = pd.DataFrame(rng.normal(size=(90, 1)) + rng.normal(size=(90, 4)), columns=list("abcd"))
+    fit = ak.cfa("g =~ a + b + c + d", items)
+    with pytest.raises(ak.ReportError, match=r"^a DataFrame cannot be presented.*of alliancekit\.report\.parts"):
+        ak.table(fit.modification_indices())

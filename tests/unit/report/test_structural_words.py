@@ -69,7 +69,7 @@ def test_the_interval_decides_where_it_disagrees_with_p(drawn: StructuralFit, mo
     table = drawn.tidy()
     at = table.index[table["term"] == "post ~ f"]
     table.loc[at, ["conf_low", "conf_high", "p_value"]] = [-0.01, 1.5, 0.037]
-    monkeypatch.setattr(StructuralFit, "tidy", lambda self: table)
+    monkeypatch.setattr(StructuralFit, "tidy", lambda self, interval="percentile": table)
     assert "f on post was not reliably different from zero" in ak.sentence(drawn).text
     edges = {(e.start, e.end): e for e in graphs_of(drawn, "std_all")[0].edges}
     assert not edges["f", "post"].certain
@@ -282,3 +282,34 @@ def test_scaled_statistics_are_not_called_unscaled(data: pd.DataFrame) -> None:
         assert "Scaled difference by" in text and "not scaled" not in text
     assert "χ² is scaled" in " ".join(ak.table(found).notes)
     assert ak.table(found).data["chisq"].iloc[0] == free.fit_measures()["chisq_scaled"]
+
+
+@pytest.mark.option("table.interval", "limits of fit.tidy(interval=)")
+@pytest.mark.option("sentence.interval", "limits of fit.tidy(interval=)")
+@pytest.mark.parametrize(
+    ("interval", "words"), [("bca", "(BCa)"), ("bca.simple", "corrected for bias (seed"), ("norm", "")]
+)
+def test_limits_of_another_kind_reach_table_and_sentence(drawn: StructuralFit, interval: str, words: str) -> None:
+    wanted = drawn.tidy(interval=interval).set_index("term").loc["post ~ f"]
+    table = ak.table(drawn, interval=interval)
+    found = table.data.set_index("term").loc["post ← f"]
+    assert (found["conf_low"], found["conf_high"]) == (wanted["conf_low"], wanted["conf_high"])
+    assert found["conf_low"] != drawn.tidy().set_index("term").loc["post ~ f", "conf_low"]
+    assert words in " ".join(table.notes) and "percentiles (seed" not in " ".join(table.notes)
+    text = ak.sentence(drawn, terms=["post ~ f"], interval=interval).text
+    assert f"[{wanted['conf_low']:.3f}" in text and "(percentiles of" not in text
+
+
+def test_limits_of_another_kind_need_samples(data: pd.DataFrame, drawn: StructuralFit) -> None:
+    own = drawn.bootstrap(40, seed=2)
+    pd.testing.assert_frame_equal(ak.table(own, interval="basic").data, own.tidy("basic"))
+    plain = ak.cfa("f =~ w1 + w2 + w3", data, missing="listwise")
+    for call in (
+        lambda: ak.table(plain, interval="bca"),
+        lambda: ak.table(plain, plain, interval="bca"),
+        lambda: ak.table(plain.reliability(), interval="bca"),
+        lambda: ak.sentence(ak.compare(plain, plain), interval="bca"),
+        lambda: ak.table(drawn, interval="BC"),
+    ):
+        with pytest.raises(ak.SpecError, match="interval="):
+            call()

@@ -76,7 +76,7 @@ def test_rows_left_out_on_purpose_are_counted_without_advice() -> None:
     frame = FRAME.assign(w1=FRAME["w1"].where(FRAME.index > 9))
     text = said(lambda: ak.cfa(MODEL, frame, missing="listwise"))
     assert text == '10 of 200 rows have a missing value and are left out. missing="fiml" uses them.'
-    assert "with a reason" in said(lambda: ak.cfa(MODEL, frame))
+    assert 'missing="listwise" if they are meant to be left out' in said(lambda: ak.cfa(MODEL, frame))
 
 
 NUMBERS: list[tuple[Callable[[Any], Any], str]] = [
@@ -210,3 +210,43 @@ def test_case_of_words_does_not_matter(fit: Any) -> None:
 def test_a_comparison_names_both_kinds_of_fits() -> None:
     with pytest.raises(ak.SpecError, match=r"a str is not a fitted model.*ak.mixed, or of ak.cfa"):
         ak.compare("a", "b")  # type: ignore[arg-type]
+
+
+LAVAAN_WORDS: list[tuple[Callable[[Any], Any], str]] = [
+    (lambda f: f.summary(standardised=True), r"standardised= is not an option of fit\.summary\. .*standardized\?"),
+    (lambda f: f.summary(**{"fit.measures": True}), "Did you mean fit_measures"),
+    (lambda f: f.modification_indices(minimum_value=4), "Did you mean minimum"),
+    (lambda f: f.modification_indices(sort=True), "Options are: minimum, op"),
+    (lambda f: f.factor_scores(type="lv"), "Options are: method, level, new"),
+    (lambda f: f.factor_scores(newdata=FRAME), "Did you mean new"),
+    (lambda f: f.bootstrap(R=10), "Did you mean n"),
+]
+
+
+@pytest.mark.parametrize(("call", "words"), LAVAAN_WORDS, ids=[words for _, words in LAVAAN_WORDS])
+def test_options_of_methods_in_lavaans_words_are_answered(call: Callable[[Any], Any], words: str, fit: Any) -> None:
+    with pytest.raises(ak.SpecError, match=words):
+        call(fit)
+
+
+def test_functions_of_r_are_answered_with_the_method(fit: Any) -> None:
+    for name, method in (("coef", "tidy"), ("residuals", "residual_matrix"), ("AIC", 'fit_measures()["aic"]')):
+        with pytest.raises(AttributeError) as caught:
+            getattr(fit, name)
+        assert str(caught.value).startswith(f"lavaan's {name}() is fit.{method}")
+
+
+def test_a_number_of_samples_alone_draws_nothing_and_is_refused() -> None:
+    for call in (
+        lambda: ak.cfa(MODEL, FRAME, bootstrap=1000),
+        lambda: ak.efa(FRAME[["w1", "w2", "w3", "w4"]], bootstrap=500),
+    ):
+        with pytest.raises(ak.SpecError, match=r'alone draws nothing. Give se="bootstrap"'):
+            call()
+    assert len(ak.sem(PATH, FRAME, se="bootstrap", bootstrap=20)._fit.replicates.replicates) == 20  # type: ignore[union-attr]
+
+
+def test_equal_thresholds_need_ordinal_variables() -> None:
+    data = FRAME.assign(half=["a", "b"] * (len(FRAME) // 2))
+    with pytest.raises(ak.SpecError, match=r'group_equal="thresholds" is for ordinal variables.*"intercepts"'):
+        ak.cfa(MODEL, data, group="half", group_equal=["loadings", "thresholds"])

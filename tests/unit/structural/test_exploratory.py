@@ -150,3 +150,21 @@ def test_what_is_refused(data: pd.DataFrame) -> None:
         found.loadings()
     with pytest.raises(ak.SpecError, match="no solution with 3"):
         found[3]
+
+
+def test_an_item_without_variance_of_its_own_is_named() -> None:
+    rng = np.random.default_rng(3)
+    factor = rng.normal(size=400)
+    data = pd.DataFrame({"a": factor, **{name: 0.7 * factor + rng.normal(size=400) for name in "bcd"}})
+    data["a"] = data["b"] + data["c"] - 0.4 * data["d"] + 0.3 * data["a"]
+    found = ak.efa(data, 1)
+    free = found.loadings().set_index("item")["uniqueness"]
+    (named,) = free.index[free < 1e-6]
+    words = f"no variance of its own is left to {named} (Heywood case). Look at the item"
+    assert words in repr(found) and any(words in note for note in ak.table(found).notes)
+    assert repr(found).startswith(found.summary())
+
+
+def test_a_proper_solution_has_no_warning(data: pd.DataFrame) -> None:
+    found = ak.efa(data[ITEMS], 2)
+    assert repr(found) == found.summary()

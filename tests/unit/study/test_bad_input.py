@@ -384,7 +384,7 @@ REPORTED: dict[str, Messy] = {
         "undeclared_code",
         8,
         "x",
-        "'x' holds -99 in 1 rows (first: row 8, patient 1, session 9), far from its other values (0 to 7)",
+        "'x' holds -99 in 1 row (first: row 8, patient 1, session 9), far from its other values (0 to 7)",
     ),
     "labels that look alike": (
         "id,session,sex\n1,1,F\n1,2,F \n2,1,f\n",

@@ -120,6 +120,8 @@ def coefficients(fit: StructuralEstimates, level: float, interval: str = "percen
     }
     frame = pd.DataFrame(columns)
     frame.attrs.update(level=level, se=fit.options.se, information=fit.options.information)
+    if fit.replicates is not None:
+        frame.attrs["interval"] = limits.attrs["interval"]
     return frame
 
 

@@ -9,6 +9,7 @@ import pandas as pd
 from alliancekit.core.frames import wide
 from alliancekit.core.later import Later
 from alliancekit.structural.after.whole import r2_table
+from alliancekit.structural.arguments import named_options
 from alliancekit.structural.estimates import StructuralEstimates
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ class Answers:
 
     _fit: StructuralEstimates
 
+    @named_options
     def standardized(self, kind: str = "std_all", level: float = 0.95) -> pd.DataFrame:
         """Return the standardised solution with standard errors.
 
@@ -157,6 +159,7 @@ class Answers:
         """
         return wide(after_groups.group_test_table(self._fit))
 
+    @named_options
     def modification_indices(self, minimum: float = 0.0, op: str | None = None) -> pd.DataFrame:
         """Return what freeing each fixed parameter would bring, the largest first.
 

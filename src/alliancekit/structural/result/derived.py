@@ -9,6 +9,7 @@ import pandas as pd
 from alliancekit.core.frames import wide
 from alliancekit.core.later import Later
 from alliancekit.structural.after.measures import fit_measures
+from alliancekit.structural.arguments import named_options
 from alliancekit.structural.estimates import StructuralEstimates
 
 if TYPE_CHECKING:
@@ -29,11 +30,17 @@ class Derived:
     _fit: StructuralEstimates
 
     @property
+    def variables(self) -> tuple[str, ...]:
+        """The observed variables of the model, each once."""
+        return tuple(dict.fromkeys(name for group in self._fit.sample.groups for name in group.names))
+
+    @property
     def unstated(self) -> str:
         """The option that a report asks the call to state, "missing", or an empty text where all is said."""
         of_rows = any(group.rows is not None for group in self._fit.sample.groups)
         return "missing" if of_rows and not self._fit.options.missing_given else ""
 
+    @named_options
     def factor_scores(
         self, method: str = "regression", *, level: str = "within", new: pd.DataFrame | None = None
     ) -> pd.DataFrame:

@@ -18,7 +18,7 @@ from alliancekit.core.sample import SampleAccount
 from alliancekit.structural.after import coefficients as after_coefficients
 from alliancekit.structural.after import measures as after_measures
 from alliancekit.structural.after import text as after_text
-from alliancekit.structural.arguments import check_level
+from alliancekit.structural.arguments import check_level, named_options
 from alliancekit.structural.estimates import StructuralEstimates
 from alliancekit.structural.result.answers import Answers
 from alliancekit.structural.result.derived import Derived
@@ -98,6 +98,7 @@ class StructuralFit(Answers, Derived):
         """Free parameters, those tied by equalities counted once."""
         return self._fit.n_parameters
 
+    @named_options
     def tidy(self, level: float = 0.95, interval: str = "percentile") -> pd.DataFrame:
         """Return one row per parameter and definition.
 
@@ -255,12 +256,14 @@ class StructuralFit(Answers, Derived):
 
         When not to use
         ---------------
-        Agreement of raters about one target: ``ak.icc``.
+        Agreement of raters about one target. One outcome in sessions, patients and therapists has the ``icc`` of
+        ``ak.mixed``.
         """
         levels = self._fit.by_levels
         if levels is None:
             what = "intraclass correlations need a model with two levels"
-            raise SpecError(message(what, do="Write level: blocks and name the column in cluster=, or use ak.icc"))
+            do = "Write level: blocks and name the column in cluster=, or take ak.mixed(...).icc()"
+            raise SpecError(message(what, do=do))
         return wide(after_raw.intraclass(levels))
 
     def _incomplete(self) -> IncompleteFit:
@@ -270,6 +273,7 @@ class StructuralFit(Answers, Derived):
             return rows
         raise SpecError(message("the fit used complete rows only", do='Give missing="fiml"'))
 
+    @named_options
     def summary(
         self, standardized: bool = False, fit_measures: bool = False, rsquare: bool = False, ci: bool = False
     ) -> str:
@@ -292,6 +296,7 @@ class StructuralFit(Answers, Derived):
             ci=ci,
         )
 
+    @named_options
     def bootstrap(
         self,
         n: int = 1000,

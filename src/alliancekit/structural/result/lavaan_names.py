@@ -22,6 +22,13 @@ SAME = {
     "bootstrapLavaan": "bootstrap()",
     "monteCarloCI": "monte_carlo()",
     "compRelSEM": "reliability()",
+    "coef": "tidy()",
+    "residuals": "residual_matrix()",
+    "resid": "residual_matrix()",
+    "fitted": "implied()",
+    "logLik": "log_likelihood",
+    "AIC": 'fit_measures()["aic"]',
+    "BIC": 'fit_measures()["bic"]',
 }
 INSPECT = ("lavInspect", "inspect", "lavTech")
 

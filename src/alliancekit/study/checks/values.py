@@ -116,9 +116,9 @@ def undeclared_codes(view: TableView) -> Iterator[Finding]:
             low, high = float(rest.min()), float(rest.max())
             apart = max(high - low, 1.0)
             if (code < 0 and low >= 0) or (code > 0 and code > high + 2 * apart):
+                count = f"{len(at)} row{'s' if len(at) > 1 else ''}"
                 text = (
-                    f"'{column}' holds {code:g} in {len(at)} rows (first: {view.place(at[0])}), far from its other "
-                    "values "
+                    f"'{column}' holds {code:g} in {count} (first: {view.place(at[0])}), far from its other values "
                     f'({low:g} to {high:g}); if it is a missing code, write "missing": {{"{code:g}": "reason"}}.'
                 )
                 yield view.finding(int(at[0]), column, "undeclared_code", "warning", text)
