@@ -89,6 +89,14 @@ def test_what_semopy_cannot_say_is_said(data: pd.DataFrame, options: dict[str, o
 
 
 @pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize(("model", "se"), [(MODEL, "none"), ("bond =~ w1 + w2", "standard")])
+@pytest.mark.filterwarnings("ignore::alliancekit.core.errors.ConvergenceWarning")
+def test_a_fit_without_standard_errors_is_beyond_comparison(data: pd.DataFrame, model: str, se: str) -> None:
+    found = ak.crosscheck(ak.cfa(model, data, se=se))
+    assert set(found.tidy()["colour"]) == {"not expressible"} and not found.agrees
+    assert "no standard errors" in repr(found)
+
+
 def test_full_information_of_complete_rows_is_comparable(data: pd.DataFrame) -> None:
     found = ak.crosscheck(ak.cfa(MODEL, data, missing="fiml"))
     assert found.agrees and found.glance()["other_errors"].item()

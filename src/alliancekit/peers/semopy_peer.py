@@ -39,12 +39,14 @@ def fit_semopy(fit: StructuralFit) -> PeerEstimate:
 def compared_rows(fit: StructuralFit) -> pd.DataFrame:
     """Return the free parameters that semopy can know: no means, no definitions."""
     table = fit.tidy()
-    return table[(table["std_error"] > 0) & ~table["op"].isin(["~1", ":="])].reset_index(drop=True)
+    return table[(table["std_error"] != 0) & ~table["op"].isin(["~1", ":="])].reset_index(drop=True)
 
 
 def beyond_semopy(fit: StructuralFit) -> str:
     """Return why semopy cannot say the model, "" where it may."""
     inner, table = fit._fit, fit.table
+    if compared_rows(fit)["std_error"].isna().any():
+        return "our fit has no standard errors, in which differences are given"
     if len(table.group_labels) > 1 or table.n_levels > 1:
         return "it has no models of several groups with constraints, and none of two levels"
     rows = [group.rows for group in inner.sample.groups if group.rows is not None]

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+import warnings
+from collections.abc import Hashable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from alliancekit.core.errors import DesignError, SpecError, message, nearest
+from alliancekit.core.errors import DesignError, DesignWarning, SpecError, message, nearest
 from alliancekit.structural.options import Options
 from alliancekit.structural.variables import Variables
 
@@ -56,7 +57,22 @@ def count_categories(frame: pd.DataFrame, ordinal: Sequence[str], roles: Variabl
     for name, column in columns.items():
         if options.missing == "listwise" or name in (options.group, options.cluster):
             rows &= known_rows(column)
-    return {name: len(levels(columns[name], rows)) for name in ordinal if name in columns}
+    found = {name: levels(columns[name], rows) for name in ordinal if name in columns}
+    if not rows.all():
+        _warn_of_lost({name: columns[name] for name in found}, found)
+    return {name: len(own) for name, own in found.items()}
+
+
+def _warn_of_lost(columns: Mapping[str, pd.Series], found: Mapping[str, list[Any]]) -> None:
+    """Warn of categories that only rows have which are left out."""
+    lost = []
+    for name, column in columns.items():
+        used = set(found[name])
+        lost += [f"{value} of '{name}'" for value in column.dropna().unique().tolist() if value not in used]
+    if lost:
+        what = f"a category that no row used has, and that is left out: {', '.join(lost)}"
+        do = 'Give missing="pairwise" to use all rows, or join it with a neighbouring category'
+        warnings.warn(message(what, do=do), DesignWarning, stacklevel=2)
 
 
 def single(frame: pd.DataFrame, name: str) -> pd.Series:

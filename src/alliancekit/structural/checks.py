@@ -94,7 +94,8 @@ def unidentified(fit: StructuralEstimates) -> list[str]:
     taking = np.flatnonzero(moved.max(axis=1) > 1e-3 * moved.max())
     names = [fit.table.names()[i] for i in taking]
     shown = ", ".join(names[:8]) + (f" and {len(names) - 8} more" if len(names) > 8 else "")
-    what = f"the model is not identified: {shown} cannot be told apart, and there are no standard errors"
+    errors = "there are no standard errors" if np.isnan(fit.vcov).any() else "standard errors mean nothing"
+    what = f"the model is not identified: {shown} cannot be told apart, and {errors}"
     do = "A factor needs three indicators, or two and a correlate; fix or equate one of these parameters"
     return [message(what, do=do)]
 

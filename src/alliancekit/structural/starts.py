@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from scipy.linalg import lapack
 
 from alliancekit.core.later import Later
+from alliancekit.structural.constraints import Linear
 from alliancekit.structural.model import Model
 from alliancekit.structural.table import ParameterTable
 
@@ -56,11 +57,15 @@ def starting_values(
     return x
 
 
-def admissible_start(model: Model, x: Floats) -> Floats:
-    """Return ``x``; where it implies no covariance matrix, with larger variances and no covariances, if that helps."""
+def admissible_start(model: Model, linear: Linear, x: Floats) -> Floats:
+    """Return ``x``; where it implies no covariance matrix, with larger variances and no covariances, if that helps.
+
+    Parameters that are equal begin at their mean, of which the covariances are.
+    """
     for factor in (None, 1.0, 4.0, 20.0):
         trial = x if factor is None else _widened(model, x, factor)
-        if all(not lapack.dpotrf(part.sigma, lower=1)[1] for part in model.parts(trial)):
+        met = linear.expand(linear.reduce(trial))
+        if all(not lapack.dpotrf(part.sigma, lower=1)[1] for part in model.parts(met)):
             return trial
     return x
 

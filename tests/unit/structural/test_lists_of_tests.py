@@ -31,10 +31,12 @@ def test_every_test_asked_for_is_shown_and_the_first_scaled_one_scales_the_measu
         alone = fit(test=word).model_tests().set_index("test").loc[word]
         np.testing.assert_allclose(table.loc[word].astype(float), alone.astype(float), rtol=1e-8)
     text = found.summary()
-    for line in ("mean and variance adjusted correction", "Satorra-Bentler correction:", "Yuan-Bentler correction:"):
-        assert line in text
+    for line in ("mean and variance adjusted", "Satorra-Bentler", "Yuan-Bentler"):
+        assert f"\n    {line} correction\n" in text
+    once = f"  Test Statistic{measures['chisq']:38.3f}{table.loc['satorra.bentler', 'statistic']:12.3f}\n  Degrees"
+    assert f"\n\n{once}" in text  # each further scaled test stands beside the standard one, as in lavaan
     assert "P-value (Bollen-Stine bootstrap)" in text
-    assert "Browne's residual (NT model-based) test:" in text
+    assert "\n\n  Browne's residual (NT model-based) test\n  Test statistic" in text
 
 
 def test_the_order_of_scaled_tests_decides() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import warnings
 from typing import Any
 
 import numpy as np
@@ -144,3 +146,15 @@ def test_a_category_that_a_group_does_not_have_is_named(data: pd.DataFrame) -> N
     lacking = data[(data["site"] == 0) | (data["u3"] < 4)]
     with pytest.raises(ak.DesignError, match="nobody is in category 4 of 'u3'"):
         ak.cfa(MODEL, lacking, ordered=True, group="site")
+
+
+@pytest.mark.parametrize("kind", ["float64", "Int64", "category"])
+def test_a_category_that_is_lost_with_incomplete_rows_is_named(data: pd.DataFrame, kind: str) -> None:
+    d = data[ITEMS].astype(float)
+    d.loc[:2, "u2"], d.loc[:2, "u3"] = 9.0, np.nan
+    d["u2"] = pd.Categorical(d["u2"], ordered=True) if kind == "category" else d["u2"].astype(kind)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ak.DesignWarning)
+        fit = ak.cfa(MODEL, d, ordered=ITEMS, missing="listwise")
+    assert any(re.search(r"no row used has, and that is left out: 9(\.0)? of 'u2'", note) for note in fit.warnings)
+    assert fit.tidy().query("op == '|' and lhs == 'u2'")["rhs"].tolist() == ["t1", "t2"]

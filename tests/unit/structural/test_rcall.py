@@ -133,3 +133,23 @@ def test_exploratory_solutions() -> None:
     given = ak.efa(sample_cov=frame.cov(), sample_nobs=400, nfactors=[2, 1]).as_r()
     assert "efa(sample.cov = S, sample.nobs = n, nfactors = c(2, 1), ov.names = " in given
     assert given.startswith("library(lavaan)\nS <- getCov('\n")
+
+
+def test_information_that_does_not_go_with_the_errors_asked_for_is_written() -> None:
+    line = ak.cfa(MODEL, data(), se="robust.huber.white", information="expected").as_r()
+    assert 'fit <- cfa(model, data = data, se = "robust.huber.white", information = "expected")' in line
+    assert "information" not in ak.cfa(MODEL, data(), se="robust.huber.white").as_r()
+    mixed = ak.cfa(MODEL, data(), se="first.order", test="satorra.bentler", information=["first.order", "expected"])
+    assert 'information = c("first.order", "expected")' in mixed.as_r()
+
+
+@pytest.mark.filterwarnings("ignore::alliancekit.core.errors.ConvergenceWarning")
+@pytest.mark.filterwarnings("ignore::alliancekit.core.errors.DesignWarning")
+def test_levels_in_groups_are_written_as_a_table_or_in_blocks() -> None:
+    levels = "level: 1\nf =~ x1 + x2 + x3\nlevel: 2\nf =~ x1 + x2 + x3\n"
+    d = data().assign(ward=np.repeat(np.arange(40), 10))
+    line = ak.cfa(levels, d, group="school", cluster="ward", group_equal="loadings").as_r()
+    assert "model <- data.frame(" in line and "level = c(1, " in line
+    assert line.split("\n")[-2] == 'fit <- lavaan(model, data = data, group = "school", cluster = "ward")'
+    blocks = f"group: a\n{levels}group: b\n{levels}"
+    assert "group: a\nlevel: 1" in ak.cfa(blocks, d, group="school", cluster="ward").as_r()

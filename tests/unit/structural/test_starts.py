@@ -53,3 +53,29 @@ def test_of_several_minima_the_lower_one_is_found(estimator: str) -> None:
         free, limited = (ak.cfa(model, d, estimator=estimator, bounds=bounds) for bounds in ("none", "pos.var"))
     assert free.converged and limited.converged
     assert free.fit_measures()["fmin"] < limited.fit_measures()["fmin"]
+
+
+@pytest.mark.parametrize("missing", ["listwise", "fiml"])
+def test_a_loading_equal_to_a_covariance_begins_where_both_can_be(missing: str) -> None:
+    rng = np.random.default_rng(7)
+    one = rng.normal(size=(400, 1))
+    other = 0.3 * one + 0.6 * rng.normal(size=(400, 1))
+    values = np.hstack([one + rng.normal(size=(400, 3)), other + rng.normal(size=(400, 3))])
+    d = pd.DataFrame(values, columns=["a1", "a2", "a3", "b1", "b2", "b3"])
+    model = 'A =~ a1 + a2 + equal("A =~ a2")*a3\nB =~ b1 + b2 + b3\nA ~~ equal("A =~ a2")*B'
+    fit = ak.cfa(model, d, missing=missing)
+    assert fit.converged and fit.fit_measures()["df"] == 10
+    estimate = fit.tidy().set_index("term")["estimate"]
+    assert estimate["A =~ a2"] == pytest.approx(estimate["A =~ a3"]) == pytest.approx(estimate["A ~~ B"])
+
+
+def test_a_search_that_runs_out_of_steps_has_not_converged() -> None:
+    rng = np.random.default_rng(4)
+    y = rng.multivariate_normal([0, 0], [[1.5, 0.2], [0.2, 1.5]], 420)
+    d = pd.DataFrame(y, columns=["a", "b"]).assign(z=rng.normal(size=420), w=rng.normal(size=420))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        fit = ak.sem("a ~ b + z\nb ~ a + w\na ~~ b", d)  # instruments that tell next to nothing
+    fmin = fit.fit_measures()["fmin"]
+    assert fit.converged == (fmin < 1e-8)
+    assert any("stopped before" in text for text in fit.warnings) == (not fit.converged)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from math import isfinite, isnan
+from re import IGNORECASE, MULTILINE, search
 
 import numpy as np
 from numpy.typing import NDArray
 
+from alliancekit.core.errors import SpecError
 from alliancekit.structural.after.rcall_moments import moments_code
 from alliancekit.structural.estimates import StructuralEstimates
 from alliancekit.structural.estimators import resolve
@@ -33,7 +35,7 @@ def as_r(model: str, fit: StructuralEstimates) -> str:
     options = fit.options
     given = _data(fit) + _words(options)
     function = options.function
-    if model:
+    if model and not _beyond_text(model, fit.table):
         text = model.strip("\n").replace("\\", "\\\\").replace("'", "\\'")
         lines = ["library(lavaan)", f"model <- '\n{text}\n'"]
         given += _rules(options)
@@ -51,6 +53,12 @@ def as_r(model: str, fit: StructuralEstimates) -> str:
         function = "lavaan"
     lines += _moments(fit)
     return "\n".join([*lines, f"fit <- {function}({', '.join(['model', *given])})", "summary(fit)"])
+
+
+def _beyond_text(model: str, table: ParameterTable) -> bool:
+    """Return whether lavaan fails on the text: levels in groups, without a block for each group."""
+    several = table.n_levels > 1 and len(table.group_labels) > 1
+    return several and search(r"^\s*group\s*:", model, MULTILINE | IGNORECASE) is None
 
 
 def efa_as_r(fits: Mapping[int, StructuralEstimates]) -> str:
@@ -113,10 +121,11 @@ def _words(options: Options) -> list[str]:
     tests = (options.test,) if options.test == "none" else options.words.tests or ("standard",)
     if tests != (usual.words.tests or ("standard",)):
         given.append(f"test = {_vector(tests)}")
-    if options.words.information != usual.words.information:
-        given.append(f"information = {_vector(options.words.information)}")
     tests_asked = tests if options.test_given else None
-    own = resolve(word, options.missing, bool(options.cluster), options.se, tests_asked, options.words.information)
+    asked = (word, options.missing, bool(options.cluster), options.se, tests_asked)
+    if options.words.information != _usual_information(asked):
+        given.append(f"information = {_vector(options.words.information)}")
+    own = resolve(*asked, options.words.information)
     if options.words.observed != own.observed:
         given.append(f"observed.information = {_vector(options.words.observed)}")
     if options.words.h1 != usual.words.h1:
@@ -126,6 +135,14 @@ def _words(options: Options) -> list[str]:
     if options.rules.theta:
         given.append('parameterization = "theta"')
     return given
+
+
+def _usual_information(asked: tuple[str, str, bool, str, tuple[str, ...] | None]) -> tuple[str, str] | None:
+    """Return the information that goes with the other words; None where they do not go together without one."""
+    try:
+        return resolve(*asked).information
+    except SpecError:
+        return None
 
 
 def _rules(options: Options) -> list[str]:

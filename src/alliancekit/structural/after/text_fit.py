@@ -33,7 +33,6 @@ CORRECTIONS = {
     "scaled.shifted": "simple second-order correction",
 }
 LABELS = {
-    "bollen.stine": "Bollen-Stine bootstrap",
     "browne.residual.nt": "Browne's residual-based (NT) test",
     "browne.residual.adf": "Browne's residual-based (ADF) test",
     "browne.residual.nt.model": "Browne's residual (NT model-based) test",
@@ -184,20 +183,35 @@ def tests(fit: StructuralEstimates, m: pd.Series) -> list[str]:
     lines = _main(fit, m)
     if fit.options.words.tests:
         others = [row for row in model_tests.requested(fit)[1:] if row[0] != fit.scaled_by]
-        lines += [line for row in others for line in _other(fit, row)]
+        lines += [line for row in others for line in _other(fit, m, row)]
     return lines
 
 
-def _other(fit: StructuralEstimates, row: model_tests.Row) -> list[str]:
+def _other(fit: StructuralEstimates, m: pd.Series, row: model_tests.Row) -> list[str]:
     """Return a test beside the standard one and the one by which measures are scaled."""
-    word, statistic, df, p, factor = row
+    word, statistic, df, p, _ = row
+    if word in CORRECTIONS:
+        return ["", *aligned(_other_scaled(fit, m, row))]
     rows: Pairs = [("Test statistic", number(statistic)), ("Degrees of freedom", number(df, whole=True))]
-    name = "P-value (Bollen-Stine bootstrap)" if word == "bollen.stine" else "P-value (Chi-square)"
-    rows += [(name, number(p))] if df > 0 else []
-    rows += [("Scaling correction factor", number(factor))] if word in CORRECTIONS else []
-    if word == "scaled.shifted":
-        rows.append(("Shift parameter", number(fit.more_tests[word].shift)))
-    return ["", f"  {(CORRECTIONS | LABELS)[word]}:", *aligned([(f"  {name}", value) for name, value in rows])]
+    rows += [("P-value (Bollen-Stine bootstrap)" if word == "bollen.stine" else "P-value (Chi-square)", number(p))]
+    title = [] if word == "bollen.stine" else [f"  {LABELS[word]}"]
+    return ["", *title, *aligned(rows if df > 0 else rows[:2])]
+
+
+def _other_scaled(fit: StructuralEstimates, m: pd.Series, row: model_tests.Row) -> Pairs:
+    """Return the lines of a further scaled test, beside the standard one."""
+    word, statistic, df, p, factor = row
+    rows: Pairs = [("Test Statistic", number(m["chisq"]), number(statistic))]
+    rows.append(("Degrees of freedom", number(m["df"], whole=True), number(df, whole=True)))
+    if df > 0:
+        rows.append((_probability(fit), number(m["pvalue"]), number(p)))
+        rows.append(("Scaling correction factor", "", number(factor)))
+        rows += [("Shift parameter", "", number(fit.more_tests[word].shift))] if word == "scaled.shifted" else []
+    return [*rows, (f"  {CORRECTIONS[word]}", "")]
+
+
+def _probability(fit: StructuralEstimates) -> str:
+    return f"P-value ({'Unknown' if fit.options.point == 'ULS' else 'Chi-square'})"
 
 
 def _main(fit: StructuralEstimates, m: pd.Series) -> list[str]:
@@ -207,7 +221,7 @@ def _main(fit: StructuralEstimates, m: pd.Series) -> list[str]:
     rows.append(measure("Test Statistic" if scaled else "Test statistic", m, "chisq"))
     rows.append(measure("Degrees of freedom", m, "df"))
     if m["df"] > 0:
-        rows.append(measure(f"P-value ({'Unknown' if fit.options.point == 'ULS' else 'Chi-square'})", m, "pvalue"))
+        rows.append(measure(_probability(fit), m, "pvalue"))
     if scaled and m["df"] > 0:
         rows.append(("Scaling correction factor", "", number(m["chisq_scaling_factor"])))
         if fit.options.test == "scaled.shifted":

@@ -110,7 +110,7 @@ def _optimum(
     """Return the minimum, within the limits where there are any."""
     found = search(model, moments, constraints.linear, start)
     if found is None:
-        start = admissible_start(model, start)
+        start = admissible_start(model, constraints.linear, start)
         found = search(model, moments, constraints.linear, start)
     if limits.any:
         found = search_limited(model, moments, constraints.linear, start, found, limits, total)

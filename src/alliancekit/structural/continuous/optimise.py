@@ -26,7 +26,7 @@ from alliancekit.structural.model import Model
 
 Floats = NDArray[np.float64]
 _TOLERANCE, _NEAR = 1e-13, 1e-10
-_SCORING = 100
+_SCORING, _STEPS = 100, 500
 _FIRST, _AGAIN = 2, 12  # steps by the expected information, and every so many; others learn from the gradients
 
 
@@ -184,10 +184,11 @@ def _finish(model: Model, samples: Sequence[SampleMoments], linear: Linear, z: F
             return np.inf, np.zeros(u.size)
         return found.value / scale, _pull(linear, gradient(model, samples, found)) / scale
 
-    found = minimise(criterion, z, tolerance=1e-13, max_iterations=500)
+    found = minimise(criterion, z, tolerance=1e-13, max_iterations=_STEPS)
     point = evaluate(model, samples, linear.expand(found.x))
     if point is None:
         return None
     slope = gradient(model, samples, point)
     information = expected_information(model, samples, point)
-    return Optimum(point, slope, information, before + found.iterations, found.converged)
+    ended = found.converged and found.iterations < _STEPS  # in a narrow bend steps are short far from the minimum
+    return Optimum(point, slope, information, before + found.iterations, ended)

@@ -109,7 +109,7 @@ def fit_incomplete(
     samples = [(block.mu, block.sigma) for block in saturated.blocks]
     model = compile_model(table, samples)
     mapping = Reduced(model, constraints.linear.basis, constraints.linear.offset)
-    start = admissible_start(model, starting_values(table, names, samples))
+    start = admissible_start(model, constraints.linear, starting_values(table, names, samples))
     near = search_blocks(model, constraints.linear, saturated.blocks, data.units, start)
     from_ = None if near is None else mapping.reduce(near.point.x)
     found = search_incomplete(data, mapping, mapping.reduce(start), from_)
