@@ -1,8 +1,8 @@
 """Many samples fitted at once by maximum likelihood: the search of ``optimise`` with one more axis.
 
 The samples are moments of complete rows, or sums of incomplete rows by pattern (``missing.batch``). All start at the
-estimates of the sample and share its information as curvature; it hardly differs between them, so that a few steps
-suffice. Those that do not get there in time are left to the caller.
+estimates of the sample and share its information as curvature, to which each adds what its own last steps tell. Those
+that do not get there in time are left to the caller.
 """
 
 from __future__ import annotations
@@ -20,7 +20,9 @@ from alliancekit.structural.model import BlockModel, Model
 Floats = NDArray[np.float64]
 Booleans = NDArray[np.bool_]
 Integers = NDArray[np.intp]
-STEPS, TOLERANCE = 40, 1e-10
+STEPS, TOLERANCE = 80, 1e-12
+KEPT = 8
+"""Steps of which each sample keeps what they say about its curvature."""
 
 
 class ManySamples(Protocol):
@@ -77,26 +79,68 @@ def search_many(
         inverse = np.linalg.inv(inner)
     except np.linalg.LinAlgError:
         inverse = np.linalg.pinv(inner, hermitian=True)  # limits that are not linear may identify the rest
-    done = np.zeros(count, dtype=bool)
-    going = np.arange(count)
-    length = np.ones(count)
-    last = np.full(count, np.inf)
+    done, going = np.zeros(count, dtype=bool), np.arange(count)
+    length, last, proper = np.ones(count), np.full(count, np.inf), z.copy()
+    memory = _Memory(np.asarray(inverse, dtype=np.float64), count)
     for _ in range(STEPS):
-        x = z[going] @ linear.basis.T + linear.offset
-        slope, fine = _gradient(model, samples, going, x)
-        slope = slope @ linear.basis / 2.0
-        step = slope @ inverse
-        decrement = np.where(fine, (step * slope).sum(axis=1), np.inf)
+        slope, fine = _gradient(model, samples, going, z[going] @ linear.basis.T + linear.offset)
+        back, going, slope = going[~fine], going[fine], slope[fine] @ linear.basis / 2.0
+        proper[going] = z[going]
+        memory.learn(going, z[going], slope)
+        step = memory.step(going, slope)
+        decrement = (step * slope).sum(axis=1)
         worse = ~(decrement < 4.0 * last[going])
         length[going[worse]] *= 0.5
         last[going] = np.minimum(decrement, last[going])
         done[going[decrement < TOLERANCE]] = True
-        z[going] -= np.where(fine, length[going], 0.0)[:, None] * np.where(np.isfinite(step), step, 0.0)
-        lost = ~fine | (length[going] < 0.05)
-        going = going[~done[going] & ~lost]
+        z[going] -= length[going][:, None] * np.where(np.isfinite(step), step, 0.0)
+        length[back] *= 0.5
+        z[back] = (z[back] + proper[back]) / 2.0
+        going = np.concatenate([going, back])
+        going = going[~done[going] & (length[going] >= 0.05)]
         if not going.size:
             break
     return z @ linear.basis.T + linear.offset, done
+
+
+class _Memory:
+    """What the last steps of each sample say about its curvature, beside the one that all share.
+
+    The two loops of Nocedal (1980), Math Comput 35, 773-782, with one more axis; pairs that would make the curvature
+    negative count for nothing.
+    """
+
+    def __init__(self, inverse: Floats, count: int) -> None:
+        self._inverse = inverse
+        self._z = np.full((count, len(inverse)), np.nan)
+        self._slope = self._z.copy()
+        self._pairs: list[tuple[Floats, Floats, Floats]] = []
+
+    def learn(self, chosen: Integers, z: Floats, slope: Floats) -> None:
+        """Take note of where the chosen samples are, (k, free), and of their slopes there."""
+        moved, change = z - self._z[chosen], slope - self._slope[chosen]
+        self._z[chosen], self._slope[chosen] = z, slope
+        along = (moved * change).sum(axis=1)
+        known = along > 1e-3 * np.sqrt((moved**2).sum(axis=1) * (change**2).sum(axis=1))
+        if not known.any():
+            return
+        pair = np.zeros_like(self._z), np.zeros_like(self._z), np.zeros(len(self._z))
+        at = chosen[known]
+        pair[0][at], pair[1][at], pair[2][at] = moved[known], change[known], 1.0 / along[known]
+        self._pairs = [*self._pairs[1 - KEPT :], pair]
+
+    def step(self, chosen: Integers, slope: Floats) -> Floats:
+        """Return the inverse curvature times the slope, (k, free)."""
+        pulled, shares = slope.copy(), []
+        for moved, change, inverse in reversed(self._pairs):
+            share = inverse[chosen] * (moved[chosen] * pulled).sum(axis=1)
+            pulled -= share[:, None] * change[chosen]
+            shares.append(share)
+        step = pulled @ self._inverse
+        for (moved, change, inverse), share in zip(self._pairs, reversed(shares), strict=True):
+            back = inverse[chosen] * (change[chosen] * step).sum(axis=1)
+            step += moved[chosen] * (share - back)[:, None]
+        return np.asarray(step)
 
 
 def discrepancies(model: Model, samples: Sequence[ManyMoments], x: Floats) -> Floats:
