@@ -176,7 +176,8 @@ def _method(fit: StructuralFit) -> str:
     missing = MISSING.get(options.missing, options.missing)
     of = f" of {fit.sample.n_rows:,}" if fit.sample.n_rows != fit.nobs else ""
     how = ESTIMATORS.get(options.estimator, f"estimator {options.estimator}")
-    return f"Estimated by {how} from {fit.nobs:,}{of} rows ({missing})."
+    clusters = f" in {fit.sample.groups[options.cluster]:,} clusters" if options.cluster else ""
+    return f"Estimated by {how} from {fit.nobs:,}{of} rows{clusters} ({missing})."
 
 
 def make_sentence(result: Any, terms: tuple[str, ...] | None = None, interval: str = "percentile") -> Sentence:

@@ -149,6 +149,8 @@ def read_sample(
         index = frame.index if whole else frame.index[mine & kept]
         groups.append(_group(label, own, rows, clusters, index, int(mine.sum())))
     counts = {label: group_.n for label, group_ in zip(labels, groups, strict=True) if label}
+    if cluster is not None:
+        counts[cluster] = sum(len(pd.unique(one.clusters)) for one in groups if one.clusters is not None)
     account = SampleAccount(len(frame), int(kept.sum()), tuple(dropped), counts, kept)
     return Sample(tuple(groups), account, {name: tuple(map(_text, found)) for name, found in categories.items()})
 
