@@ -39,6 +39,7 @@ SECTIONS = (
     ("variance", "Variances"),
     (":=", "Defined parameters"),
 )
+KINDS = {"cfa": "Confirmatory Factor Analysis", "sem": "Structural Equation Model", "growth": "Growth Model"}
 ESTIMATORS = {"ML": "maximum likelihood", "MLR": "maximum likelihood with robust standard errors"}
 
 
@@ -107,7 +108,7 @@ def _estimates(fit: StructuralFit, interval: str) -> Table:
         }
     ).reset_index(drop=True)
     return Table(
-        title="Estimates of the Structural Equation Model",
+        title=f"Estimates of the {KINDS[fit._fit.options.function]}",
         data=data,
         group="component",
         stub=("term",),

@@ -75,7 +75,8 @@ def test_a_structural_template_runs_as_it_is_on_the_data_of_the_project(
     script.write_text(text.replace("bootstrap=1000", "bootstrap=50"), encoding="utf-8")
     assert run_app(["run", f"analyses/{template}.py"]) == 0, capsys.readouterr().err
     page = (tmp_path / "reports" / template / "report.html").read_text(encoding="utf-8")
-    for words in ("Estimates of the Structural Equation Model", "Reliability of ", "Path Diagram", "Residual Correlat"):
+    title = "Confirmatory Factor Analysis" if template == "cfa" else "Structural Equation Model"
+    for words in (f"Estimates of the {title}", "Reliability of ", "Path Diagram", "Residual Correlat"):
         assert words in page
     assert ("Difference Tests" in page) is (template == "cfa") and "withheld" not in page
     assert ("50 bootstrap samples" in page) is (template == "sem")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -272,3 +274,15 @@ def test_two_levels_have_a_residual_measure_each_and_their_clusters() -> None:
     report = ak.Report("Two Levels", data="simulated", question="Are there clusters?")
     report.section("Estimates", fit)
     assert [line.lines for line in report.assemble().summary if line.label == "Sample"] == [("480 rows; cluster: 60",)]
+
+
+@pytest.mark.parametrize(
+    ("function", "model", "title"),
+    [
+        (ak.cfa, "f =~ w1 + w2 + w3", "Confirmatory Factor Analysis"),
+        (ak.sem, "post ~ pre", "Structural Equation Model"),
+        (ak.growth, GROWTH, "Growth Model"),
+    ],
+)
+def test_the_title_of_the_estimates_is_that_of_the_function(function: Any, model: str, title: str) -> None:
+    assert ak.table(function(model, _occasions())).title == f"Estimates of the {title}"
