@@ -109,13 +109,14 @@ def fit_table(fits: Sequence[StructuralFit], names: Sequence[str] | None = None)
 
 def comparison_table(result: StructuralComparison) -> Table:
     """Return fit, difference tests and changes of fit of nested models, each against the one above."""
-    data = _measures(result.fits, result.names).drop(columns=["p_value", "tli", "aic", "bic"], errors="ignore")
+    data = _measures(result.fits, result.names).drop(columns=["p_value", "tli"], errors="ignore")
     tests = result.tidy()
     for name, column in (("chisq_diff", "chisq_diff"), ("df_diff", "df_diff"), ("p_diff", "p_value")):
         data[name] = tests[column].to_numpy()
     for name in ("cfi", "rmsea", "srmr"):
         if name in data:
             data[f"{name}_diff"] = data[name].diff()
+    data = data[[name for name in data if name not in ("aic", "bic")] + [n for n in ("aic", "bic") if n in data]]
     notes = ("Each model is tested against the one above; Δ: change from it.", *spoken_notes(result))
     return _table(data, result.fits, "Difference Tests of Nested Models", notes)
 

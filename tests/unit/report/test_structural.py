@@ -286,3 +286,15 @@ def test_two_levels_have_a_residual_measure_each_and_their_clusters() -> None:
 )
 def test_the_title_of_the_estimates_is_that_of_the_function(function: Any, model: str, title: str) -> None:
     assert ak.table(function(model, _occasions())).title == f"Estimates of the {title}"
+
+
+def test_comparisons_show_information_criteria_where_there_is_a_likelihood(data: pd.DataFrame) -> None:
+    models = ("f =~ w1 + w2 + w3 + w4", "f =~ w1 + k*w2 + k*w3 + k*w4")
+    for estimator in ("ML", "ULS"):
+        fits = [ak.cfa(model, data, estimator=estimator) for model in models]
+        table = ak.table(ak.compare(*fits)).data
+        if estimator == "ULS":
+            assert not {"aic", "bic"} & set(table)
+            continue
+        for name in ("aic", "bic"):
+            assert table[name].tolist() == [fit.fit_measures()[name] for fit in fits]
