@@ -363,6 +363,9 @@ def numbers(frame: pd.DataFrame, name: str) -> Floats:
     bad = column.notna() & as_numbers.isna()
     shown = ", ".join(repr(v) for v in column[bad].head(3))
     what = f"'{name}' is text" + (f": {shown} are no numbers" if bad.any() else "")
+    known = column.dropna()
+    if len(known) and not bad.any() and not any(isinstance(v, str) for v in known):
+        what = f"'{name}' is a column of objects that are numbers"
     raise DesignError(message(what, where="the model", do="Convert it with pandas.to_numeric, or score it first"))
 
 
