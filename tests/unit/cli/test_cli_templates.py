@@ -67,6 +67,10 @@ def test_a_structural_template_runs_as_it_is_on_the_data_of_the_project(
 ) -> None:
     (tmp_path / "data").mkdir()
     shutil.copytree(Path(__file__).parents[3] / "data" / "tfcbt", tmp_path / "data" / "tfcbt")
+    sessions = tmp_path / "data" / "tfcbt" / "session.csv"
+    rows = pd.read_csv(sessions, dtype=str)
+    late = rows["patient"].isin(["p004", "p017"]) & (rows["session"].astype(int) < 4)
+    rows[~late].to_csv(sessions, index=False)
     monkeypatch.chdir(tmp_path)
     assert run_app(["new", template]) == 0
     script = tmp_path / "analyses" / f"{template}.py"
@@ -80,6 +84,7 @@ def test_a_structural_template_runs_as_it_is_on_the_data_of_the_project(
         assert words in page
     assert ("Difference Tests" in page) is (template == "cfa") and "withheld" not in page
     assert ("50 bootstrap samples" in page) is (template == "sem")
+    assert f"The data hold {118 if template == 'cfa' else 120} patients" in page
     assert run_app(["verify", "reports"]) == 0, capsys.readouterr().err
     assert run_app(["new", template]) == 1
     assert f"alliancekit new {template}" in capsys.readouterr().err
