@@ -197,11 +197,20 @@ class _Parser:
                 if plus.text != "+":
                     if self.peek().text == "=":
                         raise self._no_equals(self.peek())
-                    do = "Join variables by +" if plus.kind in ("name", "number") or plus.text == "," else ""
-                    do = "Models take no functions of columns: make the column first" if plus.text == "(" else do
-                    raise self.wrong(plus, f"{plus.text!r} is not expected here", do)
+                    raise self._not_joined(out[-1][0], plus)
             out.append(self._term())
         return out
+
+    def _not_joined(self, before: Token, token: Token) -> SpecError:
+        """Return the error of what stands behind a variable and is no +."""
+        do = "Join variables by +" if token.text == "," else ""
+        if token.text == "(":
+            do = "Models take no functions of columns: make the column first"
+        elif token.kind in ("name", "number"):
+            apart, joined = f"{before.text} {token.text}", f"{before.text}_{token.text}"
+            do = f"Join variables by +. Names in models have no blanks: if '{apart}' is one column, "
+            do += f'rename it by data.rename(columns={{"{apart}": "{joined}"}})'
+        return self.wrong(token, f"{token.text!r} is not expected here", do)
 
     def _term(self) -> tuple[Token, str, tuple[Modifier, ...]]:
         modifiers: list[Modifier] = []

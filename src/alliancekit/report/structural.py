@@ -39,6 +39,7 @@ SECTIONS = (
     ("variance", "Variances"),
     (":=", "Defined parameters"),
 )
+KINDS = {"cfa": "Confirmatory Factor Analysis", "sem": "Structural Equation Model", "growth": "Growth Model"}
 ESTIMATORS = {"ML": "maximum likelihood", "MLR": "maximum likelihood with robust standard errors"}
 
 
@@ -107,7 +108,7 @@ def _estimates(fit: StructuralFit, interval: str) -> Table:
         }
     ).reset_index(drop=True)
     return Table(
-        title="Estimates of the Structural Equation Model",
+        title=f"Estimates of the {KINDS[fit._fit.options.function]}",
         data=data,
         group="component",
         stub=("term",),
@@ -176,7 +177,8 @@ def _method(fit: StructuralFit) -> str:
     missing = MISSING.get(options.missing, options.missing)
     of = f" of {fit.sample.n_rows:,}" if fit.sample.n_rows != fit.nobs else ""
     how = ESTIMATORS.get(options.estimator, f"estimator {options.estimator}")
-    return f"Estimated by {how} from {fit.nobs:,}{of} rows ({missing})."
+    clusters = f" in {fit.sample.groups[options.cluster]:,} clusters" if options.cluster else ""
+    return f"Estimated by {how} from {fit.nobs:,}{of} rows{clusters} ({missing})."
 
 
 def make_sentence(result: Any, terms: tuple[str, ...] | None = None, interval: str = "percentile") -> Sentence:

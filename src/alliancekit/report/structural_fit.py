@@ -15,7 +15,8 @@ from alliancekit.report.structural_after import MISSING
 from alliancekit.structural.compare import StructuralComparison
 from alliancekit.structural.result.fit import StructuralFit
 
-MEASURES = ("chisq", "df", "p_value", "cfi", "tli", "rmsea", "rmsea_low", "rmsea_high", "srmr", "aic", "bic")
+MEASURES: tuple[str, ...] = ("chisq", "df", "p_value", "cfi", "tli", "rmsea", "rmsea_low", "rmsea_high")
+MEASURES += ("srmr", "srmr_within", "srmr_between", "aic", "bic")
 LABELS = {
     "model": "Model",
     "chisq": "χ²",
@@ -25,6 +26,8 @@ LABELS = {
     "rmsea_low": "Low",
     "rmsea_high": "High",
     "srmr": "SRMR",
+    "srmr_within": "Within",
+    "srmr_between": "Between",
     "chisq_diff": "Δχ²",
     "df_diff": "Δdf",
     "p_diff": "p",
@@ -49,7 +52,7 @@ def preferred(fit: StructuralFit) -> dict[str, float]:
         out[name] = best(name, "_robust", "_scaled")
     out["rmsea_low"] = best("rmsea_ci_lower", "_robust", "_scaled")
     out["rmsea_high"] = best("rmsea_ci_upper", "_robust", "_scaled")
-    return out | {name: best(name) for name in ("srmr", "aic", "bic")}
+    return out | {name: best(name) for name in ("srmr", "srmr_within", "srmr_between", "aic", "bic")}
 
 
 def fit_words(fit: StructuralFit) -> str:
@@ -82,8 +85,9 @@ def fit_words(fit: StructuralFit) -> str:
     parts.append(f"{of_tli}TLI = {_share(found['tli'], 3)}")
     interval = format_interval(found["rmsea_low"], found["rmsea_high"], 3, leading_zero=False)
     parts.append(f"{robust_error}RMSEA = {_share(found['rmsea'], 3)}, 90% CI {interval}")
-    if np.isfinite(found["srmr"]):
-        parts.append(f"SRMR = {_share(found['srmr'], 3)}")
+    for name in ("srmr_within", "srmr_between") if "srmr_within" in measures else ("srmr",):
+        if np.isfinite(found[name]):
+            parts.append(f"{name.replace('srmr', 'SRMR').replace('_', ' ')} = {_share(found[name], 3)}")
     return f"Fit: {', '.join(parts)}."
 
 
@@ -105,12 +109,14 @@ def fit_table(fits: Sequence[StructuralFit], names: Sequence[str] | None = None)
 
 def comparison_table(result: StructuralComparison) -> Table:
     """Return fit, difference tests and changes of fit of nested models, each against the one above."""
-    data = _measures(result.fits, result.names).drop(columns=["p_value", "tli", "aic", "bic"], errors="ignore")
+    data = _measures(result.fits, result.names).drop(columns=["p_value", "tli"], errors="ignore")
     tests = result.tidy()
     for name, column in (("chisq_diff", "chisq_diff"), ("df_diff", "df_diff"), ("p_diff", "p_value")):
         data[name] = tests[column].to_numpy()
     for name in ("cfi", "rmsea", "srmr"):
-        data[f"{name}_diff"] = data[name].diff()
+        if name in data:
+            data[f"{name}_diff"] = data[name].diff()
+    data = data[[name for name in data if name not in ("aic", "bic")] + [n for n in ("aic", "bic") if n in data]]
     notes = ("Each model is tested against the one above; Δ: change from it.", *spoken_notes(result))
     return _table(data, result.fits, "Difference Tests of Nested Models", notes)
 
@@ -123,6 +129,7 @@ def spoken_notes(result: StructuralComparison) -> list[str]:
 def _measures(fits: Sequence[StructuralFit], names: Sequence[str]) -> pd.DataFrame:
     found = pd.DataFrame([preferred(fit) for fit in fits])
     found.insert(0, "model", list(names))
+    found["srmr"] = found["srmr"].where(found["srmr_within"].isna())  # the sum of two levels says less than each
     return found[["model", *MEASURES]].dropna(axis="columns", how="all")
 
 
@@ -132,6 +139,7 @@ def _table(data: pd.DataFrame, fits: Sequence[StructuralFit], title: str, notes:
     decimals = dict.fromkeys(kinds, 3)
     kinds |= {c: "integer" for c in ("df", "df_diff") if c in names and bool((data[c].dropna() % 1 == 0).all())}
     kinds |= {c: "statistic" for c in ("chisq", "chisq_diff", "aic", "bic") if c in names}
+    levels = tuple(name for name in ("srmr_within", "srmr_between") if name in names)
     if "p_diff" in names:
         kinds["p_diff"] = "p"
     robust = any("chisq_scaled" in fit.fit_measures() for fit in fits)
@@ -147,7 +155,7 @@ def _table(data: pd.DataFrame, fits: Sequence[StructuralFit], title: str, notes:
         labels={name: label for name, label in LABELS.items() if name in names},
         kinds=kinds,
         decimals=decimals,
-        spans={"90% CI": ("rmsea_low", "rmsea_high")},
+        spans={"90% CI": ("rmsea_low", "rmsea_high")} | ({"SRMR": levels} if levels else {}),
         notes=(*notes, *about, f"N = {rows}."),
         missing="",
         source=fits[-1],

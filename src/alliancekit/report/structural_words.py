@@ -78,8 +78,7 @@ def sample_words(fit: StructuralFit) -> str:
     groups, cluster = fit._fit.sample.groups, fit._fit.options.cluster
     out = f"{format_integer(fit.nobs)} rows"
     if cluster:
-        count = sum(len(pd.unique(group.clusters)) for group in groups if group.clusters is not None)
-        out += f" in {format_integer(count)} clusters ({cluster})"
+        out += f" in {format_integer(fit.sample.groups[cluster])} clusters ({cluster})"
     if len(groups) > 1:
         sizes = ", ".join(f"{group.label} n = {format_integer(group.n)}" for group in groups)
         out += f" in {len(groups)} groups ({sizes})" if not cluster else f" and {len(groups)} groups ({sizes})"

@@ -110,8 +110,9 @@ def cfa(
 
     Warns
     -----
-    DesignWarning : incomplete rows are left out. ConvergenceWarning : the search stopped early, or the solution is not
-    admissible or not identified; the parameters are named.
+    DesignWarning : incomplete rows are left out; "WLSMV" or a relative without ``ordered`` meets whole numbers of at
+    most 10 values and treats them as continuous, as lavaan does. ConvergenceWarning : the search stopped early, or the
+    solution is not admissible or not identified; the parameters are named.
 
     Notes
     -----

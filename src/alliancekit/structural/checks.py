@@ -10,9 +10,13 @@ from scipy.linalg import lapack
 from alliancekit.core.errors import DesignError, message
 from alliancekit.structural.constraint_checks import undefined, violated
 from alliancekit.structural.estimates import StructuralEstimates
+from alliancekit.structural.options import Options
+from alliancekit.structural.sample import Sample
 from alliancekit.structural.table import ParameterTable
 
 Floats = NDArray[np.float64]
+MOST_ANSWERS = 10
+"""Whole numbers of no more values than these are taken for answers to an item."""
 
 
 def check_variables(table: ParameterTable, frame: pd.DataFrame) -> None:
@@ -22,6 +26,30 @@ def check_variables(table: ParameterTable, frame: pd.DataFrame) -> None:
         if name in frame.columns:
             what = f"'{name}' is a latent variable of the model and a column of the data"
             raise DesignError(message(what, do="Give the latent variable another name"))
+
+
+def answers_notice(options: Options, table: ParameterTable, sample: Sample) -> str:
+    """Return a warning where an estimator for ordinal variables treats answers to items as continuous; else "".
+
+    Answers are whole numbers of at most ``MOST_ANSWERS`` values, in every indicator (without any, in every outcome).
+    """
+    if options.ordered or not (options.point == "DWLS" or options.estimator in ("ULSM", "ULSMV", "ULSMVS")):
+        return ""
+    measured = {rhs for op, rhs in zip(table.op, table.rhs, strict=True) if op == "=~"}
+    dependent = {lhs for op, lhs in zip(table.op, table.lhs, strict=True) if op == "~"}
+    observed = {name for group in sample.groups for name in group.names}
+    items = measured & observed or dependent & observed
+    columns = [
+        group.rows[:, place]
+        for group in sample.groups
+        if group.rows is not None
+        for place, name in enumerate(group.names)
+        if name in items
+    ]
+    if not columns or not all((own % 1 == 0).all() and len(np.unique(own)) <= MOST_ANSWERS for own in columns):
+        return ""
+    what = f"estimator {options.estimator} treats the items as continuous, since no variable is ordinal"
+    return message(what, do="Give ordered=True if these whole numbers are ordered categories")
 
 
 def check_solution(fit: StructuralEstimates) -> list[str]:

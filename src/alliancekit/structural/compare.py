@@ -22,6 +22,9 @@ NOT_NESTED = (
     "has more df and yet fits better than the model before: they are not nested, or one search did not reach its "
     "optimum"
 )
+ABSURD = 'the scaled difference is not to be read; use method="satorra.2000"'
+SMALL = 0.1
+"""Share of both models' scaling factors below which that of their difference makes the statistic absurd."""
 REACHED = 1e-3
 """By how much chi-square may be above its minimum where a search has ended."""
 
@@ -100,7 +103,8 @@ def compare(
     Warns
     -----
     DesignWarning : of structural models, one with more df fits better than the one before: they are not nested, or one
-    search did not reach its optimum. There is no p value then.
+    search did not reach its optimum, and there is no p value; or the scaling factor of "satorra.bentler.2001" or
+    "satorra.bentler.2010" is negative (no statistic), or under a tenth of both models' own (an absurd statistic).
 
     Notes
     -----
@@ -177,12 +181,15 @@ def compare_structural(
     chosen = _method(fits, method)
     order = sorted(range(len(fits)), key=lambda i: fits[i]._fit.test.df)
     rows: list[dict[str, Any]] = []
+    absurd: list[str] = []
     for position, i in enumerate(order):
         found = _difference(fits[order[position - 1]], fits[i], chosen) if position else None
         rows.append(_row(labels[i], fits[i], found))
+        if found is not None and chosen.startswith("satorra.bentler"):
+            absurd += _factor_notes(labels[i], (fits[order[position - 1]], fits[i]), found)
     ordered = tuple(fits[i] for i in order)
-    notes = _notes(ordered, chosen, rows)
-    for note in (note for note in notes if NOT_NESTED in note):
+    notes = (*_notes(ordered, chosen, rows), *absurd)
+    for note in (note for note in notes if NOT_NESTED in note or ABSURD in note):
         warnings.warn(note, DesignWarning, stacklevel=3)
     return StructuralComparison(pd.DataFrame(rows), ordered, tuple(labels[i] for i in order), chosen, notes)
 
@@ -239,9 +246,21 @@ def _notes(fits: Sequence[StructuralFit], method: str, rows: Sequence[dict[str, 
             notes.append(f"'{row['model']}' has as many df as the model before: they are not nested; read AIC and BIC.")
         elif row["chisq_diff"] < 0 and np.isnan(row["p_value"]):
             notes.append(f"'{row['model']}' {NOT_NESTED}; read AIC and BIC, or fit again from other starts.")
-        elif np.isnan(row["chisq_diff"]) and not np.isnan(row["df_diff"]):
-            notes.append(f"'{row['model']}': the scaling factor is negative; use method=\"satorra.bentler.2010\".")
     return tuple(notes)
+
+
+def _factor_notes(label: str, pair: tuple[StructuralFit, StructuralFit], found: Difference) -> list[str]:
+    """Return a note where the scaling factor of a difference is negative, or near zero beside those of both models."""
+    if found.df == 0:
+        return []
+    lead = f"'{label}': the scaling factor of the difference"
+    if np.isnan(found.factor):
+        return [f"{lead} is negative: {ABSURD}."]
+    own = [fit._fit.test.factor for fit in pair if fit._fit.test.df > 0]
+    least = min((factor for factor in own if factor is not None), default=0.0)
+    if found.factor >= SMALL * least:
+        return []
+    return [f"{lead} is {found.factor:.3g}, of the models {least:.3g} or more: {ABSURD}."]
 
 
 def _check_same_data(fits: Sequence[StructuralFit]) -> None:

@@ -15,7 +15,7 @@ from alliancekit.formula.model_statements import CONSTRAINTS, Statement
 from alliancekit.structural.arguments import check_order, check_rows, dependence_notice, label_notices
 from alliancekit.structural.automatic import complete
 from alliancekit.structural.categories import count_categories, find_ordered
-from alliancekit.structural.checks import check_solution, check_variables
+from alliancekit.structural.checks import answers_notice, check_solution, check_variables
 from alliancekit.structural.constraints import read_constraints
 from alliancekit.structural.engines import estimate
 from alliancekit.structural.estimates import StructuralEstimates
@@ -116,8 +116,9 @@ def _estimate(
         table = blocks.held_table(table)
     sample = _sample(table, frame, moments, labels, options)
     dependent = dependence_notice(data, options.cluster, sample.account.rows_used)
-    if dependent:
-        warnings.warn(dependent, DesignWarning, stacklevel=2)
+    for found in (dependent, answers_notice(options, table, sample)):
+        if found:
+            warnings.warn(found, DesignWarning, stacklevel=2)
     if options.bounds != "none":
         table = bounds.add_bounds(table, sample, options)
     fitted = estimate(options, table, read_constraints(table), sample)

@@ -149,6 +149,8 @@ def read_sample(
         index = frame.index if whole else frame.index[mine & kept]
         groups.append(_group(label, own, rows, clusters, index, int(mine.sum())))
     counts = {label: group_.n for label, group_ in zip(labels, groups, strict=True) if label}
+    if cluster is not None:
+        counts[cluster] = sum(len(pd.unique(one.clusters)) for one in groups if one.clusters is not None)
     account = SampleAccount(len(frame), int(kept.sum()), tuple(dropped), counts, kept)
     return Sample(tuple(groups), account, {name: tuple(map(_text, found)) for name, found in categories.items()})
 
@@ -361,6 +363,9 @@ def numbers(frame: pd.DataFrame, name: str) -> Floats:
     bad = column.notna() & as_numbers.isna()
     shown = ", ".join(repr(v) for v in column[bad].head(3))
     what = f"'{name}' is text" + (f": {shown} are no numbers" if bad.any() else "")
+    known = column.dropna()
+    if len(known) and not bad.any() and not any(isinstance(v, str) for v in known):
+        what = f"'{name}' is a column of objects that are numbers"
     raise DesignError(message(what, where="the model", do="Convert it with pandas.to_numeric, or score it first"))
 
 

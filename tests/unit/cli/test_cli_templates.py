@@ -67,6 +67,10 @@ def test_a_structural_template_runs_as_it_is_on_the_data_of_the_project(
 ) -> None:
     (tmp_path / "data").mkdir()
     shutil.copytree(Path(__file__).parents[3] / "data" / "tfcbt", tmp_path / "data" / "tfcbt")
+    sessions = tmp_path / "data" / "tfcbt" / "session.csv"
+    rows = pd.read_csv(sessions, dtype=str)
+    late = rows["patient"].isin(["p004", "p017"]) & (rows["session"].astype(int) < 4)
+    rows[~late].to_csv(sessions, index=False)
     monkeypatch.chdir(tmp_path)
     assert run_app(["new", template]) == 0
     script = tmp_path / "analyses" / f"{template}.py"
@@ -75,10 +79,12 @@ def test_a_structural_template_runs_as_it_is_on_the_data_of_the_project(
     script.write_text(text.replace("bootstrap=1000", "bootstrap=50"), encoding="utf-8")
     assert run_app(["run", f"analyses/{template}.py"]) == 0, capsys.readouterr().err
     page = (tmp_path / "reports" / template / "report.html").read_text(encoding="utf-8")
-    for words in ("Estimates of the Structural Equation Model", "Reliability of ", "Path Diagram", "Residual Correlat"):
+    title = "Confirmatory Factor Analysis" if template == "cfa" else "Structural Equation Model"
+    for words in (f"Estimates of the {title}", "Reliability of ", "Path Diagram", "Residual Correlat"):
         assert words in page
     assert ("Difference Tests" in page) is (template == "cfa") and "withheld" not in page
     assert ("50 bootstrap samples" in page) is (template == "sem")
+    assert f"The data hold {118 if template == 'cfa' else 120} patients" in page
     assert run_app(["verify", "reports"]) == 0, capsys.readouterr().err
     assert run_app(["new", template]) == 1
     assert f"alliancekit new {template}" in capsys.readouterr().err

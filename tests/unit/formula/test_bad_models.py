@@ -17,6 +17,13 @@ MISTAKES = [
     ("y -> x", 1, 3, "Write the dependent variable first"),
     ("f", 1, 1, "this line has no operator"),
     ("f =~ x1\ng =~ x2 x3", 2, 9, "Join variables by +"),
+    (
+        "f =~ x1 + my item + x2",
+        1,
+        14,
+        """'my item' is one column, rename it by data.rename(columns={"my item": "my_item"})""",
+    ),
+    ("f =~ x1\nitem 3 ~ x1", 2, 6, "Names in models have no blanks: if 'item 3' is one column"),
     ("f =~ x1 + + x2", 1, 11, "a variable is expected, not +"),
     ("f =~ x1 +", 1, 10, "the line ends here"),
     ("f =~", 1, 5, "nothing stands after =~"),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -251,3 +253,48 @@ def test_estimates_have_three_decimals_where_errors_are_not_tiny() -> None:
     shown = str(ak.table(ak.cfa("f =~ w1 + w2 + w3 + w4", d)))
     value = ak.cfa("f =~ w1 + w2 + w3 + w4", d).tidy().query("term == 'f =~ w2'")
     assert f"{value['estimate'].item():.3f}" in shown and f"{value['std_all'].item():.2f}".lstrip("0") in shown
+
+
+def _two_level(between: str = "g =~ w1 + w2 + w3") -> StructuralFit:
+    model = f"level: 1\nf =~ w1 + k*w2 + k*w3\nlevel: 2\n{between}"
+    return ak.cfa(model, _clustered(), cluster="cluster", missing="listwise")
+
+
+def test_two_levels_have_a_residual_measure_each_and_their_clusters() -> None:
+    fit, equal = _two_level(), _two_level("g =~ w1 + m*w2 + m*w3")
+    m = fit.fit_measures()
+    shown = [f"SRMR {name} = {m[f'srmr_{name}']:.3f}".replace("0.", ".") for name in ("within", "between")]
+    notes = ak.table(fit).notes
+    assert ", ".join(shown) in notes[0] and "SRMR =" not in notes[0]
+    assert "480 rows in 60 clusters" in notes[1]
+    assert fit.sample.groups == {"cluster": 60}
+    for side in (ak.table(fit, equal, names=["free", "equal"]), ak.table(ak.compare(fit, equal))):
+        assert side.data["srmr_between"].iloc[0] == m["srmr_between"] and "srmr" not in side.data
+        assert side.spans["SRMR"] == ("srmr_within", "srmr_between")
+    report = ak.Report("Two Levels", data="simulated", question="Are there clusters?")
+    report.section("Estimates", fit)
+    assert [line.lines for line in report.assemble().summary if line.label == "Sample"] == [("480 rows; cluster: 60",)]
+
+
+@pytest.mark.parametrize(
+    ("function", "model", "title"),
+    [
+        (ak.cfa, "f =~ w1 + w2 + w3", "Confirmatory Factor Analysis"),
+        (ak.sem, "post ~ pre", "Structural Equation Model"),
+        (ak.growth, GROWTH, "Growth Model"),
+    ],
+)
+def test_the_title_of_the_estimates_is_that_of_the_function(function: Any, model: str, title: str) -> None:
+    assert ak.table(function(model, _occasions())).title == f"Estimates of the {title}"
+
+
+def test_comparisons_show_information_criteria_where_there_is_a_likelihood(data: pd.DataFrame) -> None:
+    models = ("f =~ w1 + w2 + w3 + w4", "f =~ w1 + k*w2 + k*w3 + k*w4")
+    for estimator in ("ML", "ULS"):
+        fits = [ak.cfa(model, data, estimator=estimator) for model in models]
+        table = ak.table(ak.compare(*fits)).data
+        if estimator == "ULS":
+            assert not {"aic", "bic"} & set(table)
+            continue
+        for name in ("aic", "bic"):
+            assert table[name].tolist() == [fit.fit_measures()[name] for fit in fits]

@@ -250,3 +250,20 @@ def test_equal_thresholds_need_ordinal_variables() -> None:
     data = FRAME.assign(half=["a", "b"] * (len(FRAME) // 2))
     with pytest.raises(ak.SpecError, match=r'group_equal="thresholds" is for ordinal variables.*"intercepts"'):
         ak.cfa(MODEL, data, group="half", group_equal=["loadings", "thresholds"])
+
+
+@pytest.mark.option("StructuralFit.fit_measures.names", "unit")
+def test_fit_measures_are_found_by_name_and_other_names_are_answered() -> None:
+    fit = ak.cfa(TWO, BOTH, estimator="MLR")
+    found = fit.fit_measures()
+    assert fit.fit_measures("cfi").to_dict() == {"cfi": found["cfi"]}
+    assert fit.fit_measures(["cfi.robust", "rmsea"]).to_dict() == {n: found[n] for n in ("cfi_robust", "rmsea")}
+    assert found.get("cfi.robust") is None and type(found * 2) is pd.Series
+    asked: list[Callable[[], Any]] = [lambda: found["cfi.robustt"], lambda: found[["tli", "cfi.robustt"]]]
+    for call in (*asked, lambda: fit.fit_measures("cfi.robustt")):
+        with pytest.raises(ak.SpecError, match=r'mean fit\.fit_measures\(\)\["cfi_robust"\]\? .*underscores.*a Series'):
+            call()
+    with pytest.raises(KeyError, match=r"'cfi\.robust' is not among the fit measures"):
+        found["cfi.robust"]
+    with pytest.raises(KeyError, match=r"^3$"):
+        found[3]

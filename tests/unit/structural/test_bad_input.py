@@ -266,3 +266,26 @@ def test_names_are_escaped_where_tables_become_html() -> None:
     for page in (ak.table(fit)._repr_html_(), fit._repr_html_()):
         assert "<script>" not in page
     assert "&lt;script&gt;" in fit._repr_html_()
+
+
+@pytest.mark.parametrize("estimator", ["WLSMV", "dwls", "ULSMV", "WLSM"])
+def test_answers_that_are_treated_as_continuous_are_named(estimator: str) -> None:
+    with pytest.warns(ak.DesignWarning, match=r"treats the items as continuous.*ordered=True") as caught:
+        fit = ak.cfa(ORDINAL, FRAME, estimator=estimator)
+    assert [w.filename for w in caught] == [__file__]
+    assert any("continuous" in text for text in fit.warnings)
+
+
+@pytest.mark.parametrize(
+    ("model", "options"),
+    [
+        (ORDINAL, {"estimator": "WLSMV", "ordered": True}),
+        (ORDINAL, {"estimator": "MLR"}),
+        (ORDINAL, {"estimator": "WLS"}),
+        ("f =~ w1 + u2 + u3", {"estimator": "WLSMV"}),
+        ("f =~ person + w1 + w2", {"estimator": "WLSMV"}),
+        (THREE + "\nu1 ~ f", {"estimator": "WLSMV"}),
+    ],
+)
+def test_other_variables_and_estimators_are_not(model: str, options: dict[str, Any]) -> None:
+    assert "continuous" not in quietly(lambda: ak.sem(model, FRAME, **options))[1]

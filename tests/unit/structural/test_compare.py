@@ -126,3 +126,21 @@ def test_mixed_models_are_compared_as_before(data: pd.DataFrame) -> None:
     d["y"] = d["x"] + 3 * rng.normal(size=20)[d["g"]] + rng.normal(size=100)
     found = ak.compare(ak.mixed("y ~ 1 + (1 | g)", d), ak.mixed("y ~ x + (1 | g)", d))
     assert type(found).__name__ == "Comparison" and found.tidy()["df"].iloc[1] == 1
+
+
+@pytest.mark.parametrize(("spread", "words"), [(0.6, r"is 0.0194, of the models 0.\d+ or more"), (0.3, "is negative")])
+def test_a_scaling_factor_near_zero_is_named(spread: float, words: str) -> None:
+    rng = np.random.default_rng(1)
+    f = np.where(rng.random(300) < 0.5, 1.0, -1.0)
+    g = np.where(rng.random(300) < 0.02, -f, f)
+    rows = np.column_stack([f, f, f, g, g, g]) + spread * rng.normal(size=(300, 6))
+    two = "f =~ a + b + c\ng =~ d + e + h"
+    free, apart = (
+        ak.cfa(m, pd.DataFrame(rows, columns=list("abcdeh")), estimator="MLM") for m in (two, two + "\nf ~~ 0*g")
+    )
+    with pytest.warns(ak.DesignWarning, match=rf"'model 2'.*{words}.*satorra\.2000") as caught:
+        found = ak.compare(free, apart, method="satorra.bentler.2001")
+    assert caught[0].filename == __file__ and str(caught[0].message) in found.notes
+    statistic = found.tidy()["chisq_diff"].iloc[1]
+    assert np.isnan(statistic) if spread == 0.3 else statistic > 20_000
+    assert ak.compare(free, apart, method="satorra.2000").tidy()["chisq_diff"].iloc[1] < 20_000

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cached_property, partial
 from html import escape
 from typing import TYPE_CHECKING, Any
@@ -23,6 +23,7 @@ from alliancekit.structural.estimates import StructuralEstimates
 from alliancekit.structural.result.answers import Answers
 from alliancekit.structural.result.derived import Derived
 from alliancekit.structural.result.lavaan_names import missing_attribute
+from alliancekit.structural.result.measures import chosen
 from alliancekit.structural.table import ParameterTable
 
 if TYPE_CHECKING:
@@ -156,14 +157,24 @@ class StructuralFit(Answers, Derived):
     def _measures(self) -> pd.Series:
         return after_measures.fit_measures(self._fit)
 
-    def fit_measures(self) -> pd.Series:
+    @named_options
+    def fit_measures(self, names: str | Sequence[str] | None = None) -> pd.Series:
         """Return every fit measure, by lavaan's names with underscores for dots.
+
+        Parameters
+        ----------
+        names : one or several of them, with dots or underscores; None: all.
 
         Returns
         -------
         Series : npar, fmin, chisq, df, pvalue, baseline_chisq ..., cfi, tli, nnfi, rfi, nfi, pnfi, ifi, rni, logl,
         unrestricted_logl, aic, bic, ntotal, bic2, rmsea with limits and p values, rmr, srmr, crmr and their variants,
-        cn_05, cn_01, gfi, agfi, pgfi, mfi, ecvi; with a scaled test also ..._scaled and ..._robust.
+        cn_05, cn_01, gfi, agfi, pgfi, mfi, ecvi; with a scaled test also ..._scaled and ..._robust. One of them is
+        ``fit.fit_measures()["cfi"]``.
+
+        Raises
+        ------
+        SpecError : a name that the fit has no measure of.
 
         Notes
         -----
@@ -178,7 +189,7 @@ class StructuralFit(Answers, Derived):
         ---------------
         As a substitute for looking at residuals: a model can fit well on the whole and badly where it matters.
         """
-        return self._measures.copy()
+        return chosen(self._measures, names)
 
     def vcov(self) -> pd.DataFrame:
         """Return the covariance matrix of the free parameters."""
