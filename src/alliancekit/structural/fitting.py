@@ -199,6 +199,9 @@ def _sample(
         return moments_sample(*moments, names, labels, means="~1" in table.op)
     frame = add_products(frame, (name for own in names for name in own))
     check_variables(table, frame)
+    instead = 'missing="pairwise"' if options.ordered else 'missing="fiml"'
+    if not options.ordered and options.point != "ML":
+        instead = 'estimator="MLR" and missing="fiml"'
     return read_sample(
         frame,
         names,
@@ -209,6 +212,7 @@ def _sample(
         complete=_held(table),
         cluster=options.cluster,
         ordered=options.ordered,
+        instead=instead,
         stacklevel=2,
     )
 

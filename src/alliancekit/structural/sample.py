@@ -87,6 +87,7 @@ def read_sample(
     complete: Sequence[str] = (),
     cluster: str | None = None,
     ordered: Sequence[str] = (),
+    instead: str = 'missing="fiml"',
     stacklevel: int = 3,
 ) -> Sample:
     """Return the rows of each group.
@@ -97,6 +98,7 @@ def read_sample(
         with their number; "fiml" keeps all rows that have a value in a variable of the model and in all of
         ``complete``, the covariates whose moments are those of the sample; "fiml.x" all that have any value;
         "pairwise" as "fiml", but for rows that have covariates only. stated : whether the user asked for ``missing``.
+        instead : what uses incomplete rows.
 
     Raises
     ------
@@ -129,7 +131,7 @@ def read_sample(
         counted = [name for name in own if name not in complete] if missing == "pairwise" else own
         gaps = np.isnan(values if counted == wanted else values[:, [place[name] for name in counted]])
         lost |= mine & (gaps.any(axis=1) if missing == "listwise" else gaps.all(axis=1))
-    do = _advice("pairwise" if ordered else "fiml", stated)
+    do = _advice(instead, stated)
     _account_lost(int(lost.sum()), len(frame), missing, dropped, stacklevel + 1, do)
     kept = inside & ~lost
     _check_left(frame, wanted, kept)
@@ -230,8 +232,8 @@ def _account_lost(
 def _advice(instead: str, stated: bool) -> str:
     """Return what to do about incomplete rows; stated: the user asked for complete rows."""
     if stated:
-        return f'missing="{instead}" uses them'
-    return f'Give missing="{instead}" to use all rows, or missing="listwise" if they are meant to be left out'
+        return f"{instead} uses them"
+    return f'Give {instead} to use all rows, or missing="listwise" if they are meant to be left out'
 
 
 def _without_missing_covariates(

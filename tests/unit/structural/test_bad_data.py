@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 
 import alliancekit as ak
+from alliancekit.core.errors import DesignWarning
 
 MODEL = "f =~ w1 + w2 + w3 + w4"
 NAMES = ["w1", "w2", "w3", "w4"]
@@ -233,3 +234,13 @@ def test_a_table_for_other_groups() -> None:
 def test_each_function_names_a_wrong_word(function: Callable[..., Any]) -> None:
     with pytest.raises(ak.SpecError, match="estimator='MLX' is not an option"):
         function(MODEL, data(), estimator="MLX")
+
+
+def test_what_uses_incomplete_rows_goes_with_the_estimator() -> None:
+    rng = np.random.default_rng(6)
+    frame = pd.DataFrame(rng.normal(size=(200, 1)) + rng.normal(size=(200, 4)), columns=list("abcd"))
+    frame.loc[3, "a"] = np.nan
+    for estimator, words in (("ML", 'Give missing="fiml"'), ("GLS", 'Give estimator="MLR" and missing="fiml"')):
+        with pytest.warns(DesignWarning, match="left out") as caught:
+            ak.cfa("f =~ a + b + c + d", frame, estimator=estimator)
+        assert words in str(caught[0].message)
