@@ -88,7 +88,6 @@ def test_what_semopy_cannot_say_is_said(data: pd.DataFrame, options: dict[str, o
     assert len(repr(found).splitlines()) == 1 and word in repr(found)
 
 
-@pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize(("model", "se"), [(MODEL, "none"), ("bond =~ w1 + w2", "standard")])
 @pytest.mark.filterwarnings("ignore::alliancekit.core.errors.ConvergenceWarning")
 def test_a_fit_without_standard_errors_is_beyond_comparison(data: pd.DataFrame, model: str, se: str) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
-from alliancekit.core.errors import check_option
+from alliancekit.core.errors import SpecError, check_option, message
 from alliancekit.core.progress import track
 
 A = TypeVar("A")
@@ -29,8 +29,16 @@ def run_all(
     executor : "serial" or "joblib".
     workers : number of processes for joblib.
     description : text beside the progress bar.
+
+    Raises
+    ------
+    SpecError : an unknown executor, or ``workers`` is no number of processes.
     """
     check_option("executor", executor, ["serial", "joblib"])
+    if isinstance(workers, bool) or not isinstance(workers, int) or workers < 1:
+        raise SpecError(
+            message(f"workers={workers!r} is not a number of processes", do="Give a whole number such as 2")
+        )
     if executor == "serial" or workers == 1 or len(inputs) < 2:
         return [function(x) for x in track(inputs, description)]
     from joblib import Parallel, delayed, parallel_config

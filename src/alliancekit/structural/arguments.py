@@ -59,6 +59,12 @@ def check_level(level: object) -> None:
         raise SpecError(message(f"level={shown(level)} is not a confidence level", do="Give a number such as 0.95"))
 
 
+def check_samples(n: object, name: str = "n") -> None:
+    """Raise SpecError where ``n`` is no number of samples."""
+    if isinstance(n, bool) or not isinstance(n, int) or n < 2:
+        raise SpecError(message(f"{name}={shown(n)} is not a number of samples", do="Give a whole number such as 1000"))
+
+
 def check_seed(seed: object) -> None:
     """Raise SpecError where a seed is no whole number from 0."""
     if isinstance(seed, np.random.SeedSequence):

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from alliancekit.core.errors import SpecError, check_option, message, shown
-from alliancekit.structural.arguments import check_flag, check_seed
+from alliancekit.structural.arguments import check_flag, check_samples, check_seed
 from alliancekit.structural.estimators import ESTIMATORS, MISSING, Words, plain_word, point_of, resolve
 from alliancekit.structural.rotation.words import RotationWords, make_words
 from alliancekit.structural.rules import CFA, EQUAL, GROWTH, SEM, Rules
@@ -141,6 +141,8 @@ def _samples(asked: int | None, words: Words) -> int:
     if asked is not None and words.se != "bootstrap" and "bollen.stine" not in words.tests:
         what = f"bootstrap={shown(asked)} alone draws nothing"
         raise SpecError(message(what, do='Give se="bootstrap" (or test="bollen.stine"), too, or leave it out'))
+    if asked is not None:
+        check_samples(asked, "bootstrap")
     return 1000 if asked is None else asked
 
 

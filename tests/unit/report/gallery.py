@@ -122,7 +122,7 @@ y4 ~~ y8
 y6 ~~ y8"""
 
 
-def _bifactor() -> StructuralFit:
+def bifactor() -> StructuralFit:
     rng = np.random.default_rng(7)
     g, a, b = rng.normal(size=(3, 600))
     names = [f"w{i}" for i in range(1, 9)]
@@ -176,7 +176,7 @@ MODELS: dict[str, Callable[[], StructuralFit]] = {
     "cross_loading": lambda: ak.cfa(measurement(2, 4) + " + w2", _items(2, 4)),
     "second_order": lambda: ak.cfa(measurement(3, 3) + "\ng =~ f1 + f2 + f3", _items(3, 3)),
     "second_order_outcome": lambda: ak.sem(measurement(3, 3) + "\ng =~ f1 + f2 + f3\npost ~ g + pre", _items(3, 3)),
-    "bifactor": _bifactor,
+    "bifactor": bifactor,
     "mediation": lambda: ak.sem("m1 ~ x\nm2 ~ x + m1\ny ~ m1 + m2 + x", _mediation()),
     "two_mediators": lambda: ak.sem("m1 ~ x\nm2 ~ x\ny ~ m1 + m2 + x\nm1 ~~ m2", _mediation()),
     "latent_mediation": lambda: ak.sem(measurement(3, 3) + "\nf2 ~ f1\nf3 ~ f1 + f2", _items(3, 3)),

@@ -14,6 +14,7 @@ from alliancekit.report.structural_graph import graph_of
 from alliancekit.report.structural_layout import lay_out
 from alliancekit.report.structural_path import graphs_of
 from alliancekit.structural.result.fit import StructuralFit
+from tests.unit.report.gallery import bifactor
 
 MODEL = "\n".join(f"f{k} =~ " + " + ".join(f"w{i}" for i in range(3 * k - 2, 3 * k + 1)) for k in range(1, 5))
 
@@ -206,19 +207,6 @@ def test_no_p_is_given_for_the_unscaled_statistic_of_least_squares() -> None:
     assert "p =" not in words and "χ²(2, N = 200)" in words
 
 
-def _bifactor() -> StructuralFit:
-    rng = np.random.default_rng(7)
-    g, a, b = rng.normal(size=(3, 600))
-    names = [f"w{i}" for i in range(1, 9)]
-    loads = rng.uniform(0.6, 1.2, (8, 2))
-    columns = {
-        v: k * g + h * (a if i < 4 else b) + rng.normal(size=600)
-        for i, (v, (k, h)) in enumerate(zip(names, loads, strict=True))
-    }
-    model = f"g =~ {' + '.join(names)}\nfa =~ {' + '.join(names[:4])}\nfb =~ {' + '.join(names[4:])}"
-    return ak.cfa(model, pd.DataFrame(columns), orthogonal=True)
-
-
 def test_exploratory_diagrams_show_large_loadings_and_each_item(data: pd.DataFrame) -> None:
     fit = ak.efa(data, 4, items=[f"w{i}" for i in range(1, 13)])[4]
     (graph,) = graphs_of(fit, "std_all")
@@ -235,7 +223,7 @@ def test_exploratory_diagrams_show_large_loadings_and_each_item(data: pd.DataFra
 
 
 def test_the_general_factor_stands_beyond_the_items() -> None:
-    (graph,) = graphs_of(_bifactor(), "std_all")
+    (graph,) = graphs_of(bifactor(), "std_all")
     layout = lay_out(graph)
     items = {layout.places[v].x for v in graph.observed}
     assert max(layout.places[f].x for f in ("fa", "fb")) < min(items) <= max(items) < layout.places["g"].x

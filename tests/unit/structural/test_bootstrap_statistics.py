@@ -205,3 +205,23 @@ def test_the_table_of_a_fit_has_limits_with_acceleration() -> None:
     simple = fit.tidy(interval="bca.simple").query("op == ':='").iloc[0]
     assert (own["conf_low"], own["conf_high"]) == (given["conf_low"], given["conf_high"])
     assert (own["conf_low"], own["conf_high"]) != (simple["conf_low"], simple["conf_high"])
+
+
+@pytest.mark.parametrize(
+    ("call", "words"),
+    [
+        (
+            lambda: ak.cfa("f =~ w1 + w2 + w3", answers(), se="bootstrap", bootstrap=1.5),
+            r"^bootstrap=1\.5 is not a number",
+        ),
+        (lambda: ak.cfa("f =~ w1 + w2 + w3", answers()).bootstrap(1), "^n=1 is not a number of samples"),
+        (
+            lambda: ak.cfa("f =~ w1 + w2 + w3", answers()).bootstrap(4, executor="joblib", workers=0),
+            "^workers=0 is not",
+        ),
+        (lambda: ak.cfa("f =~ w1 + w2 + w3", answers()).bootstrap(4, workers="two"), "^workers='two' is not"),
+    ],
+)
+def test_numbers_of_samples_and_of_processes_are_named_as_they_were_given(call: Any, words: str) -> None:
+    with pytest.raises(ak.SpecError, match=words):
+        call()

@@ -7,7 +7,7 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
-from alliancekit.core.errors import FitError, SpecError, message, shown
+from alliancekit.core.errors import FitError, SpecError, message
 from alliancekit.core.executor import run_all
 from alliancekit.core.seeds import spawn
 from alliancekit.structural.after.draws import Draws, Picks, draws_of, without_one
@@ -20,7 +20,7 @@ from alliancekit.structural.after.refits import (
     refit_of,
     with_information,
 )
-from alliancekit.structural.arguments import check_seed
+from alliancekit.structural.arguments import check_samples, check_seed
 from alliancekit.structural.checks import unidentified
 from alliancekit.structural.estimates import StructuralEstimates
 from alliancekit.structural.rotation.again import rotate_again
@@ -38,16 +38,10 @@ def fit_again(
     SpecError : ``n`` is no number of samples, or the fit does not take the ``kind``. FitError : the model is
         not identified, or most samples cannot be fitted.
     """
-    check_samples(n, seed)
+    check_samples(n)
+    check_seed(seed)
     x = _parameters(fit, draws_of(fit, kind), spawn(seed, n), "bootstrap", executor, workers)
     return x[fitted(x)]
-
-
-def check_samples(n: int, seed: int) -> None:
-    """Raise SpecError where ``n`` is no number of samples, or ``seed`` no seed."""
-    if isinstance(n, bool) or not isinstance(n, int) or n < 2:
-        raise SpecError(message(f"n={shown(n)} is not a number of samples", do="Give a whole number such as 1000"))
-    check_seed(seed)
 
 
 def leave_one_out(fit: StructuralEstimates, executor: str = "serial", workers: int = 2) -> list[Floats]:
@@ -92,7 +86,8 @@ def drawn_tests(fit: StructuralEstimates, n: int, seed: int) -> Floats:
         rows = fit.engine == "rows" and fit.options.missing != "listwise"
         do = 'Fit with missing="listwise", or leave this test out' if rows else "Leave this test out"
         raise SpecError(message(what, do=do))
-    check_samples(n, seed)
+    check_samples(n)
+    check_seed(seed)
     before = fit if fit.rotation is None else fit.rotation.before  # a rotation leaves chi-square as it is
     draws, seeds = draws_of(before, "bollen.stine"), spawn(seed, n)
     function = partial(fit_squares, before, draws) if squares else partial(fit_moments, with_information(before), draws)

@@ -18,7 +18,8 @@ from alliancekit.core.seeds import spawn
 from alliancekit.structural.after.bootstrap import StructuralBootstrap, kind_of
 from alliancekit.structural.after.draws import Draws, Picks, draws_of, without_one
 from alliancekit.structural.after.refits import LOST
-from alliancekit.structural.after.resampling import check_samples, fitted, split_by_group
+from alliancekit.structural.after.resampling import fitted, split_by_group
+from alliancekit.structural.arguments import check_samples, check_seed
 from alliancekit.structural.engines import estimate
 from alliancekit.structural.estimates import StructuralEstimates
 from alliancekit.structural.ordinal.fit import check_categories
@@ -46,7 +47,8 @@ def bootstrap_statistic(
     workers: int,
 ) -> StructuralBootstrap:
     """Return replicates of a statistic of the fit; see ``StructuralFit.bootstrap``."""
-    check_samples(n, seed)
+    check_samples(n)
+    check_seed(seed)
     kind = kind_of(kind)
     draws = draws_of(fit, kind)
     own = _named(_function(statistic)(opened(fit)))
